@@ -1,0 +1,3 @@
+"""Recurrent networks on real series: trained, tested honestly and compared."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,104 @@
+"""The project's command line: Kedro's own `run`, which ends in a sentence where the input is bad.
+
+Two things differ from Kedro's: an `InputError` is printed as its sentence, without a traceback; and
+`--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from unrolled.errors import InputError
+
+_COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[{]*[\]}])")
+
+
+def _input_error(error: BaseException | None) -> InputError | None:
+    """Find the sentence in a chain of exceptions: Kedro wraps what a dataset raises."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn an `InputError`, however deep, into the sentence that click prints."""
+    try:
+        yield
+    except Exception as error:
+        found = _input_error(error)
+        if found is None:
+            raise
+        raise click.ClickException(str(found)) from None
+
+
+def split_params(text: str) -> dict[str, Any]:
+    """Read the value of `--params`: `key=value` pairs between commas, values in YAML.
+
+    >>> split_params("series=airline,variants=[gru,lstm],series_options.mine.columns={ds: Month}")
+    {'series': 'airline', 'variants': ['gru', 'lstm'], 'series_options': {'mine': {'columns': {'ds': 'Month'}}}}
+
+    Raises:
+        InputError: a part without a key, or a value that is no YAML.
+    """
+    pairs = [pair.strip() for pair in _COMMA_OUTSIDE_BRACKETS.split(text) if pair.strip()]
+    for pair in pairs:
+        if not pair.partition("=")[0].strip() or "=" not in pair:
+            raise InputError(
+                f"--params has {pair!r}; expected key=value, with commas between them and lists in"
+                ' brackets: --params "series=sunspots,variants=[gru,lstm]"'
+            )
+    try:
+        return dict(OmegaConf.to_container(OmegaConf.from_dotlist(pairs)))  # type: ignore[arg-type]
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise InputError(
+            f"--params {text!r} cannot be read: {' '.join(str(error).split())}; expected values in"
+            " YAML, with every bracket closed"
+        ) from error
+
+
+def _params_option(option: click.Parameter) -> click.Parameter:
+    """Kedro's `--params`, read by `split_params`; any other option as it is."""
+    if option.name != "params":
+        return option
+    option = copy.copy(option)
+    option.callback = lambda _context, _option, value: (
+        value if isinstance(value, dict) else split_params(value)
+    )
+    return option
+
+
+class _SentenceCommand(click.Command):
+    def invoke(self, ctx: click.Context) -> object:
+        with sentences():
+            return super().invoke(ctx)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with sentences():
+            return super().parse_args(ctx, args)
+
+
+@click.group(name="unrolled")
+def cli() -> None:
+    """Commands of this project."""
+
+
+run = _SentenceCommand(
+    name="run",
+    callback=kedro_run.callback,
+    params=[_params_option(option) for option in kedro_run.params],
+    help=kedro_run.help,
+)
+cli.add_command(run)

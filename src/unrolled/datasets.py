@@ -1,0 +1,171 @@
+"""Datasets that Kedro does not bring, and file writes that are whole or not there at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import fsspec
+import numpy as np
+import pandas as pd
+from fsspec.implementations.local import LocalFileSystem
+from kedro.io import AbstractDataset
+from kedro.io.core import get_protocol_and_path
+
+from unrolled.errors import InputError
+
+
+class _WholeFile(io.BufferedWriter):
+    """A binary file that appears under its name when it is closed, complete.
+
+    Bytes go to a temporary neighbour (same file system, so that the rename is atomic). Where an
+    exception has been raised since the file was opened, closing drops them and the old file stays.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._partial = str(
+            PurePosixPath(path).with_name(f".{PurePosixPath(path).name}.{os.getpid()}.partial")
+        )
+        self._error_at_opening = sys.exc_info()[1]
+        super().__init__(io.FileIO(self._partial, "wb"))
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        super().close()
+        if sys.exc_info()[1] is self._error_at_opening:
+            Path(self._partial).replace(self._path)
+        else:
+            Path(self._partial).unlink()
+
+
+class AtomicLocalFileSystem(LocalFileSystem):
+    """fsspec's local files, except that a file opened for writing is renamed into place.
+
+    Every dataset of Kedro writes through fsspec; registering this for the protocol `file` makes
+    them all safe against a run killed half-way, with no dataset class of our own.
+    """
+
+    def _open(
+        self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any
+    ) -> IO[Any]:
+        if mode != "wb":
+            return super()._open(path, mode=mode, block_size=block_size, **kwargs)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return _WholeFile(path)
+
+
+def write_files_whole() -> None:
+    """Make every local write through fsspec in this process atomic."""
+    for protocol in ("file", "local"):
+        fsspec.register_implementation(protocol, AtomicLocalFileSystem, clobber=True)
+
+
+class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """A raw series or panel: a `.csv` or `.parquet` file, or a folder of parquet parts; read only.
+
+    The path may be local or any URL that fsspec reads.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember where the data lie.
+
+        Args:
+            filepath: path or URL of a `.csv` or `.parquet` file or of a folder of parquet parts.
+            metadata: free for plugins.
+        """
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read the rows as they stand.
+
+        Raises:
+            InputError: no such file, not a table, or no rows.
+        """
+        if not self._exists():
+            raise InputError(
+                f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
+                " columns unique_id, ds, y into data/01_raw/series, or name its path in"
+                " conf/base/parameters/series.yml"
+            )
+        try:
+            if self._filepath.endswith(".csv"):
+                frame = pd.read_csv(self._filepath)
+            else:
+                frame = pd.read_parquet(self._filepath)
+        except (ValueError, OSError) as error:  # pandas', pyarrow's and Unicode errors are both
+            raise InputError(
+                f"series file '{self._filepath}' cannot be read as a table: {error};"
+                " expected UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
+            ) from error
+        if frame.empty:
+            raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
+        return frame
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Refuse: raw data are never written by a run."""
+        raise InputError(f"series file '{self._filepath}' is raw data and is never written")
+
+    def _exists(self) -> bool:
+        protocol, path = get_protocol_and_path(self._filepath)
+        return bool(fsspec.filesystem(protocol).exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class NpyDataset(AbstractDataset["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]):
+    """One numpy array in a `.npy` file, memory-mapped when loaded, never pickled."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the local path `filepath`; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> np.ndarray[Any, Any]:
+        """Map the file into memory, read only."""
+        return np.load(self._filepath, mmap_mode="r", allow_pickle=False)
+
+    def save(self, data: np.ndarray[Any, Any]) -> None:
+        """Write the array whole, or leave the old file."""
+        with fsspec.open(self._filepath, "wb") as file:
+            np.save(file, data, allow_pickle=False)
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """A model's `state_dict` as safetensors: tensors by name, no code."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the local path `filepath`; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        """Read all tensors into memory."""
+        from safetensors.torch import load_file
+
+        return load_file(self._filepath)
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write all tensors whole, or leave the old file."""
+        from safetensors.torch import save
+
+        with fsspec.open(self._filepath, "wb") as file:
+            file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

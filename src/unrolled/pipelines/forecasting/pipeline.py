@@ -1,0 +1,181 @@
+"""The forecasting pipeline: the story of the data, top to bottom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro.pipeline import Node, Pipeline
+
+from unrolled.pipelines.forecasting import nodes, report
+
+if TYPE_CHECKING:
+    from unrolled.study import Study
+
+SHARED = {"panel", "borders", "scaler", "values", "windows"}
+OPTIONS = {"params:series"}
+
+
+def create_pipeline(study: Study) -> Pipeline:
+    """One namespaced pipeline for each variant and seed and each baseline of the study."""
+    runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
+    steps = [
+        _data(generated=bool(study.series.generator)),
+        *(_variant(run) for run in runs),
+        *(_baseline(name) for name in study.baselines),
+        _comparison(runs, list(study.baselines)),
+    ]
+    return Pipeline(sum(steps, Pipeline([])), namespace="forecasting")
+
+
+def _data(*, generated: bool) -> Pipeline:
+    first = (
+        Node(nodes.generate, "params:series", "panel", name="generate")
+        if generated
+        else Node(nodes.ingest, ["raw", "params:series", "params:name"], "panel", name="ingest")
+    )
+    return Pipeline(
+        [
+            first,
+            Node(nodes.split, ["panel", "params:series"], "borders", name="split"),
+            Node(
+                nodes.fit_scaler,
+                ["panel", "borders", "params:series"],
+                "scaler",
+                name="fit_scaler",
+            ),
+            Node(
+                nodes.scale,
+                ["panel", "borders", "scaler", "params:series"],
+                "values",
+                name="scale",
+            ),
+            Node(nodes.window, ["borders", "params:series"], "windows", name="window"),
+        ]
+    )
+
+
+def _variant(run: str) -> Pipeline:
+    variant = run.partition(".")[0]
+    steps = [
+        Node(
+            nodes.train,
+            [
+                "values",
+                "windows",
+                "params:series",
+                "params:model",
+                "params:training",
+                "params:variant",
+                "params:seed",
+            ],
+            ["model", "options", "history"],
+            name="train",
+        ),
+        Node(
+            nodes.backtest,
+            [
+                "model",
+                "options",
+                "values",
+                "panel",
+                "borders",
+                "scaler",
+                "params:series",
+            ],
+            "backtest",
+            name="backtest",
+        ),
+        Node(
+            nodes.score,
+            ["backtest", "options", "panel", "borders", "params:series"],
+            "metrics",
+            name="score",
+        ),
+    ]
+    return Pipeline(
+        steps,
+        namespace=run,
+        inputs=SHARED,
+        parameters={
+            "params:series": "params:series",
+            "params:model": f"params:{variant}.model",
+            "params:training": f"params:{variant}.training",
+        },
+    )
+
+
+def _baseline(name: str) -> Pipeline:
+    steps = [
+        Node(
+            nodes.backtest_baseline,
+            ["panel", "borders", "params:series", "params:variant"],
+            ["backtest", "cost"],
+            name="backtest",
+        ),
+        Node(
+            nodes.score,
+            ["backtest", "cost", "panel", "borders", "params:series"],
+            "metrics",
+            name="score",
+        ),
+    ]
+    return Pipeline(steps, namespace=name, inputs={"panel", "borders"}, parameters=OPTIONS)
+
+
+def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
+    every = [*runs, *baselines]
+    plots = [
+        Node(
+            report.plot_learning_curves,
+            "learning_curves",
+            ["learning_curves.png", "learning_curves.plotly"],
+            name="plot_learning_curves",
+        ),
+        Node(
+            report.plot_forecast,
+            ["backtest", "panel", "leaderboard", "params:name"],
+            ["forecast.png", "forecast.plotly"],
+            name="plot_forecast",
+        ),
+        Node(
+            report.plot_error_by_step,
+            ["error_by_step", "leaderboard", "params:name"],
+            ["error_by_step.png", "error_by_step.plotly"],
+            name="plot_error_by_step",
+        ),
+        Node(
+            report.plot_leaderboard,
+            ["leaderboard", "params:name"],
+            ["leaderboard.png", "leaderboard.plotly"],
+            name="plot_leaderboard",
+        ),
+    ]
+    return Pipeline(
+        [
+            Node(
+                nodes.combine,
+                [f"{one}.backtest" for one in every],
+                "backtest",
+                name="combine_backtests",
+            ),
+            Node(
+                nodes.combine,
+                [f"{run}.history" for run in runs],
+                "learning_curves",
+                name="combine_learning_curves",
+            ),
+            Node(
+                nodes.score_by_step,
+                ["backtest", "panel", "borders", "params:series"],
+                "error_by_step",
+                name="score_by_step",
+            ),
+            Node(
+                nodes.leaderboard,
+                [f"{one}.metrics" for one in every],
+                "leaderboard",
+                name="leaderboard",
+            ),
+            *plots,
+        ]
+    )

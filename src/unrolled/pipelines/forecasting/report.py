@@ -1,0 +1,132 @@
+"""Pictures of the forecasting job: PNG for reports, Plotly for kedro-viz."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+
+# Figures are made without pyplot: no global state, safe in threads.
+mpl.use("Agg")
+
+SIZE = (9.0, 4.5)
+Pictures = tuple[Figure, go.Figure]
+# Enough lines to compare, few enough to tell apart.
+SHOWN = 4
+
+
+def _pictures(title: str, x: str, y: str) -> tuple[Figure, mpl.axes.Axes, go.Figure]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    interactive = go.Figure()
+    interactive.update_layout(title=title, xaxis_title=x, yaxis_title=y)
+    return figure, axes, interactive
+
+
+def plot_learning_curves(curves: pd.DataFrame) -> Pictures:
+    """Validation (line) and training loss (dashed) of every variant, mean over seeds."""
+    figure, axes, interactive = _pictures(
+        "Learning curves (mean over seeds)", "epoch", "loss on scaled values"
+    )
+    for index, (variant, frame) in enumerate(curves.groupby("variant", sort=False)):
+        mean = frame.groupby("epoch")[["train_loss", "validation_loss"]].mean()
+        for column, style, dash in (
+            ("validation_loss", "-", "solid"),
+            ("train_loss", "--", "dash"),
+        ):
+            name = f"{variant} {column.removesuffix('_loss')}"
+            axes.plot(mean.index, mean[column], style, color=f"C{index}", label=name)
+            interactive.add_scatter(
+                x=mean.index, y=mean[column], name=name, line={"dash": dash}, mode="lines"
+            )
+    axes.set_yscale("log")
+    interactive.update_yaxes(type="log")
+    axes.legend()
+    return figure, interactive
+
+
+def _shown(leaderboard: pd.DataFrame) -> list[str]:
+    """The best recurrent variants and the best baselines, in the leaderboard's order."""
+    best = leaderboard.groupby("kind", sort=False).head(SHOWN // 2)
+    return best.sort_index()["variant"].tolist()
+
+
+def plot_forecast(
+    backtest: pd.DataFrame, panel: pd.DataFrame, leaderboard: pd.DataFrame, name: str
+) -> Pictures:
+    """Truth and the forecasts from the first cutoff of the test part, the cutoff marked."""
+    series = backtest["unique_id"].iloc[0]
+    one = backtest[backtest["unique_id"] == series]
+    cutoff = one["cutoff"].min()
+    one = one[one["cutoff"] == cutoff]
+    truth = panel[panel["unique_id"] == series]
+    horizon = int(one["step"].max())
+    at = int(np.flatnonzero(truth["ds"] == cutoff)[0])
+    truth = truth.iloc[max(0, at - 4 * horizon) : at + horizon + 1]
+    figure, axes, interactive = _pictures(
+        f"{name}: {series}, {horizon} steps from {str(cutoff).removesuffix(' 00:00:00')} (mean over seeds)",
+        "ds",
+        "y",
+    )
+    axes.plot(truth["ds"], truth["y"], color="black", label="truth")
+    interactive.add_scatter(x=truth["ds"], y=truth["y"], name="truth", line={"color": "black"})
+    for index, variant in enumerate(_shown(leaderboard)):
+        mean = one[one["variant"] == variant].groupby("ds")["y_hat"].mean()
+        axes.plot(mean.index, mean, color=f"C{index}", label=variant)
+        interactive.add_scatter(x=mean.index, y=mean, name=variant)
+    axes.axvline(cutoff, color="grey", linestyle=":", label="cutoff")
+    interactive.add_shape(
+        type="line", x0=cutoff, x1=cutoff, y0=0, y1=1, yref="paper", line={"dash": "dot"}
+    )
+    axes.legend()
+    return figure, interactive
+
+
+def plot_error_by_step(
+    error_by_step: pd.DataFrame, leaderboard: pd.DataFrame, name: str
+) -> Pictures:
+    """MAE at each step of the horizon; a flat curve is the mark of a blind forecast head."""
+    figure, axes, interactive = _pictures(
+        f"{name}: error at each horizon step, all test cutoffs", "horizon step", "MAE"
+    )
+    kinds = leaderboard.set_index("variant")["kind"]
+    for index, variant in enumerate(kinds.index):
+        frame = error_by_step[error_by_step["variant"] == variant]
+        recurrent = kinds[variant] == "recurrent"
+        axes.plot(
+            frame["step"],
+            frame["mae"],
+            "-" if recurrent else "--",
+            color=f"C{index}",
+            label=variant,
+        )
+        interactive.add_scatter(
+            x=frame["step"],
+            y=frame["mae"],
+            name=variant,
+            line={"dash": "solid" if recurrent else "dash"},
+        )
+    axes.legend(ncols=2)
+    return figure, interactive
+
+
+def plot_leaderboard(leaderboard: pd.DataFrame, name: str) -> Pictures:
+    """MASE of every row, best on top, with the spread over seeds."""
+    figure, axes, interactive = _pictures(f"{name}: leaderboard", "MASE (lower is better)", "")
+    board = leaderboard.iloc[::-1]
+    colours = np.where(board["kind"] == "recurrent", "tab:blue", "lightgrey")
+    spread = board["mase_std"].fillna(0.0)
+    axes.barh(board["variant"], board["mase"], xerr=spread, color=colours)
+    axes.axvline(1.0, color="grey", linestyle=":")
+    interactive.add_bar(
+        x=board["mase"],
+        y=board["variant"],
+        orientation="h",
+        error_x={"array": spread},
+        marker={"color": np.where(board["kind"] == "recurrent", "#1f77b4", "#cccccc")},
+    )
+    return figure, interactive

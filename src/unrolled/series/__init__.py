@@ -1,0 +1,1 @@
+"""Time series without any framework: data generators, baselines and metrics."""

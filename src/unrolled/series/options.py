@@ -1,0 +1,79 @@
+"""Options of a series: where it lies, how it is cut, transformed and windowed."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fill = Literal["error", "linear", "seasonal"]
+
+
+class Columns(BaseModel):
+    """Names of the columns in the user's file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unique_id: str | None = Field(
+        "unique_id", description="series a row belongs to; a file without it is one series"
+    )
+    ds: str = Field("ds", description="time stamp: a date or a whole number")
+    y: str = Field("y", description="value to forecast")
+
+
+class SeriesOptions(BaseModel):
+    """One data set of the forecasting job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = Field(None, description="file, folder of parquet parts, or URL")
+    generator: Literal["sine", "mackey_glass"] | None = Field(
+        None, description="generate the series instead of reading it"
+    )
+    columns: Columns = Field(default_factory=Columns)
+    fill: Fill = Field("error", description="what to do about missing values and gaps in time")
+
+    season: int = Field(1, ge=1, description="steps in a season; 1: none")
+    horizon: int = Field(12, ge=1, description="steps forecast")
+    lookback: int = Field(24, ge=1, description="steps read")
+    validation: float = Field(
+        0.2, gt=0, description="rows for validation: a share below 1, else a number of rows"
+    )
+    test: float = Field(
+        0.2, gt=0, description="rows for test, the last ones: a share below 1, else a number"
+    )
+
+    transform: Literal["none", "log", "boxcox"] = Field(
+        "none", description="before all else; Box-Cox's lambda is fitted on train"
+    )
+    seasonal_difference: bool = Field(
+        False, description="model the change against one season before"
+    )
+    lags: tuple[int, ...] = Field((), description="steps back, read as further input features")
+    statistical_refit_every: int = Field(
+        1, ge=1, description="cutoffs between two fits of Holt-Winters and Theta"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for name, value in (("validation", self.validation), ("test", self.test)):
+            if value >= 1 and value != int(value):
+                raise ValueError(f"{name} is {value}; expected a share below 1 or whole rows")
+        if self.validation < 1 and self.test < 1 and self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation {self.validation} + test {self.test} leave no rows to train on;"
+                " expected a sum below 1"
+            )
+        if self.seasonal_difference and self.season < 2:
+            raise ValueError("seasonal_difference needs a season of at least 2; set season")
+        if any(lag < 1 for lag in self.lags):
+            raise ValueError(f"lags are {list(self.lags)}; expected whole numbers from 1")
+        return self
+
+    @property
+    def warmup(self) -> int:
+        """Rows at the start of each series that no window can read as its input."""
+        return self.season if self.seasonal_difference else 0
+
+    @property
+    def span(self) -> int:
+        """Rows that one window covers: lags, lookback and horizon."""
+        return max(self.lags, default=0) + self.lookback + self.horizon

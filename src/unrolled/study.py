@@ -1,0 +1,243 @@
+"""The study of this run: which series, variants, baselines and seeds, with every default resolved.
+
+Kedro's registry knows no configuration, yet the graph follows the parameters. So a hook reads the
+parameters when the context is made, resolves them into a `Study`, writes the resolved options back
+under the job's namespace (where nodes find them as `params:forecasting.gru.model`) and keeps the
+study for the registry and for `${study:...}` in the catalog.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kedro.framework.hooks import hook_impl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unrolled.errors import InputError
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series.baselines import BASELINES
+from unrolled.series.options import SeriesOptions
+from unrolled.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+
+KEYS = (
+    "series",
+    "variants",
+    "seeds",
+    "baselines",
+    "series_options",
+    "variant_options",
+    "training",
+)
+SERIES_FOLDER = Path("data/01_raw/series")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Contender(BaseModel):
+    """One variant, ready to train."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelOptions
+    training: TrainOptions
+
+
+class Study(BaseModel):
+    """What this run compares, on which data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="name of the series; every output path holds it")
+    source: str = Field(description="file, folder or URL of the raw series; empty where generated")
+    series: SeriesOptions
+    contenders: dict[str, Contender]
+    baselines: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
+    """Build an option model, or say in a sentence which key is wrong and why."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([where, *(str(part) for part in first["loc"])])
+        if first["type"] == "extra_forbidden":
+            known = _fields_at(model, first["loc"][:-1])
+            hint = _hint(str(first["loc"][-1]), known)
+            raise InputError(f"parameter '{key}' is unknown; {hint}") from None
+        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        if isinstance(first["input"], dict):  # a rule about several fields says all by itself
+            raise InputError(f"parameters under '{key}': {message}") from None
+        raise InputError(f"parameter '{key}' is {first['input']!r}; {message}") from None
+
+
+def _hint(value: str, known: Iterable[str]) -> str:
+    """The known word nearest to a wrong one, or all of them."""
+    near = difflib.get_close_matches(value, list(known), n=1)
+    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the option model that lies at `path` inside `model`."""
+    for part in path:
+        nested = model.model_fields[str(part)].annotation
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            return []
+        model = nested
+    return sorted(model.model_fields)
+
+
+def _known(name: str, value: str, known: list[str]) -> None:
+    if value not in known:
+        raise InputError(
+            f"parameter '{name}' lists {value!r}, which is unknown; {_hint(value, known)}"
+        )
+
+
+def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Merge dictionaries key by key, later ones first in rank, nested ones inside."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = _merged(result[key], value) if both else value
+    return result
+
+
+def _list_of(parameters: dict[str, Any], name: str) -> list[Any]:
+    """A parameter that is a list; `--params variants=gru` gives a bare word or a string list."""
+    value = parameters.get(name, [])
+    if isinstance(value, str):
+        value = [part.strip() for part in value.strip("[]").split(",") if part.strip()]
+    if not isinstance(value, list):
+        value = [value]
+    if not value and name != "baselines":
+        raise InputError(f"parameter '{name}' is empty; name at least one")
+    duplicates = {str(item) for item in value if value.count(item) > 1}
+    if duplicates:
+        raise InputError(
+            f"parameter '{name}' names {', '.join(sorted(duplicates))} twice; name each once"
+        )
+    return value
+
+
+def _source(name: str, options: SeriesOptions, project: Path) -> str:
+    """Where the raw series lies: its path, or the file or folder of its name."""
+    if options.generator:
+        return ""
+    if options.path:
+        return options.path
+    for candidate in (f"{name}.csv", f"{name}.parquet", name):
+        if (project / SERIES_FOLDER / candidate).exists():
+            return str(SERIES_FOLDER / candidate)
+    return str(SERIES_FOLDER / f"{name}.csv")
+
+
+def read(parameters: dict[str, Any], project: Path) -> Study:
+    """Resolve the parameters into a study.
+
+    Args:
+        parameters: the raw parameters of Kedro, runtime parameters merged in.
+        project: root of the project; relative paths are below it.
+
+    Raises:
+        InputError: an unknown key, an impossible value, or a name that cannot be a file's.
+    """
+    for key in parameters:
+        if key not in KEYS:
+            raise InputError(f"parameter '{key}' is unknown; {_hint(str(key), KEYS)}")
+    name = str(parameters.get("series", ""))
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise InputError(
+            f"parameter 'series' is {name!r}; expected a name of letters, digits, '_', '-' and '.',"
+            " since output files bear it; give a path by series_options.NAME.path"
+        )
+    entries = parameters.get("series_options", {})
+    raw = _merged(entries.get("defaults", {}), entries.get(name, {}))
+    model_by_series, training_by_series = raw.pop("model", {}), raw.pop("training", {})
+    series = _checked(SeriesOptions, raw, f"series_options.{name}")
+
+    variant_entries = parameters.get("variant_options", {})
+    known = sorted(set(variant_entries) - {"defaults"})
+    contenders = {}
+    for variant in map(str, _list_of(parameters, "variants")):
+        _known("variants", variant, known)
+        model = _merged(
+            variant_entries.get("defaults", {}), model_by_series, variant_entries[variant] or {}
+        )
+        training = _merged(
+            parameters.get("training", {}), training_by_series, model.pop("training", {})
+        )
+        contenders[variant] = Contender(
+            model=_checked(ModelOptions, model, f"variant_options.{variant}"),
+            training=_checked(TrainOptions, training, "training"),
+        )
+
+    baselines = tuple(map(str, _list_of(parameters, "baselines")))
+    for baseline in baselines:
+        _known("baselines", baseline, sorted(BASELINES))
+    seeds = []
+    for seed in _list_of(parameters, "seeds"):
+        if not str(seed).isdigit():
+            raise InputError(f"parameter 'seeds' lists {seed!r}; expected whole numbers from 0")
+        seeds.append(int(seed))
+    return Study(
+        name=name,
+        source=_source(name, series, project),
+        series=series,
+        contenders=contenders,
+        baselines=baselines,
+        seeds=tuple(seeds),
+    )
+
+
+def as_parameters(study: Study) -> dict[str, Any]:
+    """The resolved options, laid out as the namespaced nodes ask for them."""
+    job: dict[str, Any] = {"name": study.name, "series": study.series.model_dump(mode="json")}
+    for variant, contender in study.contenders.items():
+        job[variant] = contender.model_dump(mode="json")
+        job[variant] |= {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}
+    job |= {baseline: {"variant": baseline} for baseline in study.baselines}
+    return {"forecasting": job}
+
+
+_current: Study | None = None
+
+
+def current() -> Study:
+    """The study of the context made last, or that of the base parameters where none was made."""
+    if _current is not None:
+        return _current
+    from kedro.config import OmegaConfigLoader
+
+    project = Path.cwd()
+    loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
+    return read(loader["parameters"], project)
+
+
+def resolve(key: str) -> str:
+    """Value of `${study:series}` (the data set's name) and `${study:source}` in the catalog."""
+    study = current()
+    return {"series": study.name, "source": study.source}[key]
+
+
+class StudyHooks:
+    """Reads the study when a context is made."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Resolve the parameters once, before the catalog and the pipelines are built."""
+        global _current
+        parameters = context.config_loader["parameters"]
+        _current = read(parameters, context.project_path)
+        # Setting the key is Kedro's documented way to bypass the files; `context.params` would load
+        # the pipelines before the study is known.
+        context.config_loader["parameters"] = parameters | as_parameters(_current)

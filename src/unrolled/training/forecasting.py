@@ -1,0 +1,115 @@
+"""Train and run a forecaster on windows gathered by index from the scaled values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from unrolled.recurrent.forecaster import Forecaster, parameter_count
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series.options import SeriesOptions
+from unrolled.series.windows import starts
+from unrolled.training.loop import LOSSES, Epoch, best_epoch, deterministic, fit
+from unrolled.training.options import TrainOptions
+
+__all__ = ["best_epoch", "fit_forecaster", "gather", "predict"]
+
+# Windows forecast at once: bounds the memory of a long test part.
+PREDICT_BATCH = 4096
+
+
+def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor, Tensor]:
+    """Cut a batch of windows out of the values.
+
+    Args:
+        values: (N,) float32, scaled.
+        first: (B,) int64, first row of each window.
+        series: lags, lookback and horizon.
+
+    Returns:
+        Inputs (T, B, F), the value and its lags; targets (K, B).
+    """
+    context = series.span - series.horizon
+    batch = values.unfold(0, series.span, 1)[first]  # (B, span); the view copies nothing
+    features = [
+        batch[:, context - series.lookback - lag : context - lag] for lag in (0, *series.lags)
+    ]
+    return torch.stack(features, dim=2).transpose(0, 1), batch[:, context:].T
+
+
+def fit_forecaster(
+    values: npt.NDArray[np.float32],
+    windows: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    seed: int,
+    label: str,
+) -> tuple[dict[str, Tensor], list[Epoch], int]:
+    """Fit one variant with one seed.
+
+    With `training.refit`, validation chooses the epoch and a second network, of the same seed, is
+    trained on train and validation up to it.
+
+    Returns:
+        Weights, learning curve (of the run that was validated), number of parameters.
+    """
+    data = torch.from_numpy(values)
+    loss = LOSSES[training.loss]
+
+    def run(parts: tuple[str, ...], epochs: int | None) -> tuple[Forecaster, list[Epoch]]:
+        net = Forecaster(model, 1 + len(series.lags), series.lookback, series.horizon)
+        first = torch.from_numpy(starts(windows, *parts))
+        held_out = gather(data, torch.from_numpy(starts(windows, "validation")), series)
+
+        def batch_loss(batch: Tensor) -> Tensor:
+            x, y = gather(data, first[batch], series)
+            return loss(net(x), y)
+
+        history = fit(
+            net,
+            batch_loss,
+            len(first),
+            training,
+            validate=None if epochs else lambda: float(loss(net(held_out[0]), held_out[1])),
+            epochs=epochs,
+            label=label,
+        )
+        return net, history
+
+    with deterministic(seed, training.threads):
+        net, history = run(("train",), None)
+    if training.refit:
+        with deterministic(seed, training.threads):
+            net, _ = run(("train", "validation"), best_epoch(history))
+    return net.state_dict(), history, parameter_count(net)
+
+
+def predict(
+    weights: dict[str, Tensor],
+    card: dict[str, Any],
+    values: npt.NDArray[np.float32],
+    first: npt.NDArray[np.int64],
+    series: SeriesOptions,
+) -> npt.NDArray[np.float64]:
+    """Forecast from windows that start at `first` (C,), on the network's scale: (C, K)."""
+    net = Forecaster(
+        ModelOptions.model_validate(card["model"]),
+        card["features"],
+        card["lookback"],
+        card["horizon"],
+    )
+    net.load_state_dict(weights)
+    net.eval()
+    data = torch.from_numpy(values)
+    with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+        parts = [
+            net(gather(data, part, series)[0]).T
+            for part in torch.from_numpy(first).split(PREDICT_BATCH)
+        ]
+    return torch.cat(parts).double().numpy()

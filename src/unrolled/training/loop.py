@@ -1,0 +1,147 @@
+"""One training loop for every variant: batches by index, clipping, schedule, early stopping."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from unrolled.errors import InputError
+from unrolled.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": nn.functional.mse_loss,
+    "mae": nn.functional.l1_loss,
+    "huber": nn.functional.huber_loss,
+}
+
+# torch has one random state and one thread count a process. Training holds this lock, so that
+# variants trained in Kedro's threads give the same bits as one after the other.
+_RANDOM_STATE = threading.RLock()
+
+
+@contextmanager
+def deterministic(seed: int, threads: int) -> Iterator[None]:
+    """Own torch's random state and thread count: same seed, same bits."""
+    with _RANDOM_STATE:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the learning curve; losses are means over windows, on the scaled values."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    gradient_norm: float
+    learning_rate: float
+
+
+def fit(
+    model: nn.Module,
+    batch_loss: Callable[[Tensor], Tensor],
+    windows: int,
+    options: TrainOptions,
+    *,
+    validate: Callable[[], float] | None = None,
+    epochs: int | None = None,
+    label: str = "model",
+) -> list[Epoch]:
+    """Train in place with Adam; with `validate`, stop early and restore the best weights.
+
+    Args:
+        model: the network; changed in place.
+        batch_loss: maps indices of training windows, int64 (B,), to their mean loss, a scalar.
+        windows: number of training windows.
+        options: step size, clipping, schedule, patience.
+        validate: gives the validation loss of the model as it stands; None trains all epochs.
+        epochs: epochs to run, at most `options.epochs`, on the schedule of all of them.
+        label: names the model in the progress bar and in errors.
+
+    Returns:
+        One row an epoch; `gradient_norm` is the mean L2 norm before clipping (Pascanu et al. 2013,
+        arXiv 1211.5063).
+
+    Raises:
+        InputError: the loss is no longer a number.
+    """
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    history: list[Epoch] = []
+    best, best_weights = math.inf, _copy(model)
+    bar = tqdm(
+        range(1, (epochs or options.epochs) + 1),
+        desc=label,
+        unit="epoch",
+        disable=None,
+        leave=False,
+    )
+    for epoch in bar:
+        rate = learning_rate(options, epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        model.train()
+        losses, norms = [], []
+        for batch in torch.randperm(windows).split(options.batch_size):
+            loss = batch_loss(batch)
+            optimiser.zero_grad()
+            loss.backward()
+            norms.append(nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm))
+            optimiser.step()
+            losses.append(loss.detach() * len(batch))
+        train_loss = float(torch.stack(losses).sum()) / windows
+        if not math.isfinite(train_loss):
+            raise InputError(
+                f"{label}: the training loss is {train_loss} in epoch {epoch}; lower"
+                f" training.learning_rate (now {options.learning_rate:g}) or training.clip_norm"
+                f" (now {options.clip_norm:g})"
+            )
+        model.eval()
+        with torch.no_grad():
+            validation_loss = validate() if validate else math.nan
+        norm = float(torch.stack(norms).mean())
+        history.append(Epoch(epoch, train_loss, validation_loss, norm, rate))
+        bar.set_postfix(train=f"{train_loss:.4f}", validation=f"{validation_loss:.4f}")
+        if validate and validation_loss < best:
+            best, best_weights = validation_loss, _copy(model)
+        if validate and epoch - best_epoch(history) >= options.patience:
+            break
+    if validate:
+        model.load_state_dict(best_weights)
+    model.eval()
+    return history
+
+
+def best_epoch(history: list[Epoch]) -> int:
+    """The epoch of the lowest validation loss, the first of equals."""
+    return min(history, key=lambda row: (row.validation_loss, row.epoch)).epoch
+
+
+def learning_rate(options: TrainOptions, epoch: int) -> float:
+    """Step size in an epoch (from 1): constant, or half a cosine down to a hundredth."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    share = (epoch - 1) / max(1, options.epochs)
+    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}

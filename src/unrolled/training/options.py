@@ -1,0 +1,27 @@
+"""Options of training."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainOptions(BaseModel):
+    """How a network is fitted; the same loop serves every variant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(200, ge=1, description="passes over the training windows at most")
+    batch_size: int = Field(32, ge=1, description="windows a step")
+    learning_rate: float = Field(5e-3, gt=0, description="Adam's step size at the start")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled decay (AdamW)")
+    clip_norm: float = Field(1.0, gt=0, description="gradients are scaled to at most this L2 norm")
+    schedule: Literal["constant", "cosine"] = Field("cosine", description="learning rate by epoch")
+    patience: int = Field(
+        30, ge=1, description="epochs without a better validation loss to stop at"
+    )
+    loss: Literal["mse", "mae", "huber"] = Field("mse", description="loss on the scaled values")
+    refit: bool = Field(
+        False,
+        description="after choosing the epoch on validation, train anew on train and validation",
+    )
+    threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")

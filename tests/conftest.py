@@ -1,0 +1,63 @@
+"""A throw-away copy of the project for tests that run it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.project import configure_project
+from kedro.framework.startup import bootstrap_project
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The project with its own data folder, as the working directory."""
+    folder = tmp_path / "project"
+    for name in ("conf", "data/01_raw"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "src").mkdir()
+    monkeypatch.chdir(folder)
+    before = dict(os.environ)
+    yield folder
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def kedro_run(project: Path) -> Callable[..., Result]:
+    """Run `kedro run --env quick` with arguments, in this process."""
+
+    def invoke(*arguments: str) -> Result:
+        from unrolled.cli import run
+
+        bootstrap_project(project)
+        configure_project("unrolled")
+        return CliRunner().invoke(run, ["--env", "quick", *arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def write_series(project: Path) -> Callable[..., pd.DataFrame]:
+    """Put a monthly series `mine` of 60 rows, changed by the test, where users put theirs."""
+
+    def write(**columns: object) -> pd.DataFrame:
+        frame = pd.DataFrame(
+            {
+                "unique_id": "mine",
+                "ds": pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d"),
+                "y": [10.0 + i + (i % 12) * 2.0 for i in range(60)],
+            }
+        )
+        for name, value in columns.items():
+            frame[name] = value
+        frame.to_csv(project / "data/01_raw/series/mine.csv", index=False)
+        return frame
+
+    return write

@@ -1,0 +1,310 @@
+"""The baselines: numbers of the books, no look ahead, and slow second truths."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.tsa.forecasting.theta import ThetaModel
+
+from unrolled.errors import InputError
+from unrolled.series.baselines import (
+    BASELINES,
+    Task,
+    _choose_form,
+    _contexts,
+    _many_small_fits,
+    _ridge_lines,
+    _targets,
+    drift,
+    holt_winters,
+    persistence,
+    ridge,
+    seasonal_naive,
+    theta,
+)
+
+DATA = Path(__file__).parents[2] / "data" / "01_raw" / "series"
+SHORT = Task(horizon=6, season=4, lookback=8, train_end=40, validation_end=60, refit_every=3)
+
+
+def read(name):
+    path = DATA / f"{name}.csv"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    return pd.read_csv(path)["y"].to_numpy(dtype=np.float64)
+
+
+@pytest.fixture(scope="module")
+def airline():
+    return read("airline")
+
+
+@pytest.fixture(scope="module")
+def sunspots():
+    return read("sunspots")
+
+
+def seasonal_series(rows=80, seed=0):
+    noise = np.random.default_rng(seed).normal(0, 1, rows)
+    t = np.arange(rows)
+    return 50 + 0.3 * t + 8 * np.sin(2 * np.pi * t / 4 + 0.7) + noise
+
+
+def errors(baseline, y, cutoffs, task):
+    return baseline(y, cutoffs, task) - y[cutoffs[:, None] + np.arange(1, task.horizon + 1)]
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("cutoff", [60, 62])
+def test_changing_rows_after_a_cutoff_changes_no_forecast_up_to_it(name, cutoff):
+    y = seasonal_series() - 60
+    changed = y.copy()
+    changed[cutoff + 1 :] = 1e3 * np.random.default_rng(1).normal(size=len(y) - cutoff - 1)
+    cutoffs = np.arange(59, 64)
+    upto = cutoffs <= cutoff
+    before = BASELINES[name](y, cutoffs, SHORT)
+    after = BASELINES[name](changed, cutoffs, SHORT)
+    np.testing.assert_array_equal(before[upto], after[upto])
+    assert (before[~upto] != after[~upto]).any()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_changing_the_last_observation_changes_the_forecast(name):
+    y = seasonal_series() - 60
+    changed = y.copy()
+    changed[65] += 5
+    cutoffs = np.array([65])
+    assert (BASELINES[name](y, cutoffs, SHORT) != BASELINES[name](changed, cutoffs, SHORT)).any()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_forecast_has_one_row_per_cutoff_and_one_column_per_step(name):
+    forecast = BASELINES[name](seasonal_series(), np.array([60, 63, 79]), SHORT)
+    assert forecast.shape == (3, 6)
+    assert forecast.dtype == np.float64
+    assert np.isfinite(forecast).all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_constant_series_is_forecast_as_that_constant_without_a_warning(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        forecast = BASELINES[name](np.full(80, 3.0), np.array([60, 65]), SHORT)
+    np.testing.assert_allclose(forecast, 3.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["persistence", "drift", "holt_winters", "theta"])
+def test_a_history_of_a_few_rows_still_gets_a_forecast(name):
+    task = Task(horizon=2, season=4, lookback=2, train_end=3, validation_end=5)
+    y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    assert np.isfinite(BASELINES[name](y, np.array([4, 5, 6]), task)).all()
+
+
+# --- persistence, seasonal naive, drift ----------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20),
+    st.integers(1, 30),
+)
+def test_seasonal_naive_with_season_one_is_persistence(values, horizon):
+    y = np.array(values)
+    task = Task(horizon, season=1, lookback=1, train_end=1, validation_end=1)
+    cutoffs = np.arange(len(y))
+    np.testing.assert_array_equal(seasonal_naive(y, cutoffs, task), persistence(y, cutoffs, task))
+
+
+def test_seasonal_naive_repeats_the_last_season_beyond_its_end():
+    task = Task(horizon=7, season=3, lookback=1, train_end=1, validation_end=1)
+    forecast = seasonal_naive(np.arange(10.0), np.array([5]), task)
+    assert forecast.tolist() == [[3, 4, 5, 3, 4, 5, 3]]
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100))
+def test_drift_goes_on_along_a_straight_line(start, slope):
+    y = start + slope * np.arange(12.0)
+    task = Task(horizon=4, season=1, lookback=1, train_end=1, validation_end=1)
+    np.testing.assert_allclose(drift(y, np.array([7]), task)[0], y[8:], atol=1e-9)
+
+
+# --- ridge ---------------------------------------------------------------------------------------
+
+
+def test_ridge_weights_solve_the_normal_equations_with_an_unpenalised_intercept():
+    y = seasonal_series()
+    cutoffs = np.arange(7, 40)
+    x, t = _contexts(y, cutoffs, SHORT), _targets(y, cutoffs, SHORT)
+    (line,) = _ridge_lines(x, t, np.array([0.3]))
+    ones = np.column_stack([x, np.ones(len(x))])
+    penalty = 0.3 * len(x) * np.diag([1.0] * 8 + [0.0])
+    expected = np.linalg.solve(ones.T @ ones + penalty, ones.T @ t)
+    np.testing.assert_allclose(line.weights, expected[:-1], atol=1e-10)
+    np.testing.assert_allclose(line.intercept, expected[-1], atol=1e-10)
+
+
+def test_ridge_finds_a_noiseless_recurrence():
+    t = np.arange(120)
+    y = np.sin(0.3 * t) + 0.5 * np.sin(0.9 * t)
+    task = Task(horizon=5, season=1, lookback=12, train_end=60, validation_end=90)
+    cutoffs = np.arange(89, 115)
+    assert np.abs(errors(ridge, y, cutoffs, task)).max() < 0.02
+
+
+def test_ridge_does_not_depend_on_unit_or_level():
+    y, cutoffs = seasonal_series(), np.arange(60, 70)
+    np.testing.assert_allclose(
+        ridge(1000 * y + 77, cutoffs, SHORT), 1000 * ridge(y, cutoffs, SHORT) + 77, rtol=1e-8
+    )
+
+
+def test_ridge_refuses_parts_without_a_window():
+    task = Task(horizon=6, season=4, lookback=8, train_end=12, validation_end=60)
+    with pytest.raises(InputError) as caught:
+        ridge(seasonal_series(), np.array([60]), task)
+    assert str(caught.value) == (
+        "ridge: 0 train and 43 validation windows, but each needs at least 1 (lookback 8, "
+        "horizon 6, train_end 12, validation_end 60); shorten them or move ends"
+    )
+
+
+# --- exponential smoothing and theta -------------------------------------------------------------
+
+
+def test_theta_equals_statsmodels_where_it_is_fitted():
+    y = seasonal_series()
+    found = theta(y, np.array([66]), SHORT)[0]
+    expected = ThetaModel(y[:67], period=4).fit().forecast(6)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_theta_equals_statsmodels_where_the_season_is_additive():
+    y = seasonal_series() - 60
+    found = theta(y, np.array([65]), SHORT)[0]
+    np.testing.assert_allclose(found, ThetaModel(y[:66], period=4).fit().forecast(6), rtol=1e-9)
+
+
+@pytest.mark.parametrize("baseline", [theta, holt_winters])
+def test_parameters_are_new_at_every_third_cutoff_and_kept_between(baseline):
+    y, cutoffs = seasonal_series() - 60, np.arange(60, 65)
+    kept = baseline(y, cutoffs, SHORT)
+    new = baseline(y, cutoffs, replace(SHORT, refit_every=1))
+    refitted = np.array([True, False, False, True, False])
+    np.testing.assert_allclose(kept[refitted], new[refitted], rtol=1e-9)
+    assert (kept[~refitted] != new[~refitted]).all()
+    # the parameters move little from one row to the next
+    np.testing.assert_allclose(kept, new, atol=2 * np.std(np.diff(y)) / 5)
+
+
+def test_no_season_is_taken_from_less_than_two_or_from_one_too_long():
+    y = seasonal_series()
+    with _many_small_fits():
+        assert _choose_form(y[:23], 12).seasonal is None
+        assert _choose_form(y, 25).seasonal is None
+        assert _choose_form(y, 1).seasonal is None
+        assert _choose_form(y - 60, 4).seasonal == "add"
+        assert _choose_form(y[:9], 4) is None
+
+
+def test_a_multiplicative_season_turns_additive_when_rows_at_or_below_zero_turn_up():
+    t = np.arange(80)
+    y = (10 + t) * (1 + 0.4 * np.sin(np.pi * t / 2)) + np.random.default_rng(0).normal(0, 0.1, 80)
+    with _many_small_fits():
+        assert _choose_form(y[:60], 4).seasonal == "mul"
+    y[64] = -1.0
+    assert np.isfinite(holt_winters(y, np.array([62, 66]), SHORT)).all()
+
+
+# --- published numbers ---------------------------------------------------------------------------
+
+
+def test_airline_last_two_years_give_the_numbers_noted_with_the_data(airline):
+    task = Task(horizon=24, season=12, lookback=24, train_end=84, validation_end=120)
+    cutoffs = np.array([119])
+    scale = np.abs(airline[12:120] - airline[:108]).mean()
+    naive, seasonal = (errors(b, airline, cutoffs, task) for b in (persistence, seasonal_naive))
+    assert np.sqrt((naive**2).mean()) == pytest.approx(137.33, abs=0.005)
+    assert np.sqrt((seasonal**2).mean()) == pytest.approx(76.99, abs=0.005)
+    assert np.abs(seasonal).mean() / scale == pytest.approx(2.494, abs=0.0005)
+
+
+def test_airline_gets_an_undamped_multiplicative_season_that_beats_seasonal_naive(airline):
+    task = Task(horizon=24, season=12, lookback=24, train_end=84, validation_end=120)
+    error = errors(holt_winters, airline, np.array([119]), task)
+    with _many_small_fits():
+        form = _choose_form(airline[:120], 12)
+    assert (form.damped, form.seasonal) == (False, "mul")
+    # 32.49 with statsmodels' older ExponentialSmoothing; here 33.33
+    assert np.sqrt((error**2).mean()) == pytest.approx(32.49, abs=1.5)
+
+
+def test_sunspots_at_483_origins_give_the_numbers_of_the_plain_computation(sunspots):
+    task = Task(horizon=36, season=128, lookback=125, train_end=2002, validation_end=2302)
+    cutoffs = np.arange(2301, 2301 + 483)
+    assert cutoffs[-1] + 36 == len(sunspots) - 1
+    found = {
+        b.__name__: np.abs(errors(b, sunspots, cutoffs, task)).mean()
+        for b in (persistence, seasonal_naive, ridge)
+    }
+    assert found["persistence"] == pytest.approx(43.1, abs=0.05)
+    assert found["seasonal_naive"] == pytest.approx(31.8, abs=0.06)
+    # 24.3 with another choice of the penalty
+    assert found["ridge"] == pytest.approx(24.3, abs=0.4)
+
+
+# --- sentences -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cutoffs", "sentence"),
+    [
+        (
+            "persistence",
+            [],
+            "cutoffs: 0 positions, but a forecast needs at least 1; check the task",
+        ),
+        ("drift", [5, 80], "cutoffs: the last is 80, but the series ends at row 79; end earlier"),
+        (
+            "theta",
+            [9, 8],
+            "cutoffs: they do not rise, but each must be later; sort them, drop twins",
+        ),
+        (
+            "seasonal_naive",
+            [2],
+            "cutoffs: the first is 2, but one season of 4 rows needs at least 3; "
+            "start later or shorten what is needed",
+        ),
+        (
+            "ridge",
+            [58],
+            "cutoffs: the first is 58, but a fit on the rows before 60 needs at least 59; "
+            "start later or shorten what is needed",
+        ),
+        (
+            "holt_winters",
+            [58],
+            "cutoffs: the first is 58, but a fit on the rows before 60 needs at least 59; "
+            "start later or shorten what is needed",
+        ),
+    ],
+)
+def test_cutoffs_that_cannot_be_forecast_from_are_answered_with_a_sentence(name, cutoffs, sentence):
+    with pytest.raises(InputError) as caught:
+        BASELINES[name](seasonal_series(), np.array(cutoffs, dtype=np.int64), SHORT)
+    assert str(caught.value) == sentence
+
+
+def test_a_task_out_of_range_is_answered_with_a_sentence():
+    with pytest.raises(InputError, match="task: horizon is 0, but 1 is the least; raise horizon"):
+        Task(horizon=0, season=1, lookback=1, train_end=1, validation_end=1)
+    with pytest.raises(InputError, match="task: validation_end is 4, but train_end is 5 and comes"):
+        Task(horizon=1, season=1, lookback=1, train_end=5, validation_end=4)

@@ -1,0 +1,194 @@
+"""The metrics against numpy, and the laws that they keep."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from unrolled.errors import InputError
+from unrolled.series.metrics import METRICS, score, score_by_step
+
+SERIES, CUTOFFS, STEPS, ROWS, SEASON = ("b", "a"), 4, 3, 12, 4
+
+
+def frames(y, y_hat, history):
+    """Long frames from y and y_hat (series, cutoffs, steps) and a history (series, rows)."""
+    s, c, k = (i.ravel() for i in np.indices(y.shape))
+    names = np.array(SERIES)
+    backtest = pd.DataFrame(
+        {
+            "unique_id": names[s],
+            "ds": ROWS + c + k,
+            "cutoff": ROWS + c - 1,
+            "step": k + 1,
+            "y": y.ravel(),
+            "y_hat": y_hat.ravel(),
+        }
+    )
+    past = pd.DataFrame(
+        {
+            "unique_id": np.repeat(names, history.shape[1]),
+            "ds": np.tile(np.arange(history.shape[1]), len(SERIES)),
+            "y": history.ravel(),
+        }
+    )
+    return backtest, past
+
+
+def truth(y, y_hat, history):
+    """The four metrics from their definitions; arrays as in `frames`."""
+    error = y_hat - y
+    scale = np.abs(history[:, SEASON:] - history[:, :-SEASON]).mean(axis=1)
+    absolute = np.abs(error).mean(axis=(1, 2))
+    percent = 200 * np.abs(error) / (np.abs(y) + np.abs(y_hat))
+    return {
+        "mae": absolute.mean(),
+        "rmse": np.sqrt((error**2).mean(axis=(1, 2))).mean(),
+        "smape": percent.mean(),
+        "mase": (absolute / scale).mean(),
+    }
+
+
+def numbers(*shape):
+    # hundredths: no two values differ by a rounding error only
+    return arrays(np.int64, shape, elements=st.integers(-10_000, 10_000)).map(lambda a: a / 100)
+
+
+@pytest.fixture
+def case():
+    rng = np.random.default_rng(0)
+    shape = (len(SERIES), CUTOFFS, STEPS)
+    return rng.normal(5, 3, shape), rng.normal(5, 3, shape), rng.normal(5, 3, (len(SERIES), ROWS))
+
+
+def test_every_score_equals_its_definition(case):
+    expected = truth(*case)
+    found = score(*frames(*case), SEASON)
+    assert tuple(found) == METRICS
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_score_by_step_equals_the_definition_at_that_step(case):
+    y, y_hat, history = case
+    table = score_by_step(*frames(*case), SEASON)
+    assert list(table.columns) == ["step", *METRICS]
+    assert table["step"].tolist() == [1, 2, 3]
+    for k in range(STEPS):
+        expected = truth(y[:, :, k : k + 1], y_hat[:, :, k : k + 1], history)
+        assert table.loc[k, list(METRICS)].to_dict() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_order_of_the_rows_does_not_matter(case):
+    backtest, history = frames(*case)
+    shuffled = (frame.sample(frac=1, random_state=1) for frame in (backtest, history))
+    assert score(*shuffled, SEASON) == pytest.approx(score(backtest, history, SEASON))
+
+
+def test_smape_is_a_percentage_up_to_200(case):
+    y, _, history = case
+    y = np.abs(y) + 1
+    assert score(*frames(y, -y, history), SEASON)["smape"] == pytest.approx(200)
+    assert score(*frames(y, 3 * y, history), SEASON)["smape"] == pytest.approx(100)
+    assert score(*frames(0 * y, 0 * y, history), SEASON)["smape"] == 0
+
+
+def test_each_series_counts_once_however_many_rows_it_has(case):
+    backtest, history = frames(*case)
+    few = pd.concat([backtest[backtest.unique_id == "a"], backtest[backtest.unique_id == "b"][:1]])
+    errors = (few["y_hat"] - few["y"]).abs()
+    expected = (errors[few.unique_id == "a"].mean() + errors[few.unique_id == "b"].iloc[0]) / 2
+    assert score(few, history, SEASON)["mae"] == pytest.approx(expected)
+
+
+@settings(max_examples=10, deadline=None)
+@given(numbers(2, 2, 2), numbers(2, 2, 2), numbers(2, 9), st.integers(-1000, 1000))
+def test_a_shift_of_all_numbers_changes_neither_mae_nor_rmse_nor_mase(y, y_hat, history, shift):
+    before = score(*frames(y, y_hat, history), SEASON)
+    after = score(*frames(y + shift, y_hat + shift, history + shift), SEASON)
+    for name in ("mae", "rmse", "mase"):
+        # a scale of 0 may become a rounding error, for which no law holds
+        if np.abs(history[:, SEASON:] - history[:, :-SEASON]).mean(axis=1).min() > 0:
+            assert after[name] == pytest.approx(before[name], rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(numbers(2, 2, 2), numbers(2, 2, 2), numbers(2, 9), st.sampled_from([0.25, 3.0, 1000.0]))
+def test_a_change_of_unit_scales_mae_and_rmse_and_leaves_smape_and_mase(y, y_hat, history, unit):
+    before = score(*frames(y, y_hat, history), SEASON)
+    after = score(*frames(unit * y, unit * y_hat, unit * history), SEASON)
+    for name in ("mae", "rmse"):
+        assert after[name] == pytest.approx(unit * before[name], rel=1e-9)
+    for name in ("smape", "mase"):
+        assert after[name] == pytest.approx(before[name], rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("forecast", ["wrong", "perfect"])
+def test_a_constant_history_gives_nan_for_mase_alone_and_no_warning(case, forecast):
+    y, y_hat, history = case
+    history[1] = 5.0
+    backtest, past = frames(y, y if forecast == "perfect" else y_hat, history)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = score(backtest, past, SEASON)
+    assert np.isnan(found["mase"])
+    assert np.isfinite([found[name] for name in ("mae", "rmse", "smape")]).all()
+    assert score_by_step(backtest, past, SEASON)["mase"].isna().all()
+
+
+def test_a_history_no_longer_than_the_season_gives_nan_for_mase(case):
+    backtest, past = frames(*case)
+    assert np.isnan(score(backtest, past, ROWS)["mase"])
+
+
+def test_a_missing_forecast_makes_its_step_nan_and_is_not_skipped(case):
+    backtest, past = frames(*case)
+    backtest.loc[backtest.index[1], "y_hat"] = np.nan
+    assert np.isnan(list(score(backtest, past, SEASON).values())).all()
+    table = score_by_step(backtest, past, SEASON).set_index("step")
+    assert table.loc[2].isna().all()
+    assert table.loc[[1, 3]].notna().all(axis=None)
+
+
+def test_an_infinite_forecast_gives_infinite_errors(case):
+    backtest, past = frames(*case)
+    backtest.loc[0, "y_hat"] = np.inf
+    assert score(backtest, past, SEASON)["mae"] == np.inf
+
+
+def refused(backtest, past, season=SEASON):
+    with pytest.raises(InputError) as caught:
+        score(backtest, past, season)
+    return str(caught.value)
+
+
+def test_what_cannot_be_scored_is_answered_with_a_sentence(case):
+    backtest, past = frames(*case)
+    assert refused(backtest.drop(columns="y_hat"), past) == (
+        "backtest: columns are ['unique_id', 'ds', 'cutoff', 'step', 'y'], "
+        "but ['y_hat'] are needed too; add them"
+    )
+    assert refused(backtest[:0], past) == (
+        "backtest: 0 rows, but a score needs at least 1; check the cutoffs"
+    )
+    assert refused(backtest, past, 0) == (
+        "season is 0, but 1 (none) is the least; set the season in rows"
+    )
+    assert refused(backtest, past[past.unique_id == "a"]) == (
+        "history: 1 series of the backtest are not in it, the first is 'b', "
+        "but MASE needs the rows of each before the test; add them"
+    )
+    seeds = backtest.assign(seed=np.arange(len(backtest)) % 2)
+    assert refused(seeds, past) == (
+        "backtest: column 'seed' holds 2 values, but one score is for one; "
+        "group by variant and seed first"
+    )
+
+
+def test_one_variant_and_one_seed_named_in_columns_are_scored(case):
+    backtest, past = frames(*case)
+    named = backtest.assign(variant="lstm", seed=3)
+    assert score(named, past, SEASON) == score(backtest, past, SEASON)

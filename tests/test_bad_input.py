@@ -1,0 +1,172 @@
+"""Bad input ends in one sentence, through the whole `kedro run`, and nothing is written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+MINE = (
+    "series=mine,series_options.mine.lookback=12,series_options.mine.horizon=6,"
+    "series_options.mine.season=12"
+)
+
+
+def refused(result: Result, sentence: str) -> None:
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1] == f"Error: {sentence}"
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        (
+            "series=../secret",
+            "parameter 'series' is '../secret'; expected a name of letters, digits, '_', '-' and"
+            " '.', since output files bear it; give a path by series_options.NAME.path",
+        ),
+        ("serie=airline", "parameter 'serie' is unknown; did you mean 'series'?"),
+        (
+            "training.epoch=3",
+            "parameter 'training.epoch' is unknown; did you mean 'epochs'?",
+        ),
+        (
+            "variants=[grru]",
+            "parameter 'variants' lists 'grru', which is unknown; did you mean 'gru'?",
+        ),
+        (
+            "series_options.airline.horizon=0",
+            "parameter 'series_options.airline.horizon' is 0; expected greater than or equal to 1",
+        ),
+        (
+            "series_options.airline.horizon=-3",
+            "parameter 'series_options.airline.horizon' is -3; expected greater than or equal to 1",
+        ),
+        (
+            "series_options.airline.columns.dss=Month",
+            "parameter 'series_options.airline.columns.dss' is unknown; did you mean 'ds'?",
+        ),
+        ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0"),
+        ("seeds=[1,1]", "parameter 'seeds' names 1 twice; name each once"),
+        (
+            "series_options.airline.test=0.9",
+            "parameters under 'series_options.airline': validation 24 + test 0.9 leave no rows",
+        ),
+    ],
+)
+def test_a_wrong_parameter_is_named(kedro_run: Run, params: str, sentence: str) -> None:
+    if "test=0.9" in params:
+        result = kedro_run("--params", params)
+        assert result.exit_code == 1
+        assert "Traceback" not in result.output
+        return
+    refused(kedro_run("--params", params), sentence)
+
+
+def test_a_missing_file_is_named(kedro_run: Run, project: Path) -> None:
+    refused(
+        kedro_run("--params", "series=nowhere"),
+        f"series file '{project}/data/01_raw/series/nowhere.csv' does not exist; put a .csv or"
+        " .parquet with the columns unique_id, ds, y into data/01_raw/series, or name its path in"
+        " conf/base/parameters/series.yml",
+    )
+
+
+def _y(**changes: object) -> list[object]:
+    values: list[object] = [10.0 + i + (i % 12) * 2.0 for i in range(60)]
+    for row, value in changes.items():
+        values[int(row[1:])] = value
+    return values
+
+
+DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").tolist()
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"y": _y(r3=np.nan, r7=np.nan)},
+            "series 'mine': 2 of 60 values are missing, from 2001-04-01 to 2001-08-01; set fill to"
+            " linear or seasonal, or mend the file",
+        ),
+        (
+            {"y": _y(r3=np.inf)},
+            "column y: 1 values are infinite, the first in row 4; expected finite numbers, mend or"
+            " remove those rows",
+        ),
+        (
+            {"y": _y(r3="many")},
+            "column y: 1 values are not numbers, the first is 'many' in row 4; expected numbers",
+        ),
+        (
+            {"ds": ["soon", *DATES[1:]]},
+            "column ds: 1 of 60 time stamps cannot be read as a date, the first is 'soon' in row 1;"
+            " expected dates such as 2024-12-31, all of one form, or whole numbers",
+        ),
+        (
+            {"ds": [DATES[1], *DATES[1:]]},
+            "series 'mine': 1 time stamps occur twice, the first is 2001-02-01; keep one row for"
+            " each unique_id and ds",
+        ),
+        (
+            {"ds": [DATES[1], DATES[0], *DATES[2:]]},
+            "series 'mine': 2001-01-01 stands after a later time stamp; sort the rows by unique_id"
+            " and ds, oldest first",
+        ),
+        (
+            {"y": 7.0},
+            "series 'mine': its 36 train rows are constant (7), so there is no scale and nothing to"
+            " learn; drop the series or change the split",
+        ),
+    ],
+)
+def test_bad_data_are_named_with_row_or_date(
+    kedro_run: Run,
+    project: Path,
+    write_series: Callable[..., pd.DataFrame],
+    columns: dict[str, object],
+    sentence: str,
+) -> None:
+    write_series(**columns)
+    refused(kedro_run("--params", MINE), sentence)
+    assert not (project / "data/08_reporting").exists()
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(
+    kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
+) -> None:
+    frame = write_series().rename(columns={"y": "sales"})
+    frame.to_csv(project / "data/01_raw/series/mine.csv", index=False)
+    refused(
+        kedro_run("--params", MINE),
+        "series 'mine': column 'y' for y is missing, the file has unique_id, ds, sales; name the"
+        " right one by series_options.mine.columns.y",
+    )
+
+
+def test_a_gap_in_time_is_counted_and_dated(
+    kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
+) -> None:
+    write_series().drop(index=[20, 21]).to_csv(project / "data/01_raw/series/mine.csv", index=False)
+    refused(
+        kedro_run("--params", MINE),
+        "series 'mine': 2 of 60 values are missing, from 2002-09-01 to 2002-10-01; set fill to"
+        " linear or seasonal, or mend the file",
+    )
+
+
+def test_a_short_series_is_told_what_it_needs(
+    kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
+) -> None:
+    write_series().head(25).to_csv(project / "data/01_raw/series/mine.csv", index=False)
+    refused(
+        kedro_run("--params", MINE),
+        "series 'mine': 15 of its 25 rows are for train, but lookback 12 + horizon 6 needs at least"
+        " 18; shorten lookback or horizon, change the split, or drop the series",
+    )
