@@ -13,7 +13,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 from pydantic import BaseModel
 
-from unrolled import hooks
+from unrolled import hooks, tracking
 
 
 class Options(BaseModel):
@@ -35,7 +35,13 @@ def broken(options: Options, seed: int) -> tuple[pd.DataFrame, dict]:
 
 
 def rank(*scores: dict) -> pd.DataFrame:
-    return pd.DataFrame({"variant": list("abc")[: len(scores)], "mae": [s["mae"] for s in scores]})
+    return pd.DataFrame(
+        {
+            "variant": list("abc")[: len(scores)],
+            "kind": ["recurrent", "recurrent", "baseline"][: len(scores)],
+            "mae": [s["mae"] for s in scores],
+        }
+    )
 
 
 def contender(seed: int, function=train) -> Node:
@@ -95,7 +101,7 @@ def catalog_in(folder: Path) -> DataCatalog:
             "forecasting.{variant}.{seed}.history": entry(
                 "pandas.CSVDataset", "{variant}_{seed}_history.csv", "history"
             ),
-            "forecasting.leaderboard": entry("pandas.CSVDataset", "leaderboard.csv", "table"),
+            "forecasting.leaderboard": entry("pandas.CSVDataset", "leaderboard.csv", "artifact"),
         }
     )
     catalog["parameters"] = {"series": "air"}
@@ -137,13 +143,13 @@ def database(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def uri(database, monkeypatch) -> str:
-    for name in ("MLFLOW_TRACKING_URI", "UNROLLED_TRACKING", hooks.URI_VARIABLE):
+    for name in ("MLFLOW_TRACKING_URI", "UNROLLED_TRACKING", tracking.URI_VARIABLE):
         monkeypatch.setenv(name, "")
-    return hooks.choose_uri({"tracking_uri": f"sqlite:///{database}"}, database.parent)
+    return tracking.choose_uri({"tracking_uri": f"sqlite:///{database}"}, database.parent)
 
 
 def runs_of(uri: str, run_id: str) -> dict:
-    client = hooks._client(uri)
+    client = tracking.client_of(uri)
     experiment = client.get_experiment_by_name("forecasting/air")
     found = client.search_runs(
         [experiment.experiment_id], filter_string=f"tags.`kedro.run_id` = '{run_id}'"
@@ -184,14 +190,16 @@ def test_a_run_is_a_parent_with_a_child_per_variant_and_seed(
     )
     assert child.data.params == {"model.hidden": "8", "model.cell.bias": "True", "seed": "1"}
     assert child.data.metrics == {"mae": 2.5, "loss": 1.0}
-    client = hooks._client(uri)
+    client = tracking.client_of(uri)
     curve = client.get_metric_history(child.info.run_id, "loss")
     assert [(point.step, point.value) for point in curve] == [(1, 3.0), (2, 2.0), (3, 1.0)]
     assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["leaderboard.csv"]
     ridge = runs["forecasting.ridge"].data.tags
     assert ridge["kind"] == "baseline"
     assert "seed" not in ridge
-    assert "forecasting.leaderboard" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "a        recurrent  1.5" in printed
+    assert "a beats every baseline; the best of them is c." in printed
 
 
 def test_a_failed_run_says_why_and_keeps_what_was_complete(tmp_path, uri):
@@ -205,8 +213,8 @@ def test_a_failed_run_says_why_and_keeps_what_was_complete(tmp_path, uri):
     assert status["forecasting.gru.seed_0"] == "FINISHED"
     error = runs["forecasting"].data.tags["error"]
     assert error.startswith("series 'x' has 3 rows; 30 are needed")
-    assert len(error) == hooks.ERROR_LENGTH
-    assert not hooks._client(uri).list_artifacts(runs["forecasting"].info.run_id)
+    assert len(error) == tracking.ERROR_LENGTH
+    assert not tracking.client_of(uri).list_artifacts(runs["forecasting"].info.run_id)
 
 
 def test_a_resumed_run_leaves_no_empty_children(tmp_path, uri):
@@ -253,34 +261,22 @@ def test_a_tracking_failure_costs_a_warning_not_the_run(tmp_path, uri, monkeypat
 
 
 def test_tracking_switched_off_makes_nothing(tmp_path, uri):
-    assert hooks.choose_uri({"enabled": False}, tmp_path) == ""
+    assert tracking.choose_uri({"enabled": False}, tmp_path) == ""
     assert not os.environ.get("MLFLOW_TRACKING_URI")
     run(tmp_path, job(), SequentialRunner(), "off")
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_the_users_uri_wins_and_our_own_does_not_stick(tmp_path, uri, monkeypatch):
-    assert hooks.choose_uri({}, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
-    assert hooks.choose_uri({}, tmp_path / "other") == f"sqlite:///{tmp_path}/other/mlflow.db"
+    assert tracking.choose_uri({}, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert tracking.choose_uri({}, tmp_path / "other") == f"sqlite:///{tmp_path}/other/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
-    assert hooks.choose_uri({}, tmp_path) == "http://tracker:5000"
+    assert tracking.choose_uri({}, tmp_path) == "http://tracker:5000"
 
 
 def test_the_import_of_the_hooks_does_not_import_mlflow():
     code = "import sys, unrolled.hooks; sys.exit('mlflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_git_commit_is_read_from_head_and_from_packed_references(tmp_path):
-    assert hooks.git_commit(tmp_path) is None
-    git = tmp_path / ".git"
-    git.mkdir()
-    (git / "HEAD").write_text("ref: refs/heads/main\n")
-    assert hooks.git_commit(tmp_path) is None
-    (git / "packed-refs").write_text(f"# pack\n{'a' * 40} refs/heads/main\n")
-    assert hooks.git_commit(tmp_path) == "a" * 40
-    (git / "HEAD").write_text("b" * 40)
-    assert hooks.git_commit(tmp_path) == "b" * 40
 
 
 def test_workers_without_the_hooks_are_noticed(tmp_path, uri, caplog):

@@ -201,7 +201,11 @@ def read(parameters: dict[str, Any], project: Path) -> Study:
 
 def as_parameters(study: Study) -> dict[str, Any]:
     """The resolved options, laid out as the namespaced nodes ask for them."""
-    job: dict[str, Any] = {"name": study.name, "series": study.series.model_dump(mode="json")}
+    job: dict[str, Any] = {
+        "name": study.name,
+        "seeds": list(study.seeds),
+        "series": study.series.model_dump(mode="json"),
+    }
     for variant, contender in study.contenders.items():
         job[variant] = contender.model_dump(mode="json")
         job[variant] |= {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}

@@ -48,8 +48,8 @@ class SeriesOptions(BaseModel):
         False, description="model the change against one season before"
     )
     lags: tuple[int, ...] = Field((), description="steps back, read as further input features")
-    statistical_refit_every: int = Field(
-        1, ge=1, description="cutoffs between two fits of Holt-Winters and Theta"
+    statistical_fits: int = Field(
+        24, ge=1, description="fits of Holt-Winters and Theta a series at most, over all cutoffs"
     )
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,7 +25,7 @@ Values = npt.NDArray[np.float32]
 Cutoffs = npt.NDArray[np.int64]  # (C,), rows of the panel
 Forecasts = npt.NDArray[np.float64]  # (C, K), original units
 COST = ["parameters", "train_seconds"]
-METRICS = ["mae", "rmse", "smape", "mase"]
+METRICS = list(metrics.METRICS)
 
 
 def ingest(raw: pd.DataFrame, series: SeriesOptions, name: str) -> pd.DataFrame:
@@ -135,13 +136,13 @@ def backtest_baseline(
             lookback=series.lookback,
             train_end=parts.train,
             validation_end=parts.train + parts.validation,
-            refit_every=series.statistical_refit_every,
+            refit_every=math.ceil(len(cutoffs) / series.statistical_fits),
         )
         own = y[parts.first : parts.end]
         return BASELINES[variant](own, cutoffs - parts.first, task)
 
     frame = _over_cutoffs(panel, borders, series, variant, None, forecast)
-    cost = {"parameters": 0, "train_seconds": time.perf_counter() - began}
+    cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
     return frame, {"variant": variant, "kind": "baseline", **cost}
 
 
@@ -198,6 +199,26 @@ def _history(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def protocol(
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    name: str,
+    seeds: list[int],
+) -> str:
+    """Say on what data and how the numbers of this run were measured, in one line."""
+    many = len(borders)
+    parts = next(splits.each(borders))
+    cutoffs = sum(each.test - series.horizon + 1 for each in splits.each(borders))
+    begin = str(panel["ds"].iloc[parts.validation_end]).removesuffix(" 00:00:00")
+    data = f"{name}: {f'{many} series, ' if many > 1 else ''}{len(panel)} rows"
+    rows = [int(borders[part].sum()) for part in ("train", "validation", "test")]
+    split = f"train {rows[0]}, validation {rows[1]}, test {rows[2]}"
+    split += "" if many > 1 else f" from {begin}"
+    tried = f"seeds {', '.join(map(str, seeds))}"
+    return f"{data} ({split}); horizon {series.horizon}, {cutoffs} cutoffs; {tried}"
+
+
 def combine(*frames: pd.DataFrame) -> pd.DataFrame:
     """The frames of all variants and seeds under one another."""
     return pd.concat(frames, ignore_index=True)
@@ -222,7 +243,7 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     """One row a variant or baseline, means over seeds, best MASE first (MAE where no MASE is)."""
     by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
     board = by[[*COST, *METRICS]].mean()
-    board["parameters"] = board["parameters"].astype(int)
+    board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
     board["seeds"] = by.size()
     board["mase_std"] = by["mase"].std()
     order = "mase" if board["mase"].notna().all() else "mae"

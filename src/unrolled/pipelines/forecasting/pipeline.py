@@ -127,31 +127,37 @@ def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
     plots = [
         Node(
             report.plot_learning_curves,
-            "learning_curves",
+            ["learning_curves", "protocol"],
             ["learning_curves.png", "learning_curves.plotly"],
             name="plot_learning_curves",
         ),
         Node(
             report.plot_forecast,
-            ["backtest", "panel", "leaderboard", "params:name"],
+            ["backtest", "panel", "leaderboard", "protocol"],
             ["forecast.png", "forecast.plotly"],
             name="plot_forecast",
         ),
         Node(
             report.plot_error_by_step,
-            ["error_by_step", "leaderboard", "params:name"],
+            ["error_by_step", "leaderboard", "protocol"],
             ["error_by_step.png", "error_by_step.plotly"],
             name="plot_error_by_step",
         ),
         Node(
             report.plot_leaderboard,
-            ["leaderboard", "params:name"],
+            ["leaderboard", "protocol"],
             ["leaderboard.png", "leaderboard.plotly"],
             name="plot_leaderboard",
         ),
     ]
     return Pipeline(
         [
+            Node(
+                nodes.protocol,
+                ["panel", "borders", "params:series", "params:name", "params:seeds"],
+                "protocol",
+                name="protocol",
+            ),
             Node(
                 nodes.combine,
                 [f"{one}.backtest" for one in every],

@@ -1,4 +1,7 @@
-"""Pictures of the forecasting job: PNG for reports, Plotly for kedro-viz."""
+"""Pictures of the forecasting job: PNG for reports, Plotly for kedro-viz.
+
+Each bears the `protocol` of the run: the data, split, horizon and seeds that its numbers come from.
+"""
 
 from __future__ import annotations
 
@@ -17,35 +20,43 @@ Pictures = tuple[Figure, go.Figure]
 SHOWN = 4
 
 
-def _pictures(title: str, x: str, y: str) -> tuple[Figure, mpl.axes.Axes, go.Figure]:
+def _pictures(title: str, protocol: str, x: str, y: str) -> tuple[Figure, mpl.axes.Axes, go.Figure]:
     figure = Figure(figsize=SIZE, layout="constrained")
+    figure.suptitle(title)
     axes = figure.subplots()
-    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.set_title(protocol, fontsize="x-small", color="dimgrey")
+    axes.set(xlabel=x, ylabel=y)
     axes.grid(alpha=0.3)
     interactive = go.Figure()
-    interactive.update_layout(title=title, xaxis_title=x, yaxis_title=y)
+    interactive.update_layout(
+        title=f"{title}<br><sub>{protocol}</sub>", xaxis_title=x, yaxis_title=y
+    )
     return figure, axes, interactive
 
 
-def plot_learning_curves(curves: pd.DataFrame) -> Pictures:
+def plot_learning_curves(curves: pd.DataFrame, protocol: str) -> Pictures:
     """Validation (line) and training loss (dashed) of every variant, mean over seeds."""
     figure, axes, interactive = _pictures(
-        "Learning curves (mean over seeds)", "epoch", "loss on scaled values"
+        "Learning curves (mean over seeds)", protocol, "epoch", "loss on scaled values"
     )
     for index, (variant, frame) in enumerate(curves.groupby("variant", sort=False)):
-        mean = frame.groupby("epoch")[["train_loss", "validation_loss"]].mean()
         for column, style, dash in (
             ("validation_loss", "-", "solid"),
             ("train_loss", "--", "dash"),
         ):
             name = f"{variant} {column.removesuffix('_loss')}"
-            axes.plot(mean.index, mean[column], style, color=f"C{index}", label=name)
+            # Only as far as all seeds went: the mean of those that are left would jump.
+            by_seed = frame.pivot_table(index="epoch", columns="seed", values=column)
+            mean = by_seed.dropna().mean(axis=1)
+            axes.plot(mean.index, mean, style, color=f"C{index}", label=name)
             interactive.add_scatter(
-                x=mean.index, y=mean[column], name=name, line={"dash": dash}, mode="lines"
+                x=mean.index, y=mean, name=name, line={"dash": dash}, mode="lines"
             )
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:.3g}")
+    axes.yaxis.set_minor_formatter("{x:.3g}")
     interactive.update_yaxes(type="log")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure, interactive
 
 
@@ -56,7 +67,7 @@ def _shown(leaderboard: pd.DataFrame) -> list[str]:
 
 
 def plot_forecast(
-    backtest: pd.DataFrame, panel: pd.DataFrame, leaderboard: pd.DataFrame, name: str
+    backtest: pd.DataFrame, panel: pd.DataFrame, leaderboard: pd.DataFrame, protocol: str
 ) -> Pictures:
     """Truth and the forecasts from the first cutoff of the test part, the cutoff marked."""
     series = backtest["unique_id"].iloc[0]
@@ -68,7 +79,8 @@ def plot_forecast(
     at = int(np.flatnonzero(truth["ds"] == cutoff)[0])
     truth = truth.iloc[max(0, at - 4 * horizon) : at + horizon + 1]
     figure, axes, interactive = _pictures(
-        f"{name}: {series}, {horizon} steps from {str(cutoff).removesuffix(' 00:00:00')} (mean over seeds)",
+        f"{series}: {horizon} steps from {str(cutoff).removesuffix(' 00:00:00')} (mean over seeds)",
+        protocol,
         "ds",
         "y",
     )
@@ -82,16 +94,16 @@ def plot_forecast(
     interactive.add_shape(
         type="line", x0=cutoff, x1=cutoff, y0=0, y1=1, yref="paper", line={"dash": "dot"}
     )
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure, interactive
 
 
 def plot_error_by_step(
-    error_by_step: pd.DataFrame, leaderboard: pd.DataFrame, name: str
+    error_by_step: pd.DataFrame, leaderboard: pd.DataFrame, protocol: str
 ) -> Pictures:
     """MAE at each step of the horizon; a flat curve is the mark of a blind forecast head."""
     figure, axes, interactive = _pictures(
-        f"{name}: error at each horizon step, all test cutoffs", "horizon step", "MAE"
+        "Error at each step of the horizon, all cutoffs", protocol, "horizon step", "MAE"
     )
     kinds = leaderboard.set_index("variant")["kind"]
     for index, variant in enumerate(kinds.index):
@@ -110,18 +122,22 @@ def plot_error_by_step(
             name=variant,
             line={"dash": "solid" if recurrent else "dash"},
         )
-    axes.legend(ncols=2)
+    figure.legend(loc="outside right upper")
     return figure, interactive
 
 
-def plot_leaderboard(leaderboard: pd.DataFrame, name: str) -> Pictures:
+def plot_leaderboard(leaderboard: pd.DataFrame, protocol: str) -> Pictures:
     """MASE of every row, best on top, with the spread over seeds."""
-    figure, axes, interactive = _pictures(f"{name}: leaderboard", "MASE (lower is better)", "")
+    figure, axes, interactive = _pictures(
+        "Leaderboard (bars: mean over seeds, whiskers: their standard deviation)",
+        protocol,
+        "MASE (lower is better)",
+        "",
+    )
     board = leaderboard.iloc[::-1]
     colours = np.where(board["kind"] == "recurrent", "tab:blue", "lightgrey")
     spread = board["mase_std"].fillna(0.0)
     axes.barh(board["variant"], board["mase"], xerr=spread, color=colours)
-    axes.axvline(1.0, color="grey", linestyle=":")
     interactive.add_bar(
         x=board["mase"],
         y=board["variant"],
