@@ -21,7 +21,8 @@ for message in (
 ):
     warnings.filterwarnings("ignore", message=message)
 
-HOOKS = (study.StudyHooks(), TrackingHooks(), LeaderboardHooks())
+HOOKS = (TrackingHooks(), LeaderboardHooks())
+CONFIG_LOADER_CLASS = study.StudyConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -1,9 +1,9 @@
 """The study of this run: which series, variants, baselines and seeds, with every default resolved.
 
-Kedro's registry knows no configuration, yet the graph follows the parameters. So a hook reads the
-parameters when the context is made, resolves them into a `Study`, writes the resolved options back
-under the job's namespace (where nodes find them as `params:forecasting.gru.model`) and keeps the
-study for the registry and for `${study:...}` in the catalog.
+Kedro's registry knows no configuration, yet the graph follows the parameters. So the loader of
+configuration resolves them into a `Study`, adds the resolved options under the job's namespace
+(where nodes find them as `params:forecasting.gru.model`) and keeps the study for the registry and
+for `${study:...}` in the catalog.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from kedro.framework.hooks import hook_impl
+from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import InputError
@@ -22,9 +22,6 @@ from unrolled.recurrent.options import ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.options import SeriesOptions
 from unrolled.training.options import TrainOptions
-
-if TYPE_CHECKING:
-    from kedro.framework.context import KedroContext
 
 KEYS = (
     "series",
@@ -213,35 +210,49 @@ def as_parameters(study: Study) -> dict[str, Any]:
     return {"forecasting": job}
 
 
-_current: Study | None = None
+class StudyConfigLoader(OmegaConfigLoader):
+    """Kedro's loader of `conf/`, whose parameters hold the resolved options of the study as well.
+
+    Kedro makes one for each session, with the environment and `--params` of the run, before it asks
+    the registry for pipelines. It is better placed than a hook, since kedro-viz runs no hooks.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take Kedro's arguments, and become the loader that the registry asks."""
+        global _loader
+        super().__init__(*args, **kwargs)
+        self._study: Study | None = None
+        _loader = self
+
+    @property
+    def study(self) -> Study:
+        """The study that the parameters ask for, read once.
+
+        Raises:
+            InputError: an unknown key, an impossible value, or a name that cannot be a file's.
+        """
+        if self._study is None:
+            project = Path(self.conf_source).resolve().parent
+            self._study = read(super().__getitem__("parameters"), project)
+        return self._study
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Configuration of a kind; the parameters with each node's options in their place."""
+        found: dict[str, Any] = super().__getitem__(key)
+        return found | as_parameters(self.study) if key == "parameters" else found
+
+
+_loader: StudyConfigLoader | None = None
 
 
 def current() -> Study:
-    """The study of the context made last, or that of the base parameters where none was made."""
-    if _current is not None:
-        return _current
-    from kedro.config import OmegaConfigLoader
-
-    project = Path.cwd()
-    loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
-    return read(loader["parameters"], project)
+    """The study of the session made last, or that of the base parameters where none was made."""
+    if _loader is None:  # `kedro registry list` makes no session
+        return StudyConfigLoader("conf", base_env="base", default_run_env="base").study
+    return _loader.study
 
 
 def resolve(key: str) -> str:
     """Value of `${study:series}` (the data set's name) and `${study:source}` in the catalog."""
     study = current()
     return {"series": study.name, "source": study.source}[key]
-
-
-class StudyHooks:
-    """Reads the study when a context is made."""
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Resolve the parameters once, before the catalog and the pipelines are built."""
-        global _current
-        parameters = context.config_loader["parameters"]
-        _current = read(parameters, context.project_path)
-        # Setting the key is Kedro's documented way to bypass the files; `context.params` would load
-        # the pipelines before the study is known.
-        context.config_loader["parameters"] = parameters | as_parameters(_current)

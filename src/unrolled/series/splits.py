@@ -92,7 +92,7 @@ def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
         for part, found, needed, why in parts:
             if found < needed:
                 raise InputError(
-                    f"series '{series.unique_id}': {found} of its {series.end - series.first} rows"
+                    f"series '{series.unique_id}': {max(found, 0)} of its {series.end - series.first} rows"
                     f" are for {part}, but {why} needs at least {needed}; shorten lookback or"
                     " horizon, change the split, or drop the series"
                 )
