@@ -5,22 +5,20 @@ Each bears the `protocol` of the run: the data, split, horizon and seeds that it
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Figures are made without pyplot: no global state, safe in threads.
-mpl.use("Agg")
-
 SIZE = (9.0, 4.5)
 Pictures = tuple[Figure, go.Figure]
 # Enough lines to compare, few enough to tell apart.
 SHOWN = 4
 
 
-def _pictures(title: str, protocol: str, x: str, y: str) -> tuple[Figure, mpl.axes.Axes, go.Figure]:
+def _pictures(title: str, protocol: str, x: str, y: str) -> tuple[Figure, Axes, go.Figure]:
     figure = Figure(figsize=SIZE, layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots()
