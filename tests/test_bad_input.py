@@ -1,5 +1,6 @@
 """Bad input ends in one sentence, through the whole `kedro run`, and nothing is written."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,3 +182,22 @@ def test_a_short_series_is_told_what_it_needs(
         "series 'mine': 15 of its 25 rows are for train, but lookback 12 + horizon 6 needs at least"
         " 18; shorten lookback or horizon, change the split, or drop the series",
     )
+
+
+def test_a_tracking_server_that_does_not_answer_stops_the_run_before_any_work(
+    kedro_run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    result = kedro_run()
+    assert result.exit_code == 1
+    last = result.output.strip().splitlines()[-1]
+    assert last.startswith(f"Error: MLflow at 'http://127.0.0.1:{port}' cannot be used: ")
+    assert last.endswith(
+        "; start the server, mend MLFLOW_TRACKING_URI or conf/base/mlflow.yml, or switch tracking"
+        " off by UNROLLED_TRACKING=off"
+    )
+    assert not (project / "data/03_primary").exists()

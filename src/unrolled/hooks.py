@@ -9,6 +9,7 @@ import pandas as pd
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
+from unrolled.errors import InputError
 from unrolled.tracking import (
     Curve,
     choose_uri,
@@ -54,8 +55,17 @@ class TrackingHooks:
     ) -> None:
         """Make the runs; a server that cannot be reached stops the run here, before any work."""
         namespaces = namespaces_of(pipeline)
-        if tracking_uri() and namespaces:
-            open_runs(tracking_uri(), run_params, namespaces, catalog.load("parameters"))
+        uri = tracking_uri()
+        if not uri or not namespaces:
+            return
+        try:
+            open_runs(uri, run_params, namespaces, catalog.load("parameters"))
+        except Exception as error:  # of a request, a database or a file
+            raise InputError(
+                f"MLflow at '{uri}' cannot be used: {' '.join(str(error).split())[:300]}; start the"
+                " server, mend MLFLOW_TRACKING_URI or conf/base/mlflow.yml, or switch tracking off"
+                " by UNROLLED_TRACKING=off"
+            ) from error
 
     @hook_impl
     def after_node_run(

@@ -271,6 +271,7 @@ def client_of(uri: str) -> MlflowClient:
     """A client of MLflow, which is imported only where something is tracked."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # 7 would take four minutes
     # A forked worker must not share an open sqlite connection with its parent.
     if uri.startswith("sqlite"):
         os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")

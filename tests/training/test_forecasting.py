@@ -1,0 +1,107 @@
+"""Training and running a forecaster on windows gathered by index."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series import splits, windows
+from unrolled.series.options import SeriesOptions
+from unrolled.training.forecasting import fit_forecaster, gather, predict
+from unrolled.training.options import TrainOptions
+
+SERIES = SeriesOptions(lookback=8, horizon=3, lags=(2, 5), validation=15, test=15)
+TRAINING = TrainOptions(epochs=2, batch_size=16)
+
+
+def wave(rows: int = 90) -> np.ndarray:
+    time = np.arange(rows)
+    noise = np.random.default_rng(0).normal(0, 0.1, rows)
+    return (np.sin(time / 3) + noise).astype(np.float32)
+
+
+def table(rows: int, options: SeriesOptions) -> pd.DataFrame:
+    panel = pd.DataFrame({"unique_id": "a", "ds": range(rows), "y": 0.0})
+    return windows.table(splits.borders(panel, options.validation, options.test), options)
+
+
+def trained(seed: int = 0, training: TrainOptions = TRAINING, **model: object) -> tuple:
+    options = ModelOptions(hidden=4, **model)
+    weights, history, parameters = fit_forecaster(
+        wave(), table(90, SERIES), SERIES, options, training, seed, "test"
+    )
+    card = {
+        "model": options.model_dump(),
+        "training": training.model_dump(),
+        "seed": seed,
+        "features": 3,
+        "lookback": 8,
+        "horizon": 3,
+    }
+    return weights, card, history, parameters
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.lists(st.integers(1, 7), max_size=3, unique=True),
+    st.integers(0, 20),
+)
+@settings(deadline=None)
+def test_a_batch_holds_the_value_its_lags_and_the_steps_after_it(lookback, horizon, lags, first):
+    options = SeriesOptions(lookback=lookback, horizon=horizon, lags=tuple(lags))
+    values = torch.arange(60, dtype=torch.float32)
+    inputs, targets = gather(values, torch.tensor([first]), options)
+    end = first + max(lags, default=0) + lookback  # row after the last input
+    assert targets[:, 0].tolist() == list(range(end, end + horizon))
+    for feature, lag in enumerate((0, *lags)):
+        rows = range(end - lookback - lag, end - lag)
+        assert inputs[:, 0, feature].tolist() == list(rows)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("normalisation", ["none", "last", "mean_std"])
+@pytest.mark.parametrize("more", [{}, {"highway": True}, {"segment": 4}])
+def test_changing_the_last_observation_changes_every_step(cell, normalisation, more):
+    weights, card, _, _ = trained(cell=cell, window_normalisation=normalisation, **more)
+    values, first = wave(), np.array([10])
+    last = 10 + SERIES.span - SERIES.horizon - 1
+    changed = values.copy()
+    changed[last] += 1
+    before = predict(weights, card, values, first, SERIES)
+    assert (predict(weights, card, changed, first, SERIES) != before).all()
+    # and nothing after the cutoff is read
+    changed = values.copy()
+    changed[last + 1 :] = np.nan
+    np.testing.assert_array_equal(predict(weights, card, changed, first, SERIES), before)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    first, second, other = trained(0), trained(0), trained(1)
+    assert all(tensor.equal(second[0][name]) for name, tensor in first[0].items())
+    assert first[2] == second[2]
+    assert any(not tensor.equal(other[0][name]) for name, tensor in first[0].items())
+
+
+def test_validation_chooses_and_refit_trains_on_both_parts_up_to_its_epoch():
+    kept = trained(training=TrainOptions(epochs=4))
+    refitted = trained(training=TrainOptions(epochs=4, refit=True))
+    assert kept[2] == refitted[2]  # the learning curve is that of the validated run
+    assert any(not tensor.equal(refitted[0][name]) for name, tensor in kept[0].items())
+
+
+def test_forecasts_do_not_depend_on_the_windows_beside_them():
+    weights, card, _, _ = trained()
+    first = np.arange(40)
+    together = predict(weights, card, wave(), first, SERIES)
+    alone = np.concatenate([predict(weights, card, wave(), first[[i]], SERIES) for i in range(40)])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_parameters_are_counted():
+    features, hidden, horizon = 3, 4, 3
+    recurrent = 3 * (features * hidden + hidden * hidden + 2 * hidden)
+    assert trained(cell="gru")[3] == recurrent + hidden * horizon + horizon

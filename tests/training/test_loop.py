@@ -1,0 +1,106 @@
+"""The training loop: stopping, clipping, schedule, determinism."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import InputError
+from unrolled.training.loop import best_epoch, deterministic, fit, learning_rate
+from unrolled.training.options import TrainOptions
+
+
+def line(options: TrainOptions, seed: int = 0, scale: float = 1.0, **more) -> tuple:
+    """Fit y = 2x + 1 with one linear layer."""
+    with deterministic(seed, threads=1):
+        model = nn.Linear(1, 1)
+        x = torch.linspace(-1, 1, 64)[:, None]
+        y = scale * (2 * x + 1)
+
+        def batch_loss(batch: Tensor) -> Tensor:
+            return nn.functional.mse_loss(model(x[batch]), y[batch])
+
+        history = fit(model, batch_loss, len(x), options, **more)
+    return model, history
+
+
+def test_a_line_is_learned():
+    model, history = line(TrainOptions(epochs=100, learning_rate=0.05))
+    assert model.weight.item() == pytest.approx(2, abs=0.01)
+    assert model.bias.item() == pytest.approx(1, abs=0.01)
+    assert len(history) == 100
+
+
+def test_the_best_weights_are_restored_and_training_stops_after_patience():
+    losses = iter([5.0, 3.0, 1.0, 2.0, 4.0, 6.0, 8.0])
+    seen = []
+
+    def validate() -> float:
+        seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return next(losses)
+
+    model = nn.Linear(1, 1)
+    options = TrainOptions(epochs=50, patience=3)
+    history = fit(
+        model, lambda batch: model(torch.ones(len(batch), 1)).mean(), 8, options, validate=validate
+    )
+    assert [row.epoch for row in history] == [1, 2, 3, 4, 5, 6]
+    assert best_epoch(history) == 3
+    assert all(tensor.equal(seen[2][name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_gradient_norm_that_is_logged_is_that_before_clipping():
+    calm = TrainOptions(epochs=1, batch_size=64, learning_rate=1e-9, clip_norm=1e-3)
+    _, small = line(calm)
+    _, large = line(calm, scale=1000.0)
+    assert small[0].gradient_norm > 1e-3
+    assert large[0].gradient_norm == pytest.approx(1000 * small[0].gradient_norm, rel=0.5)
+
+
+def test_clipping_bounds_the_step_and_keeps_its_direction():
+    gradient = torch.tensor([3.0, 4.0])
+    weight = nn.Parameter(torch.zeros(2))
+    weight.grad = gradient.clone()
+    nn.utils.clip_grad_norm_([weight], 1.0)
+    torch.testing.assert_close(weight.grad, gradient / 5)
+
+
+def test_a_loss_that_is_no_number_stops_with_what_to_try():
+    with pytest.raises(InputError) as caught:
+        line(TrainOptions(epochs=3, learning_rate=0.5), scale=1e30, label="gru seed 0")
+    assert str(caught.value) == (
+        "gru seed 0: the training loss is inf in epoch 1; lower training.learning_rate (now 0.5)"
+        " or training.clip_norm (now 1)"
+    )
+
+
+def test_the_cosine_schedule_falls_from_the_whole_rate_towards_a_hundredth():
+    options = TrainOptions(epochs=10, learning_rate=1.0)
+    rates = [learning_rate(options, epoch) for epoch in range(1, 11)]
+    assert rates[0] == 1.0
+    assert rates == sorted(rates, reverse=True)
+    assert rates[5] == pytest.approx(0.01 + 0.99 * 0.5)
+    constant = TrainOptions(epochs=10, learning_rate=1.0, schedule="constant")
+    assert {learning_rate(constant, epoch) for epoch in range(1, 11)} == {1.0}
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    options = TrainOptions(epochs=3, batch_size=8)
+    first, second, other = (line(options, seed) for seed in (0, 0, 1))
+    assert first[1][-1].train_loss == second[1][-1].train_loss
+    assert first[0].weight.equal(second[0].weight)
+    assert not first[0].weight.equal(other[0].weight)
+
+
+def test_the_users_random_state_and_threads_are_left_as_they_were():
+    before = torch.get_num_threads()
+    with deterministic(3, threads=1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_without_validation_all_epochs_run_and_their_loss_is_unknown():
+    _, history = line(TrainOptions(epochs=10), epochs=4)
+    assert len(history) == 4
+    assert all(math.isnan(row.validation_loss) for row in history)
