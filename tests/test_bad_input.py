@@ -197,7 +197,7 @@ def test_a_tracking_server_that_does_not_answer_stops_the_run_before_any_work(
     last = result.output.strip().splitlines()[-1]
     assert last.startswith(f"Error: MLflow at 'http://127.0.0.1:{port}' cannot be used: ")
     assert last.endswith(
-        "; start the server, mend MLFLOW_TRACKING_URI or conf/base/mlflow.yml, or switch tracking"
-        " off by UNROLLED_TRACKING=off"
+        "; start the server, mend MLFLOW_TRACKING_URI, or set enabled: false in"
+        " conf/base/mlflow.yml"
     )
     assert not (project / "data/03_primary").exists()

@@ -143,7 +143,7 @@ def database(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def uri(database, monkeypatch) -> str:
-    for name in ("MLFLOW_TRACKING_URI", "UNROLLED_TRACKING", tracking.URI_VARIABLE):
+    for name in ("MLFLOW_TRACKING_URI", tracking.URI_VARIABLE):
         monkeypatch.setenv(name, "")
     return tracking.choose_uri({"tracking_uri": f"sqlite:///{database}"}, database.parent)
 

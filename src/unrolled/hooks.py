@@ -63,8 +63,7 @@ class TrackingHooks:
         except Exception as error:  # of a request, a database or a file
             raise InputError(
                 f"MLflow at '{uri}' cannot be used: {' '.join(str(error).split())[:300]}; start the"
-                " server, mend MLFLOW_TRACKING_URI or conf/base/mlflow.yml, or switch tracking off"
-                " by UNROLLED_TRACKING=off"
+                " server, mend MLFLOW_TRACKING_URI, or set enabled: false in conf/base/mlflow.yml"
             ) from error
 
     @hook_impl

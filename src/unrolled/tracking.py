@@ -254,7 +254,7 @@ def choose_uri(config: Mapping[str, Any], project: Path) -> str:
     given = os.environ.get("MLFLOW_TRACKING_URI")
     if given and given == os.environ.get(URI_VARIABLE):
         given = None  # left by an earlier session in this process
-    if not config.get("enabled", True) or os.environ.get("UNROLLED_TRACKING") == "off":
+    if not config.get("enabled", True):
         if given is None:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
         os.environ[URI_VARIABLE] = ""
