@@ -1,0 +1,70 @@
+"""The README's commands run; the install step aside, and at the size of `--env quick`."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+
+
+@pytest.fixture
+def kedro(project: Path) -> Callable[[list[str]], str]:
+    def run(words: list[str]) -> str:
+        if words[:2] == ["kedro", "run"] and "--env" not in words:
+            words = [*words, "--env", "quick"]
+        command = [str(Path(sys.executable).parent / words[0]), *words[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith(".venv/bin/kedro")])
+def test_a_kedro_command_of_the_readme_runs(
+    kedro: Callable[[list[str]], str], project: Path, line: str
+) -> None:
+    months = pd.date_range("2015-01-01", periods=96, freq="MS").strftime("%Y-%m")
+    sales = pd.DataFrame({"Month": months, "Sales": [10.0 + i % 12 + i / 7 for i in range(96)]})
+    sales.to_csv(project / "data/01_raw/series/my_sales.csv", index=False)
+    printed = kedro(shlex.split(line.removeprefix(".venv/bin/")))
+    if " run" in line:
+        assert "Report, with plots: data/08_reporting/forecasting/" in printed
+
+
+@pytest.mark.slow
+def test_make_run_needs_no_second_install_and_prints_the_leaderboard(project: Path) -> None:
+    plan = subprocess.run(
+        ["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    if "pip install" in plan.stdout:
+        pytest.skip("the tests run in another environment than that of `make install`")
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, project)  # with its time, which make compares
+    (project / ".venv").symlink_to(ROOT / ".venv")
+    done = subprocess.run(
+        ["make", "run", "ARGS=--env quick --params variants=[gru]"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "holt_winters" in done.stdout
+    assert "make viz" in done.stdout
+
+
+def test_the_readme_names_every_make_target_that_it_uses() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = {line.split()[1] for line in LINES if line.startswith("make ")}
+    assert used
+    assert used <= targets
