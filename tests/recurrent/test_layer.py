@@ -364,7 +364,10 @@ def test_a_layer_runs_in_onnx_runtime(kind, extra, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((torch.zeros(T, B, F + 1),), "x is (9, 4, 4); expected (T, B, F) with T at least 1 and F 3"),
+        (
+            (torch.zeros(T, B, F + 1),),
+            "x is (9, 4, 4); expected (T, B, F) with T at least 1 and F 3",
+        ),
         ((torch.zeros(0, B, F),), "x is (0, 4, 3); expected (T, B, F) with T at least 1 and F 3"),
         ((torch.zeros(B, F),), "x is (4, 3); expected (T, B, F) with T at least 1 and F 3"),
         (
