@@ -256,6 +256,8 @@ class MinCell(Cell):
 
     def run(self, x: Tensor, state: State, real: Tensor | None = None) -> tuple[Tensor, State]:
         """Go through a sequence, all steps at once."""
+        if len(x) == 1:  # as in streaming: a step needs no scan
+            return super().run(x, state, real)
         a, b = self.coefficients(self.open_gates(self.project(x)))  # (T, B, H) each
         if real is not None:
             a, b = a.masked_fill(~real, 1), b.masked_fill(~real, 0)  # the state stands still
