@@ -233,7 +233,7 @@ class MinCell(Cell):
     The papers' candidate passes through `positive`, which lets them scan logarithms. We keep it,
     as it is part of the network, but scan the values themselves: logarithms lose digits as their
     sum grows (T = 1,000: 1e-4 against 3e-7 relative in float32), cannot start from a state of
-    zero, and took ten to twenty times as long on a CPU.
+    zero, and took ten times as long on a CPU.
     """
 
     def __init__(self, features: int, hidden: int) -> None:
