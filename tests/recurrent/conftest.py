@@ -1,4 +1,4 @@
-"""The same random numbers in every test, on one thread."""
+"""The same random numbers in every test."""
 
 import pytest
 import torch

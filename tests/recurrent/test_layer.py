@@ -336,11 +336,13 @@ def test_a_layer_copies_pickles_saves_and_moves_dtype(kind, extra):
 @pytest.mark.filterwarnings("ignore:The tensor attributes")
 @every_kind
 @pytest.mark.parametrize("extra", BOTH_WAYS.values(), ids=BOTH_WAYS)
-def test_a_layer_exports(kind, extra):
+def test_a_layer_exports_for_any_batch(kind, extra):
     layer = build(kind, **extra).eval()
-    x, start = torch.randn(T, B, F).double(), random_state(layer)
-    program = torch.export.export(layer, (x, start))
-    other, begin = torch.randn(T, B, F).double(), random_state(layer)
+    x, start = torch.randn(4, B, F).double(), random_state(layer)
+    batch = {1: torch.export.Dim("batch")}
+    shapes = {"x": batch, "state": (batch,) * len(start)}
+    program = torch.export.export(layer, (x, start), dynamic_shapes=shapes)
+    other, begin = torch.randn(4, B + 3, F).double(), random_state(layer, B + 3)
     outputs, state = program.module()(other, begin)
     expected, end = layer(other, begin)
     close((outputs, *state), (expected, *end))
