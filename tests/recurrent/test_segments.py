@@ -31,10 +31,10 @@ def test_segments_hold_steps_in_order():
             assert torch.equal(segments[s, b], x[s * P : (s + 1) * P, b].flatten())
 
 
-def test_a_lookback_that_segments_do_not_fill_is_refused():
-    with pytest.raises(ValueError, match="lookback") as error:
-        to_segments(torch.zeros(10, 1, 1), 4)
-    assert str(error.value) == "lookback 10 is no multiple of segment 4; change one of them"
+def test_segments_that_are_not_filled_begin_with_zeros_and_end_with_the_last_step():
+    x = torch.arange(1.0, 11.0).reshape(10, 1, 1)
+    segments = to_segments(x, 4).squeeze(1)
+    assert segments.tolist() == [[0, 0, 1, 2], [3, 4, 5, 6], [7, 8, 9, 10]]
 
 
 @pytest.mark.parametrize(

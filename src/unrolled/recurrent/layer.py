@@ -3,7 +3,7 @@
 Axis letters: B batch, T time, F features, H hidden, L layers, D directions (2 if bidirectional).
 Time-major `(T, B, F)`. A state is a tuple of tensors (L * D, B, H) in torch's order, layer by layer
 and forward before backward: `(h,)`, or `(h, c)` of the LSTM. It is the same for torch's layers and
-for our cells, as are the weights (`cells.copy_weights`), so either can go on where the other
+for our cells, as are the weights (`weights.copy_weights`), so either can go on where the other
 stopped.
 
 >>> layer = Recurrent(LayerOptions(cell="lstm", hidden=5, layers=2), features=3)

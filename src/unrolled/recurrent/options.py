@@ -5,28 +5,6 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class ModelOptions(BaseModel):
-    """What the network is made of; travels beside its weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cell: Literal["rnn", "lstm", "gru"] = Field("gru", description="recurrent cell")
-    hidden: int = Field(32, ge=1, description="units in each recurrent layer")
-    layers: int = Field(1, ge=1, description="recurrent layers, stacked")
-    dropout: float = Field(
-        0.0, ge=0.0, lt=1.0, description="share of the last state dropped in training"
-    )
-    segment: int = Field(
-        1, ge=1, description="time steps read at once (SegRNN); lookback must be a multiple"
-    )
-    highway: bool = Field(
-        False, description="add a linear map of the window to the forecast (LSTNet's highway)"
-    )
-    window_normalisation: Literal["none", "last", "mean_std"] = Field(
-        "last", description="subtract the window's last value, or standardise by its own moments"
-    )
-
-
 class LayerOptions(BaseModel):
     """A recurrent layer: a cell, and how it is stacked, regularised and initialised."""
 
@@ -132,3 +110,46 @@ class LayerOptions(BaseModel):
     def outputs(self) -> int:
         """Width of the outputs: hidden times directions."""
         return self.hidden * self.directions
+
+
+class ModelOptions(LayerOptions):
+    """A forecaster: a recurrent layer, what it reads, and how the horizon is read from it."""
+
+    segment: int = Field(1, ge=1, description="steps read at once (SegRNN)")
+    decoder: Literal["direct", "segments"] = Field(
+        "direct",
+        description="all steps from the last state by one linear map, or segment by segment, each"
+        " by one more step of the recurrence (SegRNN)",
+    )
+    attention: Literal["none", "last_state", "scaled_dot_product"] = Field(
+        "none", description="over the outputs of the lookback, asked by the last state"
+    )
+    heads: int = Field(1, ge=1, description="heads of scaled dot-product attention")
+    head_dropout: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the last state dropped before the head"
+    )
+    highway: bool = Field(
+        False, description="add a linear map of the window to the forecast (LSTNet's highway)"
+    )
+    window_normalisation: Literal["none", "last", "mean_std"] = Field(
+        "last", description="subtract the window's last value, or standardise by its own moments"
+    )
+
+    @model_validator(mode="after")
+    def _possible_forecaster(self) -> Self:
+        if self.heads > 1 and self.attention != "scaled_dot_product":
+            raise ValueError(
+                f"heads {self.heads} are of attention scaled_dot_product, but attention is"
+                f" {self.attention}; set heads to 1"
+            )
+        if self.outputs % self.heads:
+            raise ValueError(
+                f"{self.heads} heads do not divide the {self.outputs} outputs (hidden, times 2 if"
+                " bidirectional); change one of them"
+            )
+        if self.decoder == "segments" and (self.bidirectional or self.attention != "none"):
+            raise ValueError(
+                "decoder segments goes on from the last state alone; set bidirectional to false and"
+                " attention to none"
+            )
+        return self

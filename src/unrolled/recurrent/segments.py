@@ -12,27 +12,25 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from unrolled.recurrent.cells import State
 
 
 def to_segments(x: Tensor, segment: int) -> Tensor:
-    """Join every P steps into one: (T, B, F) -> (T / P, B, P * F), step by step within.
+    """Join every P steps into one: (T, B, F) -> (ceil(T / P), B, P * F), step by step within.
 
-    Raises:
-        ValueError: T is no multiple of P.
+    Where T is no multiple of P, zeros stand before the first step.
 
     >>> to_segments(torch.arange(6.0).reshape(6, 1, 1), 3).squeeze(1)
     tensor([[0., 1., 2.],
             [3., 4., 5.]])
     """
     steps, batch, features = x.shape
-    if steps % segment:
-        raise ValueError(
-            f"lookback {steps} is no multiple of segment {segment}; change one of them"
-        )
-    parts = x.reshape(steps // segment, segment, batch, features).transpose(1, 2)
-    return parts.reshape(steps // segment, batch, segment * features)
+    missing = -steps % segment
+    x = functional.pad(x, (0, 0, 0, 0, missing, 0))
+    parts = x.reshape(-1, segment, batch, features).transpose(1, 2)  # (T / P, B, P, F)
+    return parts.flatten(2)
 
 
 class SegmentDecoder(nn.Module):
