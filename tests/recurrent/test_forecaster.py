@@ -4,6 +4,7 @@ import copy
 import pickle
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 import yaml
@@ -94,6 +95,29 @@ def test_looking_inside_names_every_gate_and_state_and_attention_sums_to_one(nam
         level = window[-1, :, 0]  # what "last" subtracts
         outputs, _ = net.layer(to_segments(window - level[:, None], net.options.segment))
         torch.testing.assert_close(inside["h"], outputs)
+
+
+# torch's own layers: flattened weights, which export takes for forgotten buffers.
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_exports_for_any_batch(name, window):
+    net = forecaster(name)
+    shapes = ({1: torch.export.Dim("batch")},)
+    program = torch.export.export(net, (window,), dynamic_shapes=shapes)
+    more = torch.cat([window, 2 * window], dim=1)
+    torch.testing.assert_close(program.module()(more), net(more), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_runs_in_onnx_runtime_with_equal_outputs(name, window, tmp_path):
+    net = forecaster(name)
+    path = tmp_path / "forecaster.onnx"
+    torch.onnx.export(net, (window,), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    (found,) = session.run(None, {session.get_inputs()[0].name: window.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), net(window), atol=1e-5, rtol=1e-5)
 
 
 def test_parameters_are_those_of_the_layer_and_the_head():

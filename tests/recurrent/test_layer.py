@@ -348,21 +348,6 @@ def test_a_layer_exports_for_any_batch(kind, extra):
     close((outputs, *state), (expected, *end))
 
 
-@every_kind
-@pytest.mark.parametrize("extra", BOTH_WAYS.values(), ids=BOTH_WAYS)
-def test_a_layer_runs_in_onnx_runtime(kind, extra, tmp_path):
-    for package in ("onnx", "onnxscript"):
-        pytest.importorskip(package)
-    runtime = pytest.importorskip("onnxruntime")
-    layer = build(kind, **extra).eval().float()
-    x = torch.randn(T, B, F)
-    torch.onnx.export(layer, (x,), tmp_path / "layer.onnx", dynamo=True)
-    session = runtime.InferenceSession(tmp_path / "layer.onnx")
-    found = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    expected, end = layer(x)
-    close(map(torch.from_numpy, found), (expected, *end), 1e-5)
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
