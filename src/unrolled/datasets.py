@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset
-from kedro.io.core import get_protocol_and_path
 
 from unrolled.errors import InputError
 
@@ -87,33 +86,40 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         Raises:
             InputError: no such file, not a table, or no rows.
         """
-        if not self._exists():
+        try:
+            frame = self._read() if self._exists() else None
+        except (
+            ImportError,
+            ValueError,
+            OSError,
+        ) as error:  # pandas', pyarrow's, fsspec's are these
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(
+                f"series file '{self._filepath}' cannot be read as a table: {reason}; expected"
+                " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
+            ) from error
+        if frame is None:
             raise InputError(
                 f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
                 " columns unique_id, ds, y into data/01_raw/series, or name its path in"
                 " conf/base/parameters/series.yml"
             )
-        try:
-            if self._filepath.endswith(".csv"):
-                frame = pd.read_csv(self._filepath)
-            else:
-                frame = pd.read_parquet(self._filepath)
-        except (ValueError, OSError) as error:  # pandas', pyarrow's and Unicode errors are both
-            raise InputError(
-                f"series file '{self._filepath}' cannot be read as a table: {error};"
-                " expected UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
-            ) from error
         if frame.empty:
             raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
         return frame
+
+    def _read(self) -> pd.DataFrame:
+        if self._filepath.lower().endswith(".csv"):
+            return pd.read_csv(self._filepath)
+        return pd.read_parquet(self._filepath)
 
     def save(self, data: pd.DataFrame) -> None:
         """Refuse: raw data are never written by a run."""
         raise InputError(f"series file '{self._filepath}' is raw data and is never written")
 
     def _exists(self) -> bool:
-        protocol, path = get_protocol_and_path(self._filepath)
-        return bool(fsspec.filesystem(protocol).exists(path))
+        files, path = fsspec.url_to_fs(self._filepath)
+        return bool(files.exists(path))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
