@@ -36,11 +36,11 @@ def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor
     """
     context = series.span - series.horizon
     view = values.unfold(0, series.span, 1)  # (N - span + 1, span), copies nothing
-    batch = view.index_select(0, first)  # (B, span); half the time of view[first]
-    features = [
-        batch[:, context - series.lookback - lag : context - lag] for lag in (0, *series.lags)
-    ]
-    return torch.stack(features, dim=2).transpose(0, 1), batch[:, context:].T
+    steps = view.index_select(0, first).T  # (span, B); half the time of view[first]
+    features = [steps[context - series.lookback - lag : context - lag] for lag in (0, *series.lags)]
+    # Stacking one feature would copy it for nothing.
+    inputs = torch.stack(features, dim=2) if series.lags else features[0].unsqueeze(2)
+    return inputs, steps[context:]
 
 
 def fit_forecaster(
