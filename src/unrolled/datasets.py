@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import fsspec
 import numpy as np
@@ -16,12 +17,18 @@ from kedro.io import AbstractDataset
 
 from unrolled.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Buffer
+
 
 class _WholeFile(io.BufferedWriter):
     """A binary file that appears under its name when it is closed, complete.
 
-    Bytes go to a temporary neighbour (same file system, so that the rename is atomic). Where an
-    exception has been raised since the file was opened, closing drops them and the old file stays.
+    Bytes go to a temporary neighbour (same file system, so that the rename is atomic). Where a
+    write failed, or an exception is on its way that was not there when the file was opened, closing
+    drops them and the old file stays.
     """
 
     def __init__(self, path: str) -> None:
@@ -30,16 +37,36 @@ class _WholeFile(io.BufferedWriter):
             PurePosixPath(path).with_name(f".{PurePosixPath(path).name}.{os.getpid()}.partial")
         )
         self._error_at_opening = sys.exc_info()[1]
+        self._failed = False
         super().__init__(io.FileIO(self._partial, "wb"))
+
+    # A text file writes what it holds back only as it is closed. If that fails it closes this file
+    # with no exception to see, or leaves it open: the failure must be kept where it happens.
+    @contextmanager
+    def _or_drop(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._failed = True
+            Path(self._partial).unlink(missing_ok=True)
+            raise
+
+    def write(self, data: Buffer) -> int:
+        with self._or_drop():
+            return super().write(data)
+
+    def flush(self) -> None:
+        with self._or_drop():
+            super().flush()
 
     def close(self) -> None:
         if self.closed:
             return
         super().close()
-        if sys.exc_info()[1] is self._error_at_opening:
+        if not self._failed and sys.exc_info()[1] is self._error_at_opening:
             Path(self._partial).replace(self._path)
         else:
-            Path(self._partial).unlink()
+            Path(self._partial).unlink(missing_ok=True)
 
 
 class AtomicLocalFileSystem(LocalFileSystem):
