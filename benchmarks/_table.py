@@ -97,7 +97,9 @@ def machine() -> dict[str, Any]:
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A row as text: case, ours, alternative, ratio, bar, met."""
-    alternative = f"{_number(row['reference'])} {row['reference_name']}".strip()
+    alternative = ""
+    if row["reference"] is not None:
+        alternative = f"{_number(row['reference'])} {row['unit']}, {row['reference_name']}"
     bar = f"{row['bar']} {row['unit']}" if row["bar"].startswith("value") else row["bar"]
     met = {True: "yes", False: "no", None: ""}[row["met"]]
     return [
@@ -124,7 +126,7 @@ def print_table(rows: list[dict[str, Any]], title: str) -> None:
 def main(rows: Callable[[bool], list[Row]]) -> None:
     """Run a benchmark from the command line; its name is that of the file of `rows`."""
     name = Path(inspect.getfile(rows)).stem
-    parser = argparse.ArgumentParser(description=inspect.getmodule(rows).__doc__)
+    parser = argparse.ArgumentParser(description=rows.__globals__["__doc__"])
     parser.add_argument("--quick", action="store_true", help="a reduced form, under two minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file too")
     parser.add_argument(

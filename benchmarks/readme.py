@@ -29,14 +29,15 @@ def markdown(saved: dict[str, Any]) -> str:
 
 
 def filled(text: str, results: Path) -> str:
-    """The text with each marked table made anew.
-
-    Raises:
-        FileNotFoundError: a marker names a benchmark that has no results.
-    """
+    """The text with each marked table made anew; exits where a benchmark has no results."""
 
     def table(found: re.Match[str]) -> str:
         path = results / f"{found[2]}.json"
+        if not path.exists():
+            sys.exit(
+                f"README.md: benchmark '{found[2]}' has no results; run `python"
+                f" benchmarks/{found[2]}.py --save` first"
+            )
         saved = json.loads(path.read_text(encoding="utf-8"))
         return found[1] + markdown(saved) + found[3]
 
