@@ -37,17 +37,15 @@ class _WholeFile(io.BufferedWriter):
             PurePosixPath(path).with_name(f".{PurePosixPath(path).name}.{os.getpid()}.partial")
         )
         self._error_at_opening = sys.exc_info()[1]
-        self._failed = False
         super().__init__(io.FileIO(self._partial, "wb"))
 
     # A text file writes what it holds back only as it is closed. If that fails it closes this file
-    # with no exception to see, or leaves it open: the failure must be kept where it happens.
+    # with no exception to see, or leaves it open: the bytes must go where the failure happens.
     @contextmanager
     def _or_drop(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            self._failed = True
             Path(self._partial).unlink(missing_ok=True)
             raise
 
@@ -63,10 +61,10 @@ class _WholeFile(io.BufferedWriter):
         if self.closed:
             return
         super().close()
-        if not self._failed and sys.exc_info()[1] is self._error_at_opening:
-            Path(self._partial).replace(self._path)
-        else:
+        if sys.exc_info()[1] is not self._error_at_opening:
             Path(self._partial).unlink(missing_ok=True)
+        elif Path(self._partial).exists():  # no write has failed
+            Path(self._partial).replace(self._path)
 
 
 class AtomicLocalFileSystem(LocalFileSystem):
