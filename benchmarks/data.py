@@ -94,7 +94,7 @@ def rows(quick: bool) -> list[Row]:
 
     def epoch() -> None:
         for batch in torch.randperm(items).split(BATCH):
-            gather(data, first[batch], OPTIONS)
+            gather(data, first.index_select(0, batch), OPTIONS)
 
     def epoch_item_wise() -> None:
         for _ in loader:

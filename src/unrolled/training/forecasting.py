@@ -69,7 +69,7 @@ def fit_forecaster(
         held_out = gather(data, torch.from_numpy(starts(windows, "validation")), series)
 
         def batch_loss(batch: Tensor) -> Tensor:
-            x, y = gather(data, first[batch], series)
+            x, y = gather(data, first.index_select(0, batch), series)
             return loss(net(x), y)
 
         history = fit(
