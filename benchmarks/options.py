@@ -39,9 +39,32 @@ REFERENCE = "ridge"
 CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     "airline": {
         "shipped": {},
+        "lookback 12": {"lookback": 12},
+        "lookback 24": {"lookback": 24},
+        "no seasonal difference": {"seasonal_difference": False, "lookback": 24},
+        "no seasonal difference, lag 12": {"seasonal_difference": False, "lags": [12]},
+        "Box-Cox": {"transform": "boxcox"},
+        "no highway": {"model": {"highway": False}},
+        "dropout 0.3": {"model": {"dropout": 0.3}},
+        "hidden 16": {"model": {"hidden": 16}},
+        "windows as they are": {"model": {"window_normalisation": "none"}},
+        "windows standardised": {"model": {"window_normalisation": "mean_std"}},
+        "loss MAE": {"training": {"loss": "mae"}},
+        "no refit": {"training": {"refit": False}},
     },
     "sunspots": {
         "shipped": {},
+        "lookback 256": {"lookback": 256},
+        "segment 8": {"model": {"segment": 8}},
+        "segment 32": {"model": {"segment": 32}},
+        "highway": {"model": {"highway": True}},
+        "dropout 0.3": {"model": {"dropout": 0.3}},
+        "hidden 64": {"model": {"hidden": 64}},
+        "windows as they are": {"model": {"window_normalisation": "none"}},
+        "windows standardised": {"model": {"window_normalisation": "mean_std"}},
+        "loss MSE": {"training": {"loss": "mse"}},
+        "batches of 32": {"training": {"batch_size": 32}},
+        "refit": {"training": {"refit": True}},
     },
 }
 
