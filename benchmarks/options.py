@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to a file")
     arguments = parser.parse_args()
 
+    warnings.filterwarnings("ignore", message="(?s).*register_new_resolver")  # Kedro's own call
     loader = OmegaConfigLoader(str(PROJECT / "conf"), base_env="base", default_run_env="base")
     parameters = loader["parameters"] | {"series": arguments.series}
     if arguments.quick:
