@@ -56,8 +56,9 @@ def refused(result: Result, sentence: str) -> None:
         ("seeds=[1,1]", "parameter 'seeds' names 1 twice; name each once"),
         (
             "series_options.airline.test=0.9",
-            "series 'airline': 0 of its 144 rows are for train, but lookback 24 + horizon 12 needs"
-            " at least 36; shorten lookback or horizon, change the split, or drop the series",
+            "series 'airline': 0 of its 144 rows are for train, but lookback 13 + horizon 12 +"
+            " season 12 needs at least 37; shorten lookback or horizon, change the split, or drop"
+            " the series",
         ),
         (
             "series_options.mine.validation=0.5,series_options.mine.test=0.5,series=mine",
@@ -147,7 +148,8 @@ def test_bad_data_are_named_with_row_or_date(
 ) -> None:
     write_series(**columns)
     refused(kedro_run("--params", MINE), sentence)
-    assert not (project / "data/08_reporting").exists()
+    assert not list((project / "data").glob("0[5-7]_*/**/*.*"))  # neither windows nor models
+    assert not list((project / "data").glob("08_reporting/**/leaderboard.*"))
 
 
 def test_a_missing_column_is_named_with_those_that_are_there(

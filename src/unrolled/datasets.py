@@ -135,7 +135,7 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
 
     def _read(self) -> pd.DataFrame:
         if self._filepath.lower().endswith(".csv"):
-            return pd.read_csv(self._filepath)
+            return pd.read_csv(self._filepath, dtype={"unique_id": "str"})  # 001 is no number
         return pd.read_parquet(self._filepath)
 
     def save(self, data: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from unrolled.recurrent.options import ModelOptions
 if TYPE_CHECKING:
     from unrolled.study import Study
 
-SHARED = {"panel", "borders", "scaler", "values", "windows", "protocol"}
+SHARED = {"panel", "borders", "scaler", "values", "windows"}
 OPTIONS = {"params:series"}
 
 
@@ -118,7 +118,7 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
     return Pipeline(
         steps,
         namespace=f"{variant}.seed_{seed}",
-        inputs=SHARED,
+        inputs=SHARED | {"protocol"} if inside else SHARED,
         parameters={
             "params:series": "params:series",
             "params:model": f"params:{variant}.model",
