@@ -133,6 +133,12 @@ def documents(text: str, boundaries: Boundaries) -> list[str]:
     return [part.strip("\n") for part in _BLANK_LINES.split(text) if part.strip()]
 
 
+def join(documents: Sequence[str], boundaries: Boundaries) -> str:
+    """Join documents into the text that `documents` cuts into them."""
+    end = {"none": "", "line": "\n", "blank_line": "\n\n"}[boundaries]
+    return "".join(document + end for document in documents)
+
+
 def split(documents: Sequence[str], options: CorpusOptions, name: str) -> Parts:
     """Split before anything is learnt.
 
