@@ -4,7 +4,8 @@ A model is any function `step(ids, state) -> (logits, state)`: it reads one symb
 (B,), int64, and says how likely each symbol is to come next, logits (B, V). The prompt is read
 once; then every symbol that is written is read, one at a time, with the state carried on.
 
-Letters: B texts side by side, T symbols of a prompt, V ids of the vocabulary.
+Everything lies on the CPU. Letters: B texts side by side, T symbols of a prompt, V ids of the
+vocabulary.
 """
 
 from __future__ import annotations
