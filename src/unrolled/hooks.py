@@ -169,7 +169,9 @@ def as_text(board: pd.DataFrame) -> str:
 def _cell(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def verdict(board: pd.DataFrame) -> str:

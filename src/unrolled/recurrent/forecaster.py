@@ -1,18 +1,18 @@
 """A recurrent network that reads a window and forecasts every step of the horizon at once.
 
-Axis letters: B batch, T time, F features, H hidden, K horizon steps. Time-major `(T, B, F)`.
+Axis letters: B batch, T time, F features, H hidden (outputs of the layer), K horizon steps, N
+heads. Time-major `(T, B, F)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
+from unrolled.recurrent.attention import Attention, last_state_attention
+from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import ModelOptions
-
-LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+from unrolled.recurrent.segments import SegmentDecoder, to_segments
 
 # Keeps a flat window from being divided by zero; far below the scale of z-scored values.
 SMALLEST_STD = 1e-3
@@ -37,47 +37,80 @@ class Forecaster(nn.Module):
             features: F, input features a step; the first is the value to forecast.
             lookback: T, steps read.
             horizon: K, steps forecast.
-
-        Raises:
-            ValueError: the lookback is no multiple of the segment.
         """
         super().__init__()
-        if lookback % options.segment:
-            raise ValueError(
-                f"lookback {lookback} is no multiple of segment {options.segment};"
-                " change one of them"
-            )
         self.options = options
-        self.layer = LAYERS[options.cell](
-            features * options.segment, options.hidden, num_layers=options.layers
+        read, width = features * options.segment, options.outputs
+        self.layer = Recurrent(options, read)
+        self.dropout = nn.Dropout(options.head_dropout)
+        self.attention = (
+            Attention(width, options.heads) if options.attention == "scaled_dot_product" else None
         )
-        self.dropout = nn.Dropout(options.dropout)
-        self.head = nn.Linear(options.hidden, horizon)
+        attended = options.attention != "none"
+        self.head: nn.Module = (
+            SegmentDecoder(read, width, options.segment, horizon)
+            if options.decoder == "segments"
+            else nn.Linear(2 * width if attended else width, horizon)
+        )
         self.highway = nn.Linear(lookback, horizon) if options.highway else None
 
     def forward(self, window: Tensor) -> Tensor:
         """Forecast.
 
         Args:
-            window: (T, B, F) float32, scaled values, oldest first.
+            window: (T, B, F) float, scaled values, oldest first.
 
         Returns:
-            (K, B) float32, on the same scale as the window's first feature.
+            (K, B), on the same scale as the window's first feature.
         """
         level, scale = self._moments(window[:, :, 0])  # (B,), (B,)
         x = (window - level[:, None]) / scale[:, None]  # (T, B, F)
-        steps, batch, features = x.shape
-        segment = self.options.segment
-        segments = (
-            x.reshape(steps // segment, segment, batch, features)
-            .transpose(1, 2)
-            .reshape(steps // segment, batch, segment * features)
-        )  # (T / segment, B, segment * F)
-        outputs, _ = self.layer(segments)  # (T / segment, B, H)
-        forecast = self.head(self.dropout(outputs[-1]))  # (B, K)
+        outputs, state = self.layer(to_segments(x, self.options.segment))  # (T / segment, B, H)
+        if isinstance(self.head, SegmentDecoder):
+            forecast = self.head(self.layer, state)  # (K, B)
+        else:
+            last = self.dropout(self._last(outputs))  # (B, H)
+            context, _ = self._attend(outputs, last)
+            read = last if context is None else torch.cat([context, last], dim=1)
+            forecast = self.head(read).T  # (K, B)
         if self.highway is not None:
-            forecast = forecast + self.highway(x[:, :, 0].T)
-        return forecast.T * scale + level  # (K, B)
+            forecast = forecast + self.highway(x[:, :, 0].T).T
+        return forecast * scale + level
+
+    def look_inside(self, window: Tensor) -> dict[str, Tensor]:
+        """What happens inside while windows are read.
+
+        Args:
+            window: (T, B, F), as for `forward`.
+
+        Returns:
+            Every gate and state of the last layer (forward direction), by its letter in the cell's
+            equations, (T / segment, B, H); and `attention`, the weights of each output
+            (T / segment, B, N), where the network attends.
+        """
+        level, scale = self._moments(window[:, :, 0])
+        x = to_segments((window - level[:, None]) / scale[:, None], self.options.segment)
+        inside = self.layer.look_inside(x)[-self.options.directions]
+        outputs, _ = self.layer(x)
+        _, weights = self._attend(outputs, self._last(outputs))
+        return inside if weights is None else inside | {"attention": weights}
+
+    def _last(self, outputs: Tensor) -> Tensor:
+        """What each direction puts out when it has read all: (T, B, H) -> (B, H)."""
+        if not self.options.bidirectional:
+            return outputs[-1]
+        hidden = self.options.hidden
+        return torch.cat([outputs[-1, :, :hidden], outputs[0, :, hidden:]], dim=1)
+
+    def _attend(self, outputs: Tensor, last: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Context (B, H) and weights (T, B, N) of the attention, or neither."""
+        if self.attention is not None:
+            context, weights = self.attention(last[None], outputs)  # (1, B, H), (B, N, 1, T)
+            return context[0], weights[:, :, 0].permute(2, 0, 1)
+        if self.options.attention == "last_state":
+            context, weights = last_state_attention(outputs, last)
+            return context, weights[:, :, None]
+        return None, None
 
     def _moments(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Level and scale of each window (T, B) -> (B,), (B,)."""

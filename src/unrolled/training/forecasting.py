@@ -98,14 +98,7 @@ def predict(
     series: SeriesOptions,
 ) -> npt.NDArray[np.float64]:
     """Forecast from windows that start at `first` (C,), on the network's scale: (C, K)."""
-    net = Forecaster(
-        ModelOptions.model_validate(card["model"]),
-        card["features"],
-        card["lookback"],
-        card["horizon"],
-    )
-    net.load_state_dict(weights)
-    net.eval()
+    net = _restored(weights, card)
     data = torch.from_numpy(values)
     with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
         parts = [
@@ -113,3 +106,56 @@ def predict(
             for part in torch.from_numpy(first).split(PREDICT_BATCH)
         ]
     return torch.cat(parts).double().numpy()
+
+
+def look_inside(
+    weights: dict[str, Tensor],
+    card: dict[str, Any],
+    values: npt.NDArray[np.float32],
+    first: int,
+    series: SeriesOptions,
+) -> pd.DataFrame:
+    """Every gate, state and attention weight of the last layer while one window is read.
+
+    Args:
+        weights: as `fit_forecaster` returns them.
+        card: the options that stand beside them.
+        values: (N,) float32, scaled.
+        first: first row of the window.
+        series: lags, lookback and horizon.
+
+    Returns:
+        `name` (`input`, a gate's or state's letter in the cell's equations, `attention`), `unit`
+        (of the input: the feature; of attention: the head), `step` (0 is the last observation) and
+        `value`.
+    """
+    net = _restored(weights, card)
+    window, _ = gather(torch.from_numpy(values), torch.tensor([first]), series)
+    with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+        inside = {"input": window} | net.look_inside(window)
+    frames = []
+    for name, tensor in inside.items():
+        steps, _, units = tensor.shape
+        every = 1 if name == "input" else card["model"]["segment"]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "name": name,
+                    "unit": np.tile(np.arange(units), steps),
+                    "step": np.repeat((np.arange(steps) - steps + 1) * every, units),
+                    "value": tensor[:, 0].flatten().numpy(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> Forecaster:
+    net = Forecaster(
+        ModelOptions.model_validate(card["model"]),
+        card["features"],
+        card["lookback"],
+        card["horizon"],
+    )
+    net.load_state_dict(weights)
+    return net.eval()

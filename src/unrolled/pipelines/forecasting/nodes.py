@@ -17,6 +17,7 @@ from unrolled.series import metrics, panel, scaling, splits, windows
 from unrolled.series.baselines import BASELINES, Task
 from unrolled.series.generators import GENERATORS
 from unrolled.series.options import SeriesOptions
+from unrolled.series.windows import starts
 from unrolled.training.options import TrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
@@ -120,6 +121,20 @@ def backtest(
         return scaling.invert(ahead, y, cutoffs, scales[parts.unique_id], series.warmup)
 
     return _over_cutoffs(panel, borders, series, card["variant"], card["seed"], forecast)
+
+
+def look_inside(
+    weights: dict[str, Any],
+    card: dict[str, Any],
+    values: Values,
+    windows: pd.DataFrame,
+    series: SeriesOptions,
+) -> pd.DataFrame:
+    """Gates, states and attention while the window before the first cutoff of the test is read."""
+    from unrolled.training import forecasting
+
+    first = int(starts(windows, "test")[0])
+    return forecasting.look_inside(weights, card, np.array(values), first, series)
 
 
 def backtest_baseline(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.forecasting import nodes, report
+from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
+from unrolled.recurrent.options import ModelOptions
 
 if TYPE_CHECKING:
     from unrolled.study import Study
 
-SHARED = {"panel", "borders", "scaler", "values", "windows"}
+SHARED = {"panel", "borders", "scaler", "values", "windows", "protocol"}
 OPTIONS = {"params:series"}
 
 
@@ -20,7 +23,11 @@ def create_pipeline(study: Study) -> Pipeline:
     runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
     steps = [
         _data(generated=bool(study.series.generator)),
-        *(_variant(run) for run in runs),
+        *(
+            _variant(variant, seed, contender.model, inside=seed == study.seeds[0])
+            for variant, contender in study.contenders.items()
+            for seed in study.seeds
+        ),
         *(_baseline(name) for name in study.baselines),
         _comparison(runs, list(study.baselines)),
     ]
@@ -54,8 +61,7 @@ def _data(*, generated: bool) -> Pipeline:
     )
 
 
-def _variant(run: str) -> Pipeline:
-    variant = run.partition(".")[0]
+def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> Pipeline:
     steps = [
         Node(
             nodes.train,
@@ -70,6 +76,7 @@ def _variant(run: str) -> Pipeline:
             ],
             ["model", "options", "history"],
             name="train",
+            preview_fn=partial(preview_cell, model),
         ),
         Node(
             nodes.backtest,
@@ -92,9 +99,25 @@ def _variant(run: str) -> Pipeline:
             name="score",
         ),
     ]
+    if inside:  # one seed is enough to look at
+        steps += [
+            Node(
+                nodes.look_inside,
+                ["model", "options", "values", "windows", "params:series"],
+                "inside",
+                name="look_inside",
+            ),
+            Node(
+                plot_inside,
+                ["inside", "params:variant", "protocol"],
+                ["inside.png", "inside.plotly"],
+                name="plot_inside",
+            ),
+            Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
+        ]
     return Pipeline(
         steps,
-        namespace=run,
+        namespace=f"{variant}.seed_{seed}",
         inputs=SHARED,
         parameters={
             "params:series": "params:series",

@@ -1,0 +1,372 @@
+"""Recurrent cells by hand: one step of each network, beside its equations.
+
+Axis letters: B batch, T time, F features, H hidden, G gates. Time-major `(T, B, F)`.
+
+In the equations x is the input of this step, h (and c) the state before it, h' (and c') the state
+after it; W are input weights, U recurrent weights, b biases; σ is the logistic function, ⊙ the
+product by elements. Every cell has the parameters of torch's cell under torch's names and in
+torch's order of gates, so a `state_dict` fits both:
+
+    weight_ih (G * H, F)    all W, one under the other
+    weight_hh (G * H, H)    all U
+    bias_ih, bias_hh (G * H,)
+
+torch has two biases that are added to each other. Only the GRU needs both (its U_n h + b_hn stands
+inside a product); the others keep the second so that weights and their gradients can be copied
+both ways, and add the two before the time loop, where they cost nothing.
+
+All W x of a sequence are one matrix product before the loop, all U h of a step one inside it.
+
+>>> cell = LSTMCell(features=3, hidden=5)
+>>> x = torch.zeros(7, 2, 3)  # (T, B, F)
+>>> outputs, (h, c) = cell.run(x, cell.initial_state(batch=2))
+>>> outputs.shape, h.shape, list(cell.gates(cell.project(x[0]), (h, c)))
+(torch.Size([7, 2, 5]), torch.Size([2, 5]), ['i', 'f', 'g', 'o', 'c', 'h'])
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+State = tuple[Tensor, ...]
+
+
+class Cell(nn.Module):
+    """What all cells share; a cell adds its equations as `gates`."""
+
+    gate_names: ClassVar[tuple[str, ...]]
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
+    # The gate that keeps the old state when it is open, and the gate that writes the new.
+    keep_gate: ClassVar[str | None] = None
+    write_gate: ClassVar[str | None] = None
+
+    weight_hh: nn.Parameter | None
+    bias_hh: nn.Parameter | None
+
+    def __init__(self, features: int, hidden: int, *, recurrent: bool = True) -> None:
+        """Make the parameters, drawn from U(-1 / sqrt(H), 1 / sqrt(H)) in torch's order.
+
+        Args:
+            features: F, inputs a step.
+            hidden: H, units of the state.
+            recurrent: the gates read h too, through `weight_hh` and `bias_hh`.
+        """
+        super().__init__()
+        self.features, self.hidden = features, hidden
+        rows = len(self.gate_names) * hidden
+        self.weight_ih = nn.Parameter(torch.empty(rows, features))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden)) if recurrent else None
+        self.bias_ih = nn.Parameter(torch.empty(rows))
+        self.bias_hh = nn.Parameter(torch.empty(rows)) if recurrent else None
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
+
+    def project(self, x: Tensor) -> Tensor:
+        """W x + b of every step at once: (T, B, F) or (B, F) -> (T, B, G * H) or (B, G * H)."""
+        return functional.linear(x, self.weight_ih, self.bias_ih)
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step: every gate and the new state by its name in the equations, each (B, H).
+
+        Args:
+            projected: W x + b of this step, (B, G * H).
+            state: h, or h and c, each (B, H).
+        """
+        raise NotImplementedError
+
+    def step(self, projected: Tensor, state: State) -> State:
+        """One step from the projected input (B, G * H) and the state; the first of it is h'."""
+        values = self.gates(projected, state)
+        return tuple(values[name] for name in self.state_names)
+
+    def forward(self, x: Tensor, state: State | None = None) -> State:
+        """One step from the input (B, F) itself."""
+        return self.step(self.project(x), state or self.initial_state(len(x)))
+
+    def run(self, x: Tensor, state: State, real: Tensor | None = None) -> tuple[Tensor, State]:
+        """Go through a sequence.
+
+        Args:
+            x: (T, B, F).
+            state: each (B, H).
+            real: bool (T, B, 1), False on padding, where the state stands still; None: all real.
+
+        Returns:
+            h' after every step (T, B, H), and the state after the last.
+        """
+        outputs = []
+        # unbind, not projected[t]: the gradient of each index would be a whole sequence of zeros.
+        for t, projected in enumerate(self.project(x).unbind(0)):
+            after = self.step(projected, state)
+            if real is not None:
+                after = tuple(torch.where(real[t], a, s) for a, s in zip(after, state, strict=True))
+            state = after
+            outputs.append(state[0])
+        return torch.stack(outputs), state
+
+    def look_inside(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """Every gate and state over a sequence (T, B, F), by its name: each (T, B, H)."""
+        steps = []
+        for projected in self.project(x).unbind(0):
+            steps.append(self.gates(projected, state))
+            state = tuple(steps[-1][name] for name in self.state_names)
+        return {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
+
+    def initial_state(self, batch: int) -> State:
+        """Zeros, each (B, H)."""
+        return tuple(self.weight_ih.new_zeros(batch, self.hidden) for _ in self.state_names)
+
+    def extra_repr(self) -> str:
+        """Say the sizes when printed."""
+        return f"features={self.features}, hidden={self.hidden}"
+
+
+class RecurrentCell(Cell):
+    """A cell whose gates read h, through U and the second bias."""
+
+    weight_hh: nn.Parameter
+    bias_hh: nn.Parameter
+
+    def project(self, x: Tensor) -> Tensor:
+        """W x + b of every step at once, with both biases."""
+        return functional.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)
+
+
+class RNNCell(RecurrentCell):
+    """Elman's network (Elman 1990, "Finding structure in time").
+
+    h' = tanh(W x + U h + b)    or max(0, W x + U h + b)
+    """
+
+    gate_names = ("h",)
+
+    def __init__(self, features: int, hidden: int, nonlinearity: str = "tanh") -> None:
+        """Make the parameters; `nonlinearity` is tanh or relu."""
+        super().__init__(features, hidden)
+        self.activation = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step."""
+        (h,) = state
+        return {"h": self.activation(torch.addmm(projected, h, self.weight_hh.t()))}
+
+
+class LSTMCell(RecurrentCell):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
+
+    i  = σ(W_i x + U_i h + b_i)       input gate
+    f  = σ(W_f x + U_f h + b_f)       forget gate: keeps the cell where it is 1
+    g  = tanh(W_g x + U_g h + b_g)    candidate
+    o  = σ(W_o x + U_o h + b_o)       output gate
+    c' = f ⊙ c + i ⊙ g
+    h' = o ⊙ tanh(c')
+    """
+
+    gate_names = ("i", "f", "g", "o")
+    state_names = ("h", "c")
+    keep_gate, write_gate = "f", "i"
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step."""
+        h, c = state
+        i, f, g, o = torch.addmm(projected, h, self.weight_hh.t()).chunk(4, dim=1)  # (B, H) each
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = torch.addcmul(f * c, i, g)
+        h = o * c.tanh()
+        return {"i": i, "f": f, "g": g, "o": o, "c": c, "h": h}
+
+
+class GRUCell(RecurrentCell):
+    """Gated recurrent unit (Cho et al. 2014, arXiv 1406.1078), in two forms.
+
+    r  = σ(W_r x + U_r h + b_r)                    reset gate
+    z  = σ(W_z x + U_z h + b_z)                    update gate
+    n  = tanh(W_n x + b_in + r ⊙ (U_n h + b_hn))   candidate, `reset_after` (torch, cuDNN)
+    n  = tanh(W_n x + b_in + U_n (r ⊙ h) + b_hn)   candidate, reset before the product (Cho 2014)
+    h' = (1 - z) ⊙ n + z ⊙ h
+
+    Resetting after the product lets all U h be one product. The update gate has two conventions:
+    here, as in Cho 2014, torch, cuDNN and Keras, z = 1 keeps the old state; in Chung et al. 2014
+    (arXiv 1412.3555), as in minGRU, z = 1 takes the candidate. Since 1 - σ(a) = σ(-a), negating
+    W_z, U_z and b_z turns one into the other.
+    """
+
+    gate_names = ("r", "z", "n")
+    keep_gate = "z"
+
+    def __init__(self, features: int, hidden: int, *, reset_after: bool = True) -> None:
+        """Make the parameters."""
+        super().__init__(features, hidden)
+        self.reset_after = reset_after
+
+    def project(self, x: Tensor) -> Tensor:
+        """W x + b_i of every step at once; b_h is added to U h, since b_hn belongs there."""
+        return functional.linear(x, self.weight_ih, self.bias_ih)
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step."""
+        (h,) = state
+        weight, bias = self.weight_hh, self.bias_hh
+        x_r, x_z, x_n = projected.chunk(3, dim=1)  # (B, H) each
+        if self.reset_after:
+            h_r, h_z, h_n = functional.linear(h, weight, bias).chunk(3, dim=1)
+            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+            n = torch.addcmul(x_n, r, h_n).tanh()
+        else:
+            gates = 2 * self.hidden
+            h_r, h_z = functional.linear(h, weight[:gates], bias[:gates]).chunk(2, dim=1)
+            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+            n = (x_n + functional.linear(r * h, weight[gates:], bias[gates:])).tanh()
+        return {"r": r, "z": z, "n": n, "h": torch.lerp(n, h, z)}
+
+
+class MinCell(Cell):
+    """A cell whose gates read the input alone, so that all its steps can run at once.
+
+    Then h' = a ⊙ h + b, where a and b are known for every step before any state is, and `scan`
+    finds all states in log2(T) rounds. One step at a time (`step`) gives the same numbers.
+
+    The papers' candidate passes through `positive`, which lets them scan logarithms. We keep it,
+    as it is part of the network, but scan the values themselves: logarithms lose digits as their
+    sum grows (T = 1,000: 1e-4 against 3e-7 relative in float32), cannot start from a state of
+    zero, and took ten times as long on a CPU.
+    """
+
+    def __init__(self, features: int, hidden: int) -> None:
+        """Make the parameters; there are no recurrent ones."""
+        super().__init__(features, hidden, recurrent=False)
+
+    def coefficients(self, gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Give a and b of h' = a ⊙ h + b from what `open_gates` returns."""
+        raise NotImplementedError
+
+    def open_gates(self, projected: Tensor) -> dict[str, Tensor]:
+        """Gates that read the input alone, of one step (B, G * H) or of all (T, B, G * H)."""
+        raise NotImplementedError
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step."""
+        gates = self.open_gates(projected)
+        a, b = self.coefficients(gates)
+        return {**gates, "h": torch.addcmul(b, a, state[0])}
+
+    def run(self, x: Tensor, state: State, real: Tensor | None = None) -> tuple[Tensor, State]:
+        """Go through a sequence, all steps at once."""
+        if len(x) == 1:  # as in streaming: a step needs no scan
+            return super().run(x, state, real)
+        a, b = self.coefficients(self.open_gates(self.project(x)))  # (T, B, H) each
+        if real is not None:
+            a, b = a.masked_fill(~real, 1), b.masked_fill(~real, 0)  # the state stands still
+        outputs = scan(a, b, state[0])
+        return outputs, (outputs[-1],)
+
+
+class MinGRUCell(MinCell):
+    """Minimal GRU (Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201, appendix B).
+
+    z  = σ(W_z x + b_z)              update gate: takes the candidate where it is 1
+    n  = positive(W_n x + b_n)       candidate
+    h' = (1 - z) ⊙ h + z ⊙ n
+    """
+
+    gate_names = ("z", "n")
+    write_gate = "z"
+
+    def open_gates(self, projected: Tensor) -> dict[str, Tensor]:
+        """Update gate z and candidate n."""
+        z, n = projected.chunk(2, dim=-1)
+        return {"z": z.sigmoid(), "n": positive(n)}
+
+    def coefficients(self, gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Keep 1 - z, add z ⊙ n."""
+        return 1 - gates["z"], gates["z"] * gates["n"]
+
+
+class MinLSTMCell(MinCell):
+    """Minimal LSTM (Feng et al. 2024, arXiv 2410.01201, appendix B), its gates made to sum to 1.
+
+    i  = σ(W_i x + b_i)              input gate
+    f  = σ(W_f x + b_f)              forget gate
+    n  = positive(W_n x + b_n)       candidate
+    h' = f / (f + i) ⊙ h + i / (f + i) ⊙ n
+
+    The gates returned are f / (f + i) and i / (f + i), which are σ(d) and σ(-d) of d = ln f - ln i:
+    no division, so nothing overflows where both gates are shut.
+    """
+
+    gate_names = ("i", "f", "n")
+    keep_gate, write_gate = "f", "i"
+
+    def open_gates(self, projected: Tensor) -> dict[str, Tensor]:
+        """Gates i and f, normalised, and candidate n."""
+        i, f, n = projected.chunk(3, dim=-1)
+        difference = functional.logsigmoid(f) - functional.logsigmoid(i)
+        return {"i": (-difference).sigmoid(), "f": difference.sigmoid(), "n": positive(n)}
+
+    def coefficients(self, gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Keep f, add i ⊙ n."""
+        return gates["f"], gates["i"] * gates["n"]
+
+
+def positive(x: Tensor) -> Tensor:
+    """Give x + 1/2 where x is at least 0, else σ(x): positive, continuous (arXiv 2410.01201)."""
+    return torch.where(x >= 0, x + 0.5, x.sigmoid())
+
+
+def scan(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
+    """All states of h_t = a_t ⊙ h_{t-1} + b_t at once.
+
+    Args:
+        a: (T, B, H).
+        b: (T, B, H).
+        h: the state before the first step, (B, H).
+
+    Returns:
+        (T, B, H).
+    """
+    return cast("Tensor", _Scan.apply(a, b, h))  # type: ignore[no-untyped-call]
+
+
+class _Scan(torch.autograd.Function):
+    """The gradient of a linear recurrence is one too, backwards in time: another scan.
+
+    g_t = dL/dh_t + a_{t+1} ⊙ g_{t+1};    dL/da_t = g_t ⊙ h_{t-1};    dL/db_t = g_t
+
+    So no round of the scan has to be kept for the gradient.
+    """
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
+        first = torch.addcmul(b[:1], a[:1], h)  # the given state, taken into the first step
+        return _all_states(a, torch.cat([first, b[1:]]))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ANN401
+        a, _, h = inputs
+        ctx.save_for_backward(a, h, output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
+        a, h, states = ctx.saved_tensors
+        reverse = torch.cat([torch.zeros_like(a[:1]), a[1:].flip(0)])
+        g = scan(reverse, gradients[0].flip(0), torch.zeros_like(h)).flip(0)
+        return g * torch.cat([h[None], states[:-1]]), g, a[0] * g[0]
+
+
+def _all_states(a: Tensor, b: Tensor) -> Tensor:
+    """States from zero by odd-even reduction (Blelloch 1990): O(T) work, O(log T) rounds."""
+    steps = len(b)
+    if steps == 1:
+        return b
+    even, odd = slice(0, steps - 1, 2), slice(1, None, 2)
+    # Two steps in a row are one: a_2 (a_1 h + b_1) + b_2.
+    at_odd = _all_states(a[even] * a[odd], torch.addcmul(b[odd], a[odd], b[even]))
+    states = torch.empty_like(b)
+    states[0] = b[0]
+    states[odd] = at_odd
+    states[2::2] = torch.addcmul(b[2::2], a[2::2], at_odd[: (steps - 1) // 2])
+    return states

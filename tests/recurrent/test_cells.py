@@ -1,0 +1,357 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.func import functional_call
+
+from unrolled.recurrent.cells import (
+    GRUCell,
+    LSTMCell,
+    MinGRUCell,
+    MinLSTMCell,
+    RNNCell,
+    positive,
+    scan,
+)
+from unrolled.recurrent.weights import copy_weights, weights
+
+T, B, F, H = 7, 4, 3, 5
+
+# ours, torch's cell, torch's layer
+TORCH = {
+    "rnn": (
+        lambda: RNNCell(F, H),
+        lambda: nn.RNNCell(F, H),
+        lambda: nn.RNN(F, H),
+    ),
+    "relu rnn": (
+        lambda: RNNCell(F, H, nonlinearity="relu"),
+        lambda: nn.RNNCell(F, H, nonlinearity="relu"),
+        lambda: nn.RNN(F, H, nonlinearity="relu"),
+    ),
+    "lstm": (lambda: LSTMCell(F, H), lambda: nn.LSTMCell(F, H), lambda: nn.LSTM(F, H)),
+    "gru": (lambda: GRUCell(F, H), lambda: nn.GRUCell(F, H), lambda: nn.GRU(F, H)),
+}
+CELLS = {
+    **{name: ours for name, (ours, _, _) in TORCH.items()},
+    "gru, reset before": lambda: GRUCell(F, H, reset_after=False),
+    "min_gru": lambda: MinGRUCell(F, H),
+    "min_lstm": lambda: MinLSTMCell(F, H),
+}
+every_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
+
+
+def leaf(*shape, dtype=torch.float64):
+    return torch.randn(*shape, dtype=dtype, requires_grad=True)
+
+
+def random_state(cell, dtype=torch.float64):
+    return tuple(leaf(B, H, dtype=dtype) for _ in cell.state_names)
+
+
+def gradients(outputs, state, leaves):
+    """Of a loss that weighs every output and state differently."""
+    loss = sum(
+        (x * torch.linspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)).sum() / (T * B)
+        for x in (outputs, *state)
+    )
+    return torch.autograd.grad(loss, leaves)
+
+
+@pytest.mark.parametrize("direction", ["from torch", "to torch"])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)], ids=str
+)
+@pytest.mark.parametrize("reference", ["cell", "layer"])
+@pytest.mark.parametrize("kind", TORCH)
+def test_a_cell_equals_torchs_in_outputs_states_and_all_gradients(
+    kind, reference, dtype, tolerance, direction
+):
+    ours, torch_cell, torch_layer = TORCH[kind]
+    cell = ours().to(dtype)
+    theirs = (torch_cell if reference == "cell" else torch_layer)().to(dtype)
+    copy_weights(*((theirs, cell) if direction == "from torch" else (cell, theirs)))
+    x, start = leaf(T, B, F, dtype=dtype), random_state(cell, dtype)
+
+    outputs, state = cell.run(x, start)
+    given = start if len(start) == 2 else start[0]
+    if reference == "layer":
+        given = tuple(s[None] for s in start) if len(start) == 2 else start[0][None]
+        expected, end = theirs(x, given)
+        end = tuple(s[0] for s in end) if len(start) == 2 else (end[0],)
+    else:
+        steps = []
+        for x_t in x:
+            given = theirs(x_t, given)
+            steps.append(given[0] if len(start) == 2 else given)
+        expected, end = torch.stack(steps), given if len(start) == 2 else (given,)
+
+    found = [outputs, *state, *gradients(outputs, state, (x, *start, *cell.parameters()))]
+    wanted = [expected, *end, *gradients(expected, end, (x, *start, *theirs.parameters()))]
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("kind", TORCH)
+def test_a_cell_and_torchs_share_state_dicts_and_seeds(kind):
+    ours, torch_cell, torch_layer = TORCH[kind]
+    torch.manual_seed(3)
+    cell = ours()
+    torch.manual_seed(3)
+    theirs = torch_cell()
+    torch.manual_seed(3)
+    layer = torch_layer()
+
+    assert cell.state_dict().keys() == theirs.state_dict().keys()
+    for name, value in theirs.state_dict().items():
+        assert torch.equal(cell.state_dict()[name], value)
+    for a, b in zip(weights(cell)[0].parameters, weights(layer)[0].parameters, strict=True):
+        assert torch.equal(a, b)
+
+
+@every_cell
+def test_gradients_equal_finite_differences(make):
+    cell = make().double()
+    names = [name for name, _ in cell.named_parameters()]
+
+    class Run(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = cell
+
+        def forward(self, x, *state):
+            outputs, end = self.cell.run(x, state)
+            return outputs, *end
+
+    def run(x, *rest):
+        states = len(cell.state_names)
+        parameters = dict(zip([f"cell.{n}" for n in names], rest[states:], strict=True))
+        return functional_call(Run(), parameters, (x, *rest[:states]))
+
+    state = tuple(leaf(2, H) for _ in cell.state_names)
+    parameters = tuple(p.detach().clone().requires_grad_() for p in cell.parameters())
+    assert torch.autograd.gradcheck(run, (leaf(4, 2, F), *state, *parameters))
+
+
+@every_cell
+def test_a_sequence_equals_its_steps(make):
+    cell = make().double()
+    x, state = leaf(T, B, F), random_state(cell)
+
+    outputs, end = cell.run(x, state)
+    seen = cell.look_inside(x, state)
+    for x_t, output in zip(x, outputs, strict=True):
+        state = cell(x_t, state)
+        torch.testing.assert_close(state[0], output, atol=1e-12, rtol=0)
+    for name, a, b in zip(cell.state_names, state, end, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
+        torch.testing.assert_close(seen[name][-1], b, atol=1e-12, rtol=0)
+    torch.testing.assert_close(seen["h"], outputs, atol=1e-12, rtol=0)
+    assert set(seen) == {*cell.gate_names, *cell.state_names}
+
+
+@every_cell
+def test_a_step_without_a_state_starts_from_zeros(make):
+    cell = make()
+    x = torch.randn(B, F)
+    zeros = tuple(torch.zeros(B, H) for _ in cell.state_names)
+    assert torch.equal(cell(x)[0], cell(x, zeros)[0])
+
+
+@every_cell
+def test_padding_leaves_the_state_where_it_was(make):
+    cell = make().double()
+    x, state = leaf(T, B, F), random_state(cell)
+    lengths = torch.tensor([T, 3, 1, 0])
+    real = (torch.arange(T)[:, None] < lengths)[:, :, None]
+    outputs, end = cell.run(x, state, real)
+    for b, length in enumerate(lengths.tolist()):
+        alone = tuple(s[b : b + 1] for s in state)
+        if length:
+            expected, alone = cell.run(x[:length, b : b + 1], alone)
+            torch.testing.assert_close(outputs[:length, b], expected[:, 0], atol=1e-12, rtol=0)
+        for a, s in zip(alone, end, strict=True):
+            torch.testing.assert_close(s[b], a[0], atol=1e-12, rtol=0)
+
+
+# A second truth in numpy: a loop of the papers' equations.
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def numpy_rnn(W, U, b_w, b_u, x, h):
+    return np.tanh(W @ x + b_w + U @ h + b_u)
+
+
+def numpy_gru_after(W, U, b_w, b_u, x, h):
+    (W_r, W_z, W_n), (U_r, U_z, U_n) = np.split(W, 3), np.split(U, 3)
+    (b_r, b_z, b_n), (d_r, d_z, d_n) = np.split(b_w, 3), np.split(b_u, 3)
+    r = sigmoid(W_r @ x + b_r + U_r @ h + d_r)
+    z = sigmoid(W_z @ x + b_z + U_z @ h + d_z)
+    n = np.tanh(W_n @ x + b_n + r * (U_n @ h + d_n))
+    return (1 - z) * n + z * h
+
+
+def numpy_gru_before(W, U, b_w, b_u, x, h):
+    (W_r, W_z, W_n), (U_r, U_z, U_n) = np.split(W, 3), np.split(U, 3)
+    (b_r, b_z, b_n), (d_r, d_z, d_n) = np.split(b_w, 3), np.split(b_u, 3)
+    r = sigmoid(W_r @ x + b_r + U_r @ h + d_r)
+    z = sigmoid(W_z @ x + b_z + U_z @ h + d_z)
+    n = np.tanh(W_n @ x + b_n + U_n @ (r * h) + d_n)
+    return (1 - z) * n + z * h
+
+
+def numpy_gru_of_chung(W, U, b_w, b_u, x, h):
+    """The update gate's other convention: z takes the candidate. Its weights come negated."""
+    sign = np.repeat([1, -1, 1], H)
+    (W_r, W_z, W_n), (U_r, U_z, U_n) = np.split(W.T * sign, 3, 1), np.split(U.T * sign, 3, 1)
+    (b_r, b_z, b_n), (d_r, d_z, d_n) = np.split(b_w * sign, 3), np.split(b_u * sign, 3)
+    r = sigmoid(x @ W_r + b_r + h @ U_r + d_r)
+    z = sigmoid(x @ W_z + b_z + h @ U_z + d_z)
+    n = np.tanh(x @ W_n + b_n + (r * h) @ U_n + d_n)
+    return (1 - z) * h + z * n
+
+
+def numpy_positive(x):
+    return x + 0.5 if x >= 0 else sigmoid(x)
+
+
+def numpy_min_gru(W, b, x, h):
+    z, n = np.split(W @ x + b, 2)
+    z, n = sigmoid(z), np.vectorize(numpy_positive)(n)
+    return (1 - z) * h + z * n
+
+
+def numpy_min_lstm(W, b, x, h):
+    i, f, n = np.split(W @ x + b, 3)
+    i, f, n = sigmoid(i), sigmoid(f), np.vectorize(numpy_positive)(n)
+    return f / (f + i) * h + i / (f + i) * n
+
+
+@pytest.mark.parametrize(
+    ("kind", "truth"),
+    [
+        ("rnn", numpy_rnn),
+        ("gru", numpy_gru_after),
+        ("gru, reset before", numpy_gru_before),
+        ("gru, reset before", numpy_gru_of_chung),
+        ("min_gru", numpy_min_gru),
+        ("min_lstm", numpy_min_lstm),
+    ],
+)
+def test_a_cell_equals_its_equations_in_numpy(kind, truth):
+    cell = CELLS[kind]().double()
+    parameters = [p.detach().numpy() for p in cell.parameters()]
+    x, (h,) = torch.randn(T, B, F, dtype=torch.float64), random_state(cell)
+    outputs, _ = cell.run(x, (h,))
+    for b in range(B):
+        state = h[b].detach().numpy()
+        for t in range(T):
+            state = truth(*parameters, x[t, b].numpy(), state)
+            np.testing.assert_allclose(outputs[t, b].detach().numpy(), state, atol=1e-12)
+
+
+def test_lstm_equals_its_equations_in_numpy():
+    cell = LSTMCell(F, H).double()
+    W, U, b, d = (p.detach().numpy() for p in cell.parameters())
+    x, (h, c) = leaf(B, F), random_state(cell)
+    after_h, after_c = (s.detach().numpy() for s in cell(x, (h, c)))
+    for row in range(B):
+        total = W @ x[row].detach().numpy() + U @ h[row].detach().numpy() + b + d
+        i, f, g, o = np.split(total, 4)
+        new = sigmoid(f) * c[row].detach().numpy() + sigmoid(i) * np.tanh(g)
+        np.testing.assert_allclose(after_c[row], new, atol=1e-12)
+        np.testing.assert_allclose(after_h[row], sigmoid(o) * np.tanh(new), atol=1e-12)
+
+
+# The parallel scan.
+
+
+def loop(a, b, h):
+    states = []
+    for a_t, b_t in zip(a, b, strict=True):
+        h = a_t * h + b_t
+        states.append(h)
+    return torch.stack(states)
+
+
+@settings(deadline=None)
+@given(steps=st.integers(1, 70), scale=st.sampled_from([0.1, 1.0, 30.0]), seed=st.integers(0, 99))
+def test_the_scan_equals_the_loop_with_its_gradients(steps, scale, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    a = (draw(steps, 2, 3) * scale).sigmoid().requires_grad_()
+    b, h = draw(steps, 2, 3).requires_grad_(), draw(2, 3).requires_grad_()
+    weight = draw(steps, 2, 3)
+    found, expected = scan(a, b, h), loop(a, b, h)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    for left, right in zip(
+        torch.autograd.grad((found * weight).sum(), (a, b, h)),
+        torch.autograd.grad((expected * weight).sum(), (a, b, h)),
+        strict=True,
+    ):
+        torch.testing.assert_close(left, right, atol=1e-12, rtol=1e-12)
+
+
+def test_the_scan_has_second_derivatives():
+    a, b, h = leaf(5, 2, 2), leaf(5, 2, 2), leaf(2, 2)
+    assert torch.autograd.gradgradcheck(scan, (a, b, h))
+
+
+def test_the_scan_equals_the_papers_log_space_scan():
+    """Feng et al. 2024, algorithm of appendix B, in float64."""
+    k, v, h = leaf(20, B, H), leaf(20, B, H), leaf(B, H).exp()
+    log_a, log_b = -nn.functional.softplus(k), -nn.functional.softplus(-k) + positive(v).log()
+    sums = torch.cat([torch.zeros(1, B, H), log_a.cumsum(0)])
+    log_h = sums + torch.logcumsumexp(torch.cat([h.log()[None], log_b]) - sums, dim=0)
+    found = scan((-k).sigmoid(), k.sigmoid() * positive(v), h)
+    torch.testing.assert_close(found, log_h[1:].exp(), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("make", [MinGRUCell, MinLSTMCell])
+def test_min_cells_stay_exact_over_a_thousand_steps_of_shut_and_open_gates(make):
+    cell = make(F, H)
+    x = (40 * torch.randn(1000, B, F)).requires_grad_()
+    outputs, _ = cell.run(x, cell.initial_state(B))
+    outputs.mean().backward()
+    assert torch.isfinite(x.grad).all()
+    exact, _ = copy.deepcopy(cell).double().run(x.double(), cell.double().initial_state(B))
+    torch.testing.assert_close(outputs.double(), exact, atol=1e-5, rtol=1e-5)
+
+
+def test_gates_that_are_both_shut_divide_nothing_by_nothing():
+    cell = MinLSTMCell(F, H)
+    nn.init.constant_(cell.bias_ih, -1e4)
+    (h,) = cell(torch.randn(B, F), (torch.ones(B, H),))
+    assert torch.isfinite(h).all()
+
+
+# Handling
+
+
+@every_cell
+def test_a_cell_copies_pickles_and_moves_dtype(make):
+    cell = make()
+    x = torch.randn(B, F)
+    for twin in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        assert torch.equal(twin(x)[0], cell(x)[0])
+    assert cell.to(torch.bfloat16)(x.bfloat16())[0].dtype == torch.bfloat16
+
+
+def test_weights_of_other_sizes_are_refused():
+    with pytest.raises(ValueError, match="expected the same cells") as error:
+        copy_weights(nn.LSTM(F, H), GRUCell(F, H))
+    assert str(error.value) == (
+        "weights of [('LSTMCell', 3, 5)] do not fit [('GRUCell', 3, 5)]; expected the same cells"
+        " (name, features, hidden), layers and directions on both sides"
+    )

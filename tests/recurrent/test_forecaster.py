@@ -1,0 +1,150 @@
+"""The forecaster: whatever its options, every step depends on the last observation alone of all."""
+
+import copy
+import pickle
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+import yaml
+
+from unrolled.recurrent.forecaster import Forecaster, parameter_count
+from unrolled.recurrent.options import ModelOptions
+from unrolled.recurrent.segments import to_segments
+from unrolled.recurrent.weights import copy_weights
+
+FILE = Path(__file__).parents[2] / "conf/base/parameters/variants.yml"
+ENTRIES = yaml.safe_load(FILE.read_text())["variant_options"]
+VARIANTS = {
+    name: ModelOptions(**{**ENTRIES["defaults"], **(entry or {}), "hidden": 8})
+    for name, entry in ENTRIES.items()
+    if name != "defaults"
+}
+LOOKBACK, HORIZON, FEATURES, BATCH = 13, 6, 2, 3
+
+
+def forecaster(name: str, **changes: object) -> Forecaster:
+    torch.manual_seed(0)
+    options = VARIANTS[name].model_copy(update=changes)
+    return Forecaster(options, FEATURES, LOOKBACK, HORIZON).eval()
+
+
+@pytest.fixture
+def window() -> torch.Tensor:
+    return torch.randn(LOOKBACK, BATCH, FEATURES, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_variants_of_the_tutorial_are_all_there():
+    assert set(VARIANTS) == {
+        "manual_rnn", "manual_lstm", "manual_gru", "rnn", "relu_rnn", "lstm", "gru", "bi_rnn",
+        "bi_lstm", "bi_gru", "deep_rnn", "deep_lstm", "deep_gru", "residual_gru", "attention_gru",
+        "attention_lstm", "min_gru", "min_lstm", "segment_gru",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("normalisation", ["none", "last", "mean_std"])
+def test_changing_the_last_observation_changes_every_step(name, normalisation, window):
+    net = forecaster(name, window_normalisation=normalisation)
+    before = net(window)
+    assert before.shape == (HORIZON, BATCH)
+    window[-1, :, 0] += 0.5
+    assert (net(window) != before).all()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_copies_pickles_and_moves_to_another_dtype(name, window):
+    net = forecaster(name)
+    expected = net(window)
+    assert torch.equal(copy.deepcopy(net)(window), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(net))(window), expected)
+    double = net.double()(window.double())
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_adding_a_level_shifts_the_forecast_where_windows_are_normalised(name, window):
+    net = forecaster(name)
+    shifted = window + 7.0  # all features: lags are of the same series
+    torch.testing.assert_close(net(shifted), net(window) + 7.0, atol=1e-4, rtol=1e-4)
+
+
+def test_by_hand_and_by_library_forecast_the_same_with_the_same_weights(window):
+    for cell in ("rnn", "lstm", "gru"):
+        library, hand = forecaster(cell), forecaster(cell, manual=True)
+        torch.manual_seed(2)
+        for parameter in library.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        copy_weights(library.layer, hand.layer)
+        hand.head.load_state_dict(library.head.state_dict())
+        torch.testing.assert_close(hand(window), library(window), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_looking_inside_names_every_gate_and_state_and_attention_sums_to_one(name, window):
+    net = forecaster(name)
+    inside = net.look_inside(window)
+    steps = -(-LOOKBACK // net.options.segment)
+    assert {tensor.shape[0] for tensor in inside.values()} == {steps}
+    assert ("attention" in inside) == (net.options.attention != "none")
+    if "attention" in inside:
+        torch.testing.assert_close(inside["attention"].sum(0), torch.ones(BATCH, net.options.heads))
+    if not (net.options.bidirectional or net.options.residual):
+        level = window[-1, :, 0]  # what "last" subtracts
+        outputs, _ = net.layer(to_segments(window - level[:, None], net.options.segment))
+        torch.testing.assert_close(inside["h"], outputs)
+
+
+# torch's own layers: flattened weights, which export takes for forgotten buffers.
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_exports_for_any_batch(name, window):
+    net = forecaster(name)
+    shapes = ({1: torch.export.Dim("batch")},)
+    program = torch.export.export(net, (window,), dynamic_shapes=shapes)
+    more = torch.cat([window, 2 * window], dim=1)
+    torch.testing.assert_close(program.module()(more), net(more), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_runs_in_onnx_runtime_with_equal_outputs(name, window, tmp_path):
+    net = forecaster(name)
+    path = tmp_path / "forecaster.onnx"
+    torch.onnx.export(net, (window,), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    (found,) = session.run(None, {session.get_inputs()[0].name: window.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), net(window), atol=1e-5, rtol=1e-5)
+
+
+def test_parameters_are_those_of_the_layer_and_the_head():
+    layer = 4 * 8 * (FEATURES + 8 + 2)
+    assert parameter_count(forecaster("lstm")) == layer + 8 * HORIZON + HORIZON
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"attention": "scaled_dot_product", "heads": 3, "hidden": 8},
+            "3 heads do not divide the 8 outputs (hidden, times 2 if bidirectional); change one of"
+            " them",
+        ),
+        (
+            {"heads": 2},
+            "heads 2 are of attention scaled_dot_product, but attention is none; set heads to 1",
+        ),
+        (
+            {"decoder": "segments", "bidirectional": True},
+            "decoder segments goes on from the last state alone; set bidirectional to false and"
+            " attention to none",
+        ),
+    ],
+)
+def test_options_that_cannot_be_are_refused_with_a_sentence(options, sentence):
+    with pytest.raises(ValueError, match="Value error") as caught:
+        ModelOptions(**options)
+    assert caught.value.errors()[0]["msg"] == f"Value error, {sentence}"
