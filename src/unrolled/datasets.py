@@ -5,24 +5,30 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import fsspec
 import numpy as np
 import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset
-from kedro.io.core import get_protocol_and_path
 
 from unrolled.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Buffer
 
 
 class _WholeFile(io.BufferedWriter):
     """A binary file that appears under its name when it is closed, complete.
 
-    Bytes go to a temporary neighbour (same file system, so that the rename is atomic). Where an
-    exception has been raised since the file was opened, closing drops them and the old file stays.
+    Bytes go to a temporary neighbour (same file system, so that the rename is atomic). Where a
+    write failed, or an exception is on its way that was not there when the file was opened, closing
+    drops them and the old file stays.
     """
 
     def __init__(self, path: str) -> None:
@@ -33,14 +39,32 @@ class _WholeFile(io.BufferedWriter):
         self._error_at_opening = sys.exc_info()[1]
         super().__init__(io.FileIO(self._partial, "wb"))
 
+    # A text file writes what it holds back only as it is closed. If that fails it closes this file
+    # with no exception to see, or leaves it open: the bytes must go where the failure happens.
+    @contextmanager
+    def _or_drop(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            Path(self._partial).unlink(missing_ok=True)
+            raise
+
+    def write(self, data: Buffer) -> int:
+        with self._or_drop():
+            return super().write(data)
+
+    def flush(self) -> None:
+        with self._or_drop():
+            super().flush()
+
     def close(self) -> None:
         if self.closed:
             return
         super().close()
-        if sys.exc_info()[1] is self._error_at_opening:
+        if sys.exc_info()[1] is not self._error_at_opening:
+            Path(self._partial).unlink(missing_ok=True)
+        elif Path(self._partial).exists():  # no write has failed
             Path(self._partial).replace(self._path)
-        else:
-            Path(self._partial).unlink()
 
 
 class AtomicLocalFileSystem(LocalFileSystem):
@@ -87,33 +111,40 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         Raises:
             InputError: no such file, not a table, or no rows.
         """
-        if not self._exists():
+        try:
+            frame = self._read() if self._exists() else None
+        except (
+            ImportError,
+            ValueError,
+            OSError,
+        ) as error:  # pandas', pyarrow's, fsspec's are these
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(
+                f"series file '{self._filepath}' cannot be read as a table: {reason}; expected"
+                " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
+            ) from error
+        if frame is None:
             raise InputError(
                 f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
                 " columns unique_id, ds, y into data/01_raw/series, or name its path in"
                 " conf/base/parameters/series.yml"
             )
-        try:
-            if self._filepath.endswith(".csv"):
-                frame = pd.read_csv(self._filepath)
-            else:
-                frame = pd.read_parquet(self._filepath)
-        except (ValueError, OSError) as error:  # pandas', pyarrow's and Unicode errors are both
-            raise InputError(
-                f"series file '{self._filepath}' cannot be read as a table: {error};"
-                " expected UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
-            ) from error
         if frame.empty:
             raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
         return frame
+
+    def _read(self) -> pd.DataFrame:
+        if self._filepath.lower().endswith(".csv"):
+            return pd.read_csv(self._filepath)
+        return pd.read_parquet(self._filepath)
 
     def save(self, data: pd.DataFrame) -> None:
         """Refuse: raw data are never written by a run."""
         raise InputError(f"series file '{self._filepath}' is raw data and is never written")
 
     def _exists(self) -> bool:
-        protocol, path = get_protocol_and_path(self._filepath)
-        return bool(fsspec.filesystem(protocol).exists(path))
+        files, path = fsspec.url_to_fs(self._filepath)
+        return bool(files.exists(path))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}

@@ -35,10 +35,16 @@ class SeriesOptions(BaseModel):
     horizon: int = Field(12, ge=1, description="steps forecast")
     lookback: int = Field(24, ge=1, description="steps read")
     validation: float = Field(
-        0.2, gt=0, description="rows for validation: a share below 1, else a number of rows"
+        0.2,
+        gt=0,
+        allow_inf_nan=False,
+        description="rows for validation: a share below 1, else a number of rows",
     )
     test: float = Field(
-        0.2, gt=0, description="rows for test, the last ones: a share below 1, else a number"
+        0.2,
+        gt=0,
+        allow_inf_nan=False,
+        description="rows for test, the last ones: a share below 1, else a number",
     )
 
     transform: Literal["none", "log", "boxcox"] = Field(

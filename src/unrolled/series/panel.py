@@ -17,6 +17,9 @@ from unrolled.series.options import Columns, Fill
 
 PANEL_COLUMNS = ["unique_id", "ds", "y"]
 
+# Grid points a row: above, a wrong time stamp is likelier than gaps, and memory runs out.
+_SPARSEST = 100
+
 
 def tidy(raw: pd.DataFrame, columns: Columns, fill: Fill, season: int, name: str) -> pd.DataFrame:
     """Bring the user's rows into long form.
@@ -34,10 +37,11 @@ def tidy(raw: pd.DataFrame, columns: Columns, fill: Fill, season: int, name: str
 
     Raises:
         InputError: a missing column, text for a number, an unreadable or repeated time stamp, an
-            infinite value, a gap or missing value under `fill="error"`.
+            infinite value, times on no regular grid, a gap or missing value under `fill="error"`,
+            a series without any value.
     """
     panel = _select(raw, columns, name)
-    panel["ds"] = _times(panel["ds"])
+    panel["ds"] = _times(panel["ds"], columns.ds)
     panel["y"] = _numbers(panel, columns.y)
     _refuse_duplicates(panel)
     _refuse_unsorted(panel)
@@ -75,22 +79,40 @@ def _select(raw: pd.DataFrame, columns: Columns, name: str) -> pd.DataFrame:
     return panel.reset_index(drop=True)
 
 
-def _times(ds: pd.Series) -> pd.Series:
-    if pd.api.types.is_integer_dtype(ds) or pd.api.types.is_datetime64_any_dtype(ds):
-        return ds
-    parsed = pd.to_datetime(ds, errors="coerce", format="ISO8601")
-    if parsed.isna().any():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of mixed forms, which are refused below
-            parsed = pd.to_datetime(ds, errors="coerce")
+def _times(ds: pd.Series, column: str) -> pd.Series:
+    numbers = pd.api.types.is_any_real_numeric_dtype(ds)
+    if numbers:
+        parsed = ds.where(ds % 1 == 0)
+    elif pd.api.types.is_datetime64_any_dtype(ds):
+        parsed = ds
+    else:
+        parsed = _dates(ds)
     bad = np.flatnonzero(parsed.isna())
     if len(bad):
+        found = ds.iloc[bad[:1]].tolist()[0]
         raise InputError(
-            f"column ds: {len(bad)} of {len(ds)} time stamps cannot be read as a date, the first is"
-            f" {ds.iloc[bad[0]]!r} in row {bad[0] + 1}; expected dates such as 2024-12-31, all of"
+            f"column {column}: {len(bad)} of {len(ds)} time stamps cannot be read as a date, the"
+            f" first is {found!r} in row {bad[0] + 1}; expected dates such as 2024-12-31, all of"
             " one form, or whole numbers"
         )
+    return parsed.astype("int64") if numbers else parsed
+
+
+def _dates(text: pd.Series) -> pd.Series:
+    """Read text as dates, NaT where it is none; in UTC where the offsets from it differ."""
+    parsed = _parse(text, format="ISO8601")
+    if parsed.isna().any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of mixed forms, which the caller refuses
+            parsed = _parse(text)
     return parsed
+
+
+def _parse(text: pd.Series, **form: Any) -> pd.Series:
+    try:
+        return pd.to_datetime(text, errors="coerce", **form)
+    except ValueError:  # offsets that differ, as where the clocks change
+        return pd.to_datetime(text, errors="coerce", utc=True, **form)
 
 
 def _numbers(panel: pd.DataFrame, column: str) -> pd.Series:
@@ -143,6 +165,13 @@ def _on_grid(key: str, group: pd.DataFrame) -> pd.DataFrame:
     times = pd.Index(group["ds"])
     if len(times) < 3:
         return group
+    closest = (times[1:] - times[:-1]).min()
+    if (times[-1] - times[0]) / closest > _SPARSEST * len(times):
+        raise InputError(
+            f"series '{key}': {len(times)} rows from {_show(times[0])} to {_show(times[-1])}, some"
+            f" {closest} apart, leave more than {_SPARSEST} gaps a row; mend the time stamps or"
+            " resample the series first"
+        )
     if isinstance(times, pd.DatetimeIndex):
         frequency = _frequency(times) or _frequency_despite_gaps(times)
         if frequency is None:
@@ -151,7 +180,8 @@ def _on_grid(key: str, group: pd.DataFrame) -> pd.DataFrame:
             raise InputError(
                 f"series '{key}': time stamps follow no calendar frequency, the usual step is"
                 f" {steps.mode()[0]} but another ends at {_show(odd)}; expected hourly, daily,"
-                " weekly, monthly or another regular step; resample the series first"
+                " weekly, monthly on the first or last day, or another regular step; resample"
+                " the series first"
             )
         grid: pd.Index = pd.date_range(times[0], times[-1], freq=frequency, unit=times.unit)
     else:
@@ -177,11 +207,17 @@ def _frequency(times: pd.DatetimeIndex) -> str | None:
 
 def _frequency_despite_gaps(times: pd.DatetimeIndex) -> str | None:
     """The frequency of the longest stretch without a gap, where all other times fit its grid."""
+    tried: set[str] = set()
     for length in (12, 6, 3):
-        for start in range(0, max(1, len(times) - length + 1), max(1, length // 2)):
+        # A thousand stretches are enough: a series of a million rows shall not take minutes.
+        stride = max(length // 2, len(times) // 1000)
+        for start in range(0, max(1, len(times) - length + 1), stride):
             part = times[start : start + length]
             frequency = _frequency(part) if len(part) >= 3 else None
-            if frequency and times.isin(pd.date_range(times[0], times[-1], freq=frequency)).all():
+            if frequency is None or frequency in tried:
+                continue
+            tried.add(frequency)
+            if times.isin(pd.date_range(times[0], times[-1], freq=frequency)).all():
                 return frequency
     return None
 
@@ -190,6 +226,8 @@ def _fill(key: str, group: pd.DataFrame, fill: Fill, season: int) -> pd.DataFram
     missing = group["y"].isna().to_numpy()
     if not missing.any():
         return group
+    if missing.all():
+        raise InputError(f"series '{key}': all {len(group)} values are missing; drop the series")
     if fill == "error":
         times = group["ds"][missing]
         raise InputError(
@@ -222,6 +260,9 @@ class PanelSchema:
         if panel["y"].dtype != np.float64 or not np.isfinite(panel["y"]).all():
             raise InputError("panel column y holds missing or infinite values; expected numbers")
         times = panel.groupby("unique_id", sort=False)["ds"]
-        if (times.shift() >= panel["ds"]).any():
-            raise InputError("panel rows are not sorted by unique_id and ds; expected oldest first")
+        begins = panel["unique_id"] != panel["unique_id"].shift()
+        if begins.sum() > len(times) or (times.shift() >= panel["ds"]).any():
+            raise InputError(
+                "panel rows are not sorted; expected each series in one block, oldest row first"
+            )
         return panel

@@ -6,17 +6,18 @@ part's moments of each series. `invert` goes back from forecasts of a cutoff to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from unrolled.errors import InputError
 from unrolled.series.options import SeriesOptions
 from unrolled.series.splits import each
+from unrolled.series.windows import sliding
 
 Array = npt.NDArray[np.float64]
 
@@ -51,13 +52,16 @@ def fit(panel: pd.DataFrame, borders: pd.DataFrame, options: SeriesOptions) -> p
         train = y[series.first : series.train_end]
         whole = y[series.first : series.end]
         power = _power(series.unique_id, train, whole, options.transform)
-        level = _difference(_transform(train, power), options.warmup)[options.warmup :]
+        values = _transform(train, power)
+        level = _difference(values, options.warmup)[options.warmup :]
         std = float(level.std())
-        if not std > 1e-9 * max(1.0, float(np.abs(level).max())):
+        # Against the values, whose rounding is all that remains of a season that repeats exactly.
+        if not std > 1e-9 * np.abs(values).max():
+            constant = "constant after the seasonal difference" if options.warmup else "constant"
             raise InputError(
-                f"series '{series.unique_id}': its {len(train)} train rows are constant"
-                f" ({train[0]:g}{' after the seasonal difference' if options.warmup else ''}), so"
-                " there is no scale and nothing to learn; drop the series or change the split"
+                f"series '{series.unique_id}': its {len(train)} train rows are {constant}"
+                f" ({level[0] if options.warmup else train[0]:g}), so there is no scale and nothing"
+                " to learn; drop the series or change the split"
             )
         rows.append(Scale(series.unique_id, power, float(level.mean()), std))
     return pd.DataFrame(rows, columns=list(Scale._fields))
@@ -72,7 +76,20 @@ def _power(key: str, train: Array, whole: Array, transform: str) -> float:
             f"series '{key}': transform '{transform}' needs values above 0, but the smallest is"
             f" {whole.min():g}; set transform to none"
         )
-    return 0.0 if transform == "log" else float(stats.boxcox_normmax(train, method="mle"))
+    return 0.0 if transform == "log" else _boxcox_lambda(train)
+
+
+def _boxcox_lambda(train: Array) -> float:
+    """Most likely lambda in [0, 2]: below 0, forecasts a little above what was seen are infinite.
+
+    R's forecast::BoxCox.lambda has the same upper bound.
+    """
+
+    def bounded(loss: Callable[[float], float]) -> optimize.OptimizeResult:
+        return optimize.minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded")
+
+    with np.errstate(invalid="ignore", divide="ignore"):  # of a constant part, which `fit` refuses
+        return float(stats.boxcox_normmax(train, method="mle", optimizer=bounded))
 
 
 def _transform(y: Array, power: float) -> Array:
@@ -89,7 +106,7 @@ def _difference(level: Array, season: int) -> Array:
 def apply(
     panel: pd.DataFrame, borders: pd.DataFrame, scaler: pd.DataFrame, options: SeriesOptions
 ) -> npt.NDArray[np.float32]:
-    """Scale every row: float32 (N,), aligned with the panel; NaN where a season before is missing."""
+    """Scale every row: float32 (N,), aligned with the panel; NaN where no season precedes."""
     y = panel["y"].to_numpy()
     scaled = np.empty(len(y), dtype=np.float32)
     for series, scale in zip(each(borders), scales(scaler), strict=True):
@@ -121,11 +138,15 @@ def invert(
         padded = np.pad(level, ((0, 0), (0, blocks * season - horizon)))
         # A step beyond one season builds on the forecast one season before it.
         changes = padded.reshape(len(level), blocks, season).cumsum(axis=1)
-        last = sliding_last(_transform(y, scale.power), cutoffs, season)
+        last = _transform(sliding_last(y, cutoffs, season), scale.power)
         level = (changes + last[:, None, :]).reshape(len(level), -1)[:, :horizon]
-    return level if np.isnan(scale.power) else special.inv_boxcox(level, scale.power)
+    if np.isnan(scale.power):
+        return level
+    if scale.power:  # what lies below the transform of 0 has no inverse
+        level = np.maximum(level, -1 / scale.power)
+    return special.inv_boxcox(level, scale.power)
 
 
 def sliding_last(values: Array, cutoffs: npt.NDArray[np.int64], count: int) -> Array:
     """The `count` values up to and with each cutoff: (C, count)."""
-    return np.lib.stride_tricks.sliding_window_view(values, count)[cutoffs - count + 1]
+    return sliding(values, count)[cutoffs - count + 1]

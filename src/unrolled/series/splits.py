@@ -92,22 +92,7 @@ def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
         for part, found, needed, why in parts:
             if found < needed:
                 raise InputError(
-                    f"series '{series.unique_id}': {max(found, 0)} of its {series.end - series.first} rows"
-                    f" are for {part}, but {why} needs at least {needed}; shorten lookback or"
+                    f"series '{series.unique_id}': {max(found, 0)} of its"
+                    f" {series.end - series.first} rows are for {part}, but {why} needs at least {needed}; shorten lookback or"
                     " horizon, change the split, or drop the series"
                 )
-
-
-def part_rows(table: pd.DataFrame, part: str) -> pd.DataFrame:
-    """Positions in the panel of a part: `unique_id`, `begin`, `end` (exclusive), one row a series.
-
-    `history` is train and validation together: all that stands before the test part.
-    """
-    train, validation = table["first"] + table["train"], table["validation"]
-    begin, end = {
-        "train": (table["first"], train),
-        "validation": (train, train + validation),
-        "test": (train + validation, train + validation + table["test"]),
-        "history": (table["first"], train + validation),
-    }[part]
-    return pd.DataFrame({"unique_id": table["unique_id"], "begin": begin, "end": end})

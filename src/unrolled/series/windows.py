@@ -5,8 +5,7 @@ windows of each part lie (`first` start and `count`, stride 1), one row a series
 million windows cost a few numbers.
 
 >>> import numpy as np
->>> view = sliding(np.arange(6.0), span=4)
->>> gather(view, np.array([0, 2])).tolist()
+>>> sliding(np.arange(6.0), span=4)[[0, 2]].tolist()
 [[0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0]]
 """
 
@@ -19,9 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.series.options import SeriesOptions
-from unrolled.series.splits import part_rows
 
-Values = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 
 PARTS = ("train", "validation", "test")
@@ -36,35 +33,30 @@ def table(borders: pd.DataFrame, options: SeriesOptions) -> pd.DataFrame:
     Returns:
         `unique_id, part, first` (position of the first window's first row), `count` (windows).
     """
+    edges = borders[["first", *PARTS]].to_numpy().cumsum(axis=1).T  # (4, S), where parts begin, end
     context = options.span - options.horizon
-    rows = []
-    for part in PARTS:
-        lies = part_rows(borders, part)
-        earliest = borders["first"] + options.warmup
-        first = np.maximum(lies["begin"] - context, earliest)
-        count = np.maximum(lies["end"] - options.span - first + 1, 0)
-        rows.append(
-            pd.DataFrame(
-                {"unique_id": lies["unique_id"], "part": part, "first": first, "count": count}
-            )
-        )
-    return pd.concat(rows, ignore_index=True)
+    first = np.maximum(edges[:-1] - context, edges[0] + options.warmup)  # (3, S)
+    count = np.maximum(edges[1:] - options.span - first + 1, 0)
+    return pd.DataFrame(
+        {
+            "unique_id": np.tile(borders["unique_id"].to_numpy(), len(PARTS)),
+            "part": np.repeat(PARTS, len(borders)),
+            "first": first.ravel(),
+            "count": count.ravel(),
+        }
+    )
 
 
 def starts(windows: pd.DataFrame, *parts: str) -> Index:
     """First rows of all windows of the parts, int64 (N,)."""
-    chosen = windows[windows["part"].isin(parts)]
-    count = chosen["count"].to_numpy()
-    return np.repeat(chosen["first"].to_numpy() - (count.cumsum() - count), count) + np.arange(
-        count.sum(), dtype=np.int64
-    )
+    chosen = windows[windows["part"].isin(parts) & (windows["count"] > 0)]
+    first, count = chosen["first"].to_numpy(), chosen["count"].to_numpy()
+    # Steps of one, and a jump from each series to the next, summed in place: no second array.
+    result = np.ones(count.sum(), dtype=np.int64)
+    result[count.cumsum() - count] = first - np.r_[0, (first + count - 1)[:-1]]
+    return np.cumsum(result, out=result)
 
 
 def sliding(values: npt.NDArray[Any], span: int) -> npt.NDArray[Any]:
     """View (N - span + 1, span) of values (N,): row i is the window that starts at i."""
     return np.lib.stride_tricks.sliding_window_view(values, span)
-
-
-def gather(view: npt.NDArray[Any], at: Index) -> npt.NDArray[Any]:
-    """Copy the windows that start at `at` (B,) out of the view: (B, span)."""
-    return view[at]

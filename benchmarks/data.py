@@ -1,0 +1,150 @@
+"""From a series to batches: how long, and in how much memory, until a network can read it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from _table import Row, main, measure
+from unrolled.series import splits, windows
+from unrolled.series.options import SeriesOptions
+from unrolled.training.forecasting import gather
+
+OPTIONS = SeriesOptions(lookback=96, horizon=24, validation=0.1, test=0.1)
+BATCH = 128
+
+
+class ItemWise(Dataset[tuple[Tensor, Tensor]]):
+    """What one writes first: one window an item."""
+
+    def __init__(self, values: Tensor, first: Tensor) -> None:
+        """Keep the values (N,) and the first row of each window (W,)."""
+        self.values, self.first = values, first.tolist()
+
+    def __len__(self) -> int:
+        """Count the windows."""
+        return len(self.first)
+
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor]:
+        """Inputs (T, F) and targets (K,) of one window."""
+        first = self.first[item]
+        middle = first + OPTIONS.lookback
+        return self.values[first:middle, None], self.values[middle : middle + OPTIONS.horizon]
+
+
+def ready(values: np.ndarray, borders: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """All that is needed before the first batch: the windows, and where each starts."""
+    table = windows.table(borders, OPTIONS)
+    return windows.sliding(values, OPTIONS.span), windows.starts(table, *windows.PARTS)
+
+
+def loop(borders: pd.DataFrame) -> np.ndarray:
+    """First rows of all windows, part by part, in Python."""
+    first = []
+    for part in windows.PARTS:
+        for series in splits.each(borders):
+            begin, end = {
+                "train": (series.first, series.train_end),
+                "validation": (series.train_end, series.validation_end),
+                "test": (series.validation_end, series.end),
+            }[part]
+            for row in range(series.first, end - OPTIONS.span + 1):
+                if row + OPTIONS.lookback >= begin:
+                    first.append(row)
+    return np.array(first)
+
+
+def borders_of(series: int, points: int) -> pd.DataFrame:
+    """Borders of a panel of so many series of so many points."""
+    names = np.repeat([f"series_{i}" for i in range(series)], points)
+    return splits.borders(pd.DataFrame({"unique_id": names}), OPTIONS.validation, OPTIONS.test)
+
+
+def peak(function: Callable[[], object]) -> float:
+    """MB that a call allocates at most, its result included."""
+    tracemalloc.start()
+    kept = function()
+    megabytes = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    del kept
+    return megabytes
+
+
+def rows(quick: bool) -> list[Row]:
+    torch.set_num_threads(1)
+    points, items = (200_000, 6_400) if quick else (1_000_000, 25_600)
+    values = np.random.default_rng(0).standard_normal(points, dtype=np.float32)
+    borders = borders_of(1, points)
+    data = torch.from_numpy(values)
+    first = torch.from_numpy(ready(values, borders)[1])
+    first = first[torch.randperm(len(first))[:items]]
+    loader = DataLoader(ItemWise(data, first), batch_size=BATCH, shuffle=True)
+
+    def view() -> object:
+        return ready(values, borders)
+
+    def copy() -> object:
+        return np.ascontiguousarray(windows.sliding(values, OPTIONS.span))
+
+    def epoch() -> None:
+        for batch in torch.randperm(items).split(BATCH):
+            gather(data, first.index_select(0, batch), OPTIONS)
+
+    def epoch_item_wise() -> None:
+        for _ in loader:
+            pass
+
+    series, length = (1_000, 200) if quick else (1_000, 1_000)
+    panel = borders_of(series, length)
+    seconds = measure(view, copy, repeats=5)
+    speeds = [items / each for each in measure(epoch, epoch_item_wise, repeats=9)]
+    panels = measure(
+        lambda: windows.starts(windows.table(panel, OPTIONS), *windows.PARTS),
+        lambda: loop(panel),
+        repeats=5,
+    )
+    shape = f"lookback {OPTIONS.lookback}, horizon {OPTIONS.horizon}"
+    return [
+        Row(
+            case=f"windows of {points:,} points, {shape}: time until the first batch",
+            value=seconds[0] * 1e3,
+            unit="ms",
+            reference=seconds[1] * 1e3,
+            reference_name="windows copied into an array",
+            bar="value <= 10",
+        ),
+        Row(
+            case=f"windows of {points:,} points, {shape}: extra memory",
+            value=peak(view),
+            unit="MB",
+            reference=peak(copy),
+            reference_name="windows copied into an array",
+            bar="value <= 10",
+        ),
+        Row(
+            case=f"{items:,} windows in random batches of {BATCH}",
+            value=speeds[0],
+            unit="windows/s",
+            reference=speeds[1],
+            reference_name="DataLoader over an item-wise Dataset, default collate, no workers",
+            bar="ratio >= 20",
+        ),
+        Row(
+            case=f"starts of the windows of {series:,} series of {length:,} points",
+            value=panels[0] * 1e3,
+            unit="ms",
+            reference=panels[1] * 1e3,
+            reference_name="a loop in Python",
+            bar="value <= 20",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    main(rows)

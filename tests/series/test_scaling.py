@@ -1,0 +1,173 @@
+"""Scaling is fitted on train only, and forecasts come back to original units."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from unrolled.errors import InputError
+from unrolled.series.options import SeriesOptions
+from unrolled.series.scaling import Scale, apply, fit, invert, scales
+from unrolled.series.splits import borders, each
+
+TRANSFORMS = ["none", "log", "boxcox"]
+
+
+def panel_of(*ys):
+    names = np.repeat([f"s{i}" for i in range(len(ys))], [len(y) for y in ys])
+    return pd.DataFrame({"unique_id": names, "y": np.concatenate(ys).astype(float)})
+
+
+def fitted(panel, options):
+    parts = borders(panel, options.validation, options.test)
+    return parts, fit(panel, parts, options)
+
+
+def positive(seed, rows=60):
+    """A positive series with a trend, a season of 4 and noise."""
+    noise = np.random.default_rng(seed).normal(size=rows)
+    t = np.arange(rows)
+    return np.exp(1 + 0.02 * t + 0.3 * np.sin(np.pi * t / 2) + 0.1 * noise)
+
+
+@pytest.mark.parametrize("difference", [False, True])
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_rows_after_train_change_no_statistic(transform, difference):
+    options = SeriesOptions(transform=transform, season=4, seasonal_difference=difference)
+    y = positive(0)
+    later = y.copy()
+    later[36:] = later[36:] * 17 + 3  # train has 36 rows
+    _, before = fitted(panel_of(y, positive(1)), options)
+    _, after = fitted(panel_of(later, positive(1)), options)
+    pd.testing.assert_frame_equal(before, after)
+    earlier = y.copy()
+    earlier[35] *= 2
+    _, changed = fitted(panel_of(earlier, positive(1)), options)
+    assert changed["mean"][0] != before["mean"][0]
+    assert changed["mean"][1] == before["mean"][1]
+
+
+def test_train_has_mean_zero_and_deviation_one():
+    options = SeriesOptions(transform="log", season=4, seasonal_difference=True)
+    panel = panel_of(positive(0), 1e6 * positive(1, rows=80))
+    parts, scaler = fitted(panel, options)
+    scaled = apply(panel, parts, scaler, options)
+    assert scaled.dtype == np.float32
+    for series in each(parts):
+        assert np.isnan(scaled[series.first : series.first + 4]).all()
+        train = scaled[series.first + 4 : series.train_end].astype(np.float64)
+        assert abs(train.mean()) < 1e-6
+        assert abs(train.std() - 1) < 1e-6
+        assert np.isfinite(scaled[series.first + 4 : series.end]).all()
+
+
+def test_scaled_values_are_those_of_the_definition():
+    y = positive(3)
+    panel, options = panel_of(y), SeriesOptions(transform="log", season=4, seasonal_difference=True)
+    parts, scaler = fitted(panel, options)
+    change = np.log(y)[4:] - np.log(y)[:-4]
+    expected = (change - change[:32].mean()) / change[:32].std()
+    np.testing.assert_allclose(apply(panel, parts, scaler, options)[4:], expected, rtol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 100),
+    transform=st.sampled_from(TRANSFORMS),
+    season=st.sampled_from([0, 2, 4, 7]),
+    horizon=st.integers(1, 20),  # up to ten seasons
+    level=st.sampled_from([1e-3, 1.0, 1e6]),
+)
+def test_the_inverse_of_the_true_future_is_the_truth(seed, transform, season, horizon, level):
+    options = SeriesOptions(
+        transform=transform, season=max(season, 1), seasonal_difference=season > 0
+    )
+    panel = panel_of(positive(seed + 1, rows=50), level * positive(seed))
+    y = panel["y"].to_numpy()
+    parts, scaler = fitted(panel, options)
+    own, scale = list(each(parts))[1], list(scales(scaler))[1]
+    scaled = apply(panel, parts, scaler, options)
+    cutoffs = np.arange(own.first + season, own.end - horizon)
+    rows = cutoffs[:, None] + np.arange(1, horizon + 1)
+    result = invert(scaled[rows], y, cutoffs, scale, options.warmup)
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, y[rows], rtol=1e-4)  # scaled values are float32
+
+
+def test_a_step_beyond_a_season_builds_on_the_forecast_before_it_not_on_the_truth():
+    y, scale = np.arange(8.0), Scale("a", np.nan, 0.0, 1.0)
+    cutoffs = np.array([3])
+    result = invert(np.array([[10.0, 20.0, 1.0, 2.0, 5.0]]), y, cutoffs, scale, 2)
+    # The last season is 2, 3: then 2+10, 3+20, and on these 12+1, 23+2, 13+5.
+    assert result.tolist() == [[12.0, 23.0, 13.0, 25.0, 18.0]]
+    y[4:] = -99
+    assert invert(np.zeros((1, 5)), y, cutoffs, scale, 2).tolist() == [[2, 3, 2, 3, 2]]
+
+
+def test_boxcox_is_the_most_likely_lambda_where_that_lies_between_0_and_2():
+    y = np.random.default_rng(5).gamma(2, size=60)
+    _, scaler = fitted(panel_of(y), SeriesOptions(transform="boxcox"))
+    best = stats.boxcox_normmax(y[:36], method="mle")
+    assert 0 < best < 2
+    assert scaler["power"][0] == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "y", [100 - 1 / np.arange(1, 61.0), 1 / np.arange(1, 61.0) ** 3, np.exp(np.arange(60.0))]
+)
+def test_boxcox_stays_usable_where_the_most_likely_lambda_is_extreme(y):
+    _, scaler = fitted(panel_of(y), SeriesOptions(transform="boxcox"))
+    assert 0 <= scaler["power"][0] <= 2
+    assert np.isfinite(scaler[["mean", "std"]].to_numpy()).all()
+
+
+def test_a_forecast_below_the_range_of_boxcox_is_zero_not_nan():
+    scale = Scale("a", 0.5, 0.0, 1.0)
+    result = invert(np.array([[-50.0, -2.0, 0.0]]), np.ones(3), np.array([0]), scale, 0)
+    np.testing.assert_allclose(result, [[0.0, 0.0, 1.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("level", [1e-12, 1.0, 1e12])
+def test_a_series_that_varies_is_not_constant_at_any_scale(level):
+    _, scaler = fitted(panel_of(level * positive(0)), SeriesOptions())
+    assert scaler["std"][0] > 0
+
+
+def refusal(y, **options):
+    with pytest.raises(InputError) as caught:
+        fitted(panel_of(positive(0), y), SeriesOptions(**options))
+    return str(caught.value)
+
+
+SCALE = "so there is no scale and nothing to learn; drop the series or change the split"
+
+
+@pytest.mark.parametrize(
+    ("transform", "value"), [("none", 0.0), *itertools.product(TRANSFORMS, [1.0, 3.5])]
+)
+def test_a_constant_train_part_is_refused(transform, value):
+    y = np.r_[np.full(36, value), np.arange(1, 25)]
+    assert refusal(y, transform=transform) == (
+        f"series 's1': its 36 train rows are constant ({value:g}), {SCALE}"
+    )
+
+
+def test_a_season_that_repeats_exactly_leaves_nothing_to_learn():
+    y = 0.1 * np.tile(np.arange(1, 7), 10) + 5
+    assert refusal(y, season=6, seasonal_difference=True) == (
+        f"series 's1': its 36 train rows are constant after the seasonal difference (0), {SCALE}"
+    )
+
+
+@pytest.mark.parametrize("transform", ["log", "boxcox"])
+def test_a_value_that_has_no_logarithm_is_named_wherever_it_stands(transform):
+    y = positive(1)
+    y[50], y[55] = 0.0, -2.5
+    assert refusal(y, transform=transform) == (
+        f"series 's1': transform '{transform}' needs values above 0, but the smallest is -2.5; set"
+        " transform to none"
+    )

@@ -1,0 +1,342 @@
+"""Files come back as they were written, and are never half written."""
+
+import contextlib
+import gc
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+
+import fsspec
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+import torch
+from kedro.io import AbstractDataset, DatasetError
+from matplotlib.figure import Figure
+
+from unrolled.datasets import NpyDataset, SafetensorsDataset, SeriesFile, write_files_whole
+from unrolled.errors import InputError
+
+mpl.use("Agg")
+
+FRAME = pd.DataFrame({"unique_id": ["a", "b"], "y": [0.1, np.pi], "n": [1, 2]})
+
+# Every kind of file that the catalog writes.
+CONTENTS = {
+    "pandas.CSVDataset": FRAME,
+    "pandas.ParquetDataset": FRAME,
+    "json.JSONDataset": {"loss": 0.1 + 0.2, "nested": {"name": "é"}, "none": None},
+    "text.TextDataset": "one line\nand another: é",
+    "plotly.JSONDataset": go.Figure(go.Scatter(y=[1, 2, 3])),
+    "matplotlib.MatplotlibDataset": Figure(),
+    "unrolled.datasets.NpyDataset": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "unrolled.datasets.SafetensorsDataset": {"w": torch.arange(6.0).reshape(2, 3).T},
+}
+
+
+@pytest.fixture(autouse=True)
+def whole_files():
+    """Atomic local files, as in every run."""
+    write_files_whole()
+
+
+def dataset(kind, path):
+    return AbstractDataset.from_config("it", {"type": kind, "filepath": str(path)})
+
+
+@contextlib.contextmanager
+def full_disk():
+    """No file grows beyond five bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# fsspec leaves a file open whose flush fails; the interpreter says so when it closes it.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(kind, tmp_path):
+    path = tmp_path / "it"
+    path.write_bytes(b"old")
+    it = dataset(kind, path)
+    with pytest.raises((DatasetError, OSError), match="File too large"), full_disk():
+        it.save(CONTENTS[kind])
+    gc.collect()  # a file that is dropped unclosed must not appear later
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["it"]
+
+
+def write(path, mode, size):
+    with fsspec.open(str(path), mode) as file:
+        file.write("n" * size if mode == "w" else b"n" * size)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("mode", ["wb", "w"])
+@pytest.mark.parametrize("size", [100, 1_000_000])  # within the buffer, and beyond
+def test_a_full_disk_is_noticed_whenever_the_buffer_is_written(mode, size, tmp_path):
+    path = tmp_path / "it"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="File too large"), full_disk():
+        write(path, mode, size)
+    gc.collect()
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["it"]
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_a_write_replaces_the_old_file_and_leaves_nothing_else(kind, tmp_path):
+    path = tmp_path / "new" / "folder" / "it"
+    dataset(kind, path).save(CONTENTS[kind])
+    first = path.read_bytes()
+    path.write_bytes(b"old")
+    dataset(kind, path).save(CONTENTS[kind])
+    assert len(path.read_bytes()) == len(first) > 3
+    assert [file.name for file in path.parent.iterdir()] == ["it"]
+
+
+@pytest.mark.parametrize("mode", ["wb", "w"])
+def test_an_exception_between_two_writes_leaves_the_old_file(mode, tmp_path):
+    path = tmp_path / "it"
+    path.write_bytes(b"old")
+    chunk = "half" if mode == "w" else b"half"
+    with contextlib.suppress(KeyError), fsspec.open(str(path), mode) as file:
+        file.write(chunk)
+        raise KeyError
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["it"]
+
+
+def test_a_file_written_while_another_exception_is_handled_is_whole(tmp_path):
+    try:
+        raise KeyError
+    except KeyError:
+        with fsspec.open(str(tmp_path / "it"), "wb") as file:
+            file.write(b"new")
+    assert (tmp_path / "it").read_bytes() == b"new"
+
+
+def test_a_process_killed_in_the_middle_of_a_write_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "it.bin"
+    path.write_bytes(b"old")
+    program = """
+        import sys, time, fsspec
+        from unrolled.datasets import write_files_whole
+        write_files_whole()
+        with fsspec.open(sys.argv[1], "wb") as file:
+            file.write(b"n" * 1_000_000)
+            file.flush()
+            print("half", flush=True)
+            time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "half\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+
+
+# --- round trips ---
+
+
+def round_trip(kind, path, data):
+    dataset(kind, path).save(data)
+    return dataset(kind, path).load()
+
+
+def test_a_table_comes_back_from_csv(tmp_path):
+    back = round_trip("pandas.CSVDataset", tmp_path / "it.csv", FRAME)
+    pd.testing.assert_frame_equal(back, FRAME, check_exact=True)
+
+
+def test_a_table_comes_back_from_parquet(tmp_path):
+    back = round_trip("pandas.ParquetDataset", tmp_path / "it.parquet", FRAME)
+    pd.testing.assert_frame_equal(back, FRAME, check_exact=True)
+
+
+def test_options_come_back_from_json(tmp_path):
+    content = CONTENTS["json.JSONDataset"]
+    assert round_trip("json.JSONDataset", tmp_path / "it.json", content) == content
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_an_array_comes_back_from_npy_as_a_read_only_map(dtype, tmp_path):
+    array = np.array([0, 1, 2, 3], dtype=dtype)
+    back = round_trip("unrolled.datasets.NpyDataset", tmp_path / "it.npy", array)
+    assert isinstance(back, np.memmap)
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, array)
+    with pytest.raises(ValueError, match="read-only"):
+        back[0] = 1
+
+
+def test_an_array_that_is_mapped_can_be_written_again(tmp_path):
+    data = NpyDataset(filepath=str(tmp_path / "it.npy"))
+    data.save(np.zeros(1000))
+    mapped = data.load()
+    data.save(np.ones(1000))
+    assert (mapped == 0).all()
+    assert (data.load() == 1).all()
+
+
+def test_objects_are_never_pickled(tmp_path):
+    data = NpyDataset(filepath=str(tmp_path / "it.npy"))
+    with pytest.raises(DatasetError, match="allow_pickle=False"):
+        data.save(np.array([{}], dtype=object))
+    assert not data.exists()
+    np.save(tmp_path / "it.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(DatasetError, match="Python objects in dtype"):
+        data.load()
+
+
+def test_weights_come_back_from_safetensors_to_the_bit(tmp_path):
+    weights = {
+        "a.weight": torch.randn(3, 4),
+        "transposed": torch.randn(3, 4).T,
+        "scalar": torch.tensor(2.5),
+        "steps": torch.tensor([1, 2]),
+    }
+    kind = "unrolled.datasets.SafetensorsDataset"
+    back = round_trip(kind, tmp_path / "it.safetensors", weights)
+    assert back.keys() == weights.keys()
+    for name, tensor in weights.items():
+        assert back[name].dtype == tensor.dtype
+        assert torch.equal(back[name], tensor)
+
+
+@pytest.mark.parametrize("kind", [NpyDataset, SafetensorsDataset, SeriesFile])
+def test_a_file_exists_once_it_is_there(kind, tmp_path):
+    path = tmp_path / "it.csv"
+    assert not kind(filepath=str(path)).exists()
+    path.write_bytes(b"x")
+    assert kind(filepath=str(path)).exists()
+
+
+# --- the raw file ---
+
+
+def read(path):
+    return SeriesFile(filepath=str(path)).load()
+
+
+def refusal(path):
+    """The sentence that the user sees: the innermost error."""
+    with pytest.raises(DatasetError) as caught:
+        read(path)
+    assert isinstance(caught.value.__cause__, InputError)
+    return str(caught.value.__cause__)
+
+
+RAW = pd.DataFrame({"ds": ["2001-01-01", "2001-01-02", "2001-01-03"], "y": [1.0, 2.5, 3.0]})
+EXPECTED = "expected UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
+
+
+@pytest.mark.parametrize("name", ["it.csv", "IT.CSV"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_csv_is_read(name, encoding, tmp_path):
+    RAW.to_csv(tmp_path / name, index=False, encoding=encoding)
+    pd.testing.assert_frame_equal(read(tmp_path / name), RAW)
+
+
+def test_a_parquet_file_is_read(tmp_path):
+    RAW.to_parquet(tmp_path / "it.parquet")
+    pd.testing.assert_frame_equal(read(tmp_path / "it.parquet"), RAW)
+
+
+def test_a_folder_of_parquet_parts_is_read_in_order_of_names(tmp_path):
+    for i in range(3):
+        RAW.iloc[[i]].to_parquet(tmp_path / f"part-{i}.parquet", index=False)
+    pd.testing.assert_frame_equal(read(tmp_path), RAW)
+
+
+def test_a_url_that_fsspec_knows_is_read():
+    with fsspec.open("memory://folder/it.csv", "w") as file:
+        RAW.to_csv(file, index=False)
+    pd.testing.assert_frame_equal(read("memory://folder/it.csv"), RAW)
+
+
+@pytest.mark.parametrize("path", ["nowhere.csv", "memory://nowhere/it.csv"])
+def test_a_missing_file_is_named(path):
+    assert refusal(path) == (
+        f"series file '{path}' does not exist; put a .csv or .parquet with the columns unique_id,"
+        " ds, y into data/01_raw/series, or name its path in conf/base/parameters/series.yml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("it.csv", b"", "No columns to parse from file"),
+        (
+            "it.csv",
+            b"ds,y\n1,2\n1,2,3\n",
+            "Error tokenizing data. C error: Expected 2 fields in line 3, saw 3",
+        ),
+        (
+            "it.csv",
+            b"\x82\xff\x00\x9f" * 1000,
+            "'utf-8' codec can't decode byte 0x82 in position 0: invalid start byte",
+        ),
+        (
+            "it.csv",
+            "ds,y\n1,é\n".encode("latin-1"),
+            "'utf-8' codec can't decode byte 0xe9 in position 0: unexpected end of data",
+        ),
+        (
+            "it.txt",
+            b"ds,y\n" + b"1,2\n" * 10,
+            "Could not open Parquet input source '{path}': Parquet magic bytes not found in footer."
+            " Either the file is corrupted or this is not a parquet file",
+        ),
+    ],
+    ids=["empty", "ragged", "garbage", "latin-1", "no csv by name"],
+)
+def test_what_is_no_table_is_refused_in_one_line(name, content, reason, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert refusal(path) == (
+        f"series file '{path}' cannot be read as a table: {reason.format(path=path)}; {EXPECTED}"
+    )
+
+
+def test_a_folder_named_like_a_csv_is_refused(tmp_path):
+    path = tmp_path / "it.csv"
+    path.mkdir()
+    assert refusal(path) == (
+        f"series file '{path}' cannot be read as a table: [Errno 21] Is a directory: '{path}';"
+        f" {EXPECTED}"
+    )
+
+
+def test_an_unknown_protocol_is_refused():
+    assert refusal("carrier-pigeon://it.csv") == (
+        "series file 'carrier-pigeon://it.csv' cannot be read as a table: Protocol not known:"
+        f" carrier-pigeon; {EXPECTED}"
+    )
+
+
+@pytest.mark.parametrize("content", [b"ds,y\n", b"\x00" * 100], ids=["header", "zeros"])
+def test_a_file_without_rows_is_refused(content, tmp_path):
+    path = tmp_path / "it.csv"
+    path.write_bytes(content)
+    assert refusal(path) == f"series file '{path}' has no rows; expected at least one"
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    assert refusal(tmp_path) == f"series file '{tmp_path}' has no rows; expected at least one"
+
+
+def test_raw_data_are_never_written(tmp_path):
+    path = tmp_path / "it.csv"
+    with pytest.raises(DatasetError) as caught:
+        SeriesFile(filepath=str(path)).save(RAW)
+    assert str(caught.value.__cause__) == (f"series file '{path}' is raw data and is never written")
+    assert not path.exists()
