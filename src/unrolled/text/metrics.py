@@ -26,6 +26,7 @@ def scores(nats: float, characters: int, utf8_bytes: int) -> dict[str, float]:
     >>> scores(nats=10 * math.log(2), characters=10, utf8_bytes=20)["bits_per_byte"]
     0.5
     """
+    nats = float(nats)  # also of a numpy sum, so that all results are plain numbers
     mean = nats / characters
     return {
         "nats_per_char": mean,
