@@ -1,9 +1,10 @@
-"""From a series to batches: how long, and in how much memory, until a network can read it."""
+"""From a series or a text to what a network reads: how long, and in how much memory."""
 
 from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ from torch.utils.data import DataLoader, Dataset
 from _table import Row, main, measure
 from unrolled.series import splits, windows
 from unrolled.series.options import SeriesOptions
+from unrolled.text import vocabulary
 from unrolled.training.forecasting import gather
 
 OPTIONS = SeriesOptions(lookback=96, horizon=24, validation=0.1, test=0.1)
 BATCH = 128
+ENGLISH = Path(__file__).parents[1] / "LICENSE"
 
 
 class ItemWise(Dataset[tuple[Tensor, Tensor]]):
@@ -76,8 +79,53 @@ def peak(function: Callable[[], object]) -> float:
     return megabytes
 
 
+def english(characters: int) -> str:
+    """So many characters of English, ASCII: one text again and again."""
+    text = ENGLISH.read_text(encoding="ascii")
+    return (text * (characters // len(text) + 1))[:characters]
+
+
+def number(text: str) -> np.ndarray:
+    """From characters to ids, the vocabulary built first."""
+    return vocabulary.encode([text], vocabulary.build([text], boundaries=False))
+
+
+def text_rows(quick: bool) -> list[Row]:
+    text = english(4_000_000 if quick else 20_000_000)
+    index = {character: i for i, character in enumerate(sorted(set(text)))}
+
+    def by_dictionary() -> list[int]:
+        return [index[c] for c in text]
+
+    size = len(text) / 1e6
+    speeds = [size / each for each in measure(lambda: number(text), by_dictionary, repeats=5)]
+    usual = "index[c] for every c, the index given"
+    return [
+        Row(
+            case=f"vocabulary and ids of {size:g} MB of English",
+            value=speeds[0],
+            unit="MB/s",
+            reference=speeds[1],
+            reference_name=usual,
+            bar="ratio >= 10",
+        ),
+        Row(
+            case=f"vocabulary and ids of {size:g} MB of English: extra memory, the ids included",
+            value=peak(lambda: number(text)),
+            unit="MB",
+            reference=peak(by_dictionary),
+            reference_name=usual,
+            bar="value <= 25",
+        ),
+    ]
+
+
 def rows(quick: bool) -> list[Row]:
     torch.set_num_threads(1)
+    return series_rows(quick) + text_rows(quick)
+
+
+def series_rows(quick: bool) -> list[Row]:
     points, items = (200_000, 6_400) if quick else (1_000_000, 25_600)
     values = np.random.default_rng(0).standard_normal(points, dtype=np.float32)
     borders = borders_of(1, points)

@@ -206,3 +206,12 @@ def test_both_ways_to_the_starts_give_the_same_rows(benchmark):
     np.testing.assert_array_equal(
         data.windows.starts(table, *data.windows.PARTS), data.loop(borders)
     )
+
+
+def test_both_ways_from_text_to_ids_tell_the_same_characters_apart(benchmark):
+    data = benchmark("data")
+    text = data.english(30_000)
+    assert len(text) == len(text.encode()) == 30_000
+    index = {c: i for i, c in enumerate(sorted(set(text)))}
+    pairs = set(zip(data.number(text).tolist(), [index[c] for c in text], strict=True))
+    assert len(pairs) == len(index)

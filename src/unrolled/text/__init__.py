@@ -1,0 +1,1 @@
+"""Text without any framework: corpora, vocabulary, n-gram baselines, sampling and novelty."""

@@ -1,0 +1,99 @@
+"""Options of a corpus, from the file to the vocabulary, and of writing."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Boundaries = Literal["none", "line", "blank_line"]
+
+
+class CorpusOptions(BaseModel):
+    """One corpus of the text job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = Field(None, description="text file")
+    encoding: str = Field("utf-8", description="the file's encoding, by its name in Python")
+    undecodable: Literal["error", "drop"] = Field(
+        "error", description="what to do about bytes that are no text in this encoding"
+    )
+    normalise: bool = Field(True, description="compose characters and their marks (Unicode's NFC)")
+    fold_width: bool = Field(
+        False, description="write full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII"
+    )
+    boundaries: Boundaries = Field("none", description="what ends a document")
+
+    validation: float = Field(
+        0.1, gt=0, lt=1, description="share of the documents, without boundaries of the characters"
+    )
+    test: float = Field(0.1, gt=0, lt=1, description="share likewise")
+
+    min_count: int = Field(1, ge=1, description="times a character is in train to be known")
+    max_size: int | None = Field(
+        None, ge=1, description="characters known at most, the commonest; None: all"
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)  # not the empty string, for which nothing is looked up
+        except (LookupError, UnicodeError):
+            raise ValueError(
+                "expected a text encoding that Python knows, such as utf-8, utf-16 or gb18030"
+            ) from None
+        return encoding
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation {self.validation} + test {self.test} leave nothing to train on;"
+                " expected a sum below 1"
+            )
+        return self
+
+
+class SamplingOptions(BaseModel):
+    """How the next character is chosen from the network's logits.
+
+    `sample` applies, in this order and each where it is set, repetition penalty, temperature,
+    top-k, top-p and min-p; `greedy` applies the repetition penalty alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Literal["sample", "greedy"] = Field(
+        "sample", description="draw from the distribution, or take its likeliest character"
+    )
+    temperature: float = Field(1.0, description="logits are divided by it")
+    top_k: int | None = Field(None, ge=1, description="keep the k likeliest characters; None: all")
+    top_p: float = Field(
+        1.0, description="keep the likeliest characters until their probability reaches this"
+    )
+    min_p: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="keep characters at least this times as likely as the likeliest",
+    )
+    repetition_penalty: float = Field(
+        1.0, gt=0, description="above 1: characters of the text so far become less likely"
+    )
+
+    @field_validator("temperature")
+    @classmethod
+    def _above_zero(cls, temperature: float) -> float:
+        if not 0 < temperature < float("inf"):
+            raise ValueError(
+                "expected a number above 0; for the likeliest character every time, set method to"
+                " greedy"
+            )
+        return temperature
+
+    @field_validator("top_p")
+    @classmethod
+    def _share(cls, top_p: float) -> float:
+        if not 0 < top_p <= 1:
+            raise ValueError("expected a number above 0 and at most 1, where 1 keeps all")
+        return top_p

@@ -1,0 +1,249 @@
+"""Writing: from a model that steps through characters to text.
+
+A model is any function `step(ids, state) -> (logits, state)`: it reads one symbol of each text
+(B,), int64, and says how likely each symbol is to come next, logits (B, V). The prompt is read
+once; then every symbol that is written is read, one at a time, with the state carried on.
+
+Everything lies on the CPU. Letters: B texts side by side, T symbols of a prompt, V ids of the
+vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.text.options import SamplingOptions
+from unrolled.text.vocabulary import Ids, Vocabulary, decode, encode_prompt
+
+State = TypeVar("State")
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
+
+NOTHING = -1
+
+
+def restrict(logits: Tensor, options: SamplingOptions, seen: Tensor | None = None) -> Tensor:
+    """Logits of the distribution that is drawn from.
+
+    Args:
+        logits: (B, V).
+        options: each one is skipped at the value that changes nothing.
+        seen: bool (B, V), the symbols of each text so far; for the repetition penalty.
+
+    Returns:
+        Logits (B, V), -inf for what is never drawn; each text keeps its likeliest symbol.
+
+    Source:
+        Keskar et al. (2019), arXiv 1909.05858, section 4.1 (penalty); Fan et al. (2018), ACL
+        (top-k); Holtzman et al. (2020), ICLR (top-p); Nguyen et al. (2025), ICLR (min-p).
+    """
+    logits = _penalised(logits, options.repetition_penalty, seen)
+    if options.temperature != 1:
+        logits = logits / options.temperature
+    if options.top_k is not None and options.top_k < logits.shape[1]:
+        last = logits.topk(options.top_k).values[:, -1:]
+        logits = logits.masked_fill(logits < last, -torch.inf)
+    if options.top_p < 1:
+        falling, order = logits.sort(descending=True)
+        p = falling.softmax(1)
+        above = p.cumsum(1) - p  # of all that are likelier
+        dropped = (above >= options.top_p).scatter(1, order, above >= options.top_p)
+        logits = logits.masked_fill(dropped, -torch.inf)
+    if options.min_p > 0:
+        least = logits.amax(1, keepdim=True) + math.log(options.min_p)
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    return logits
+
+
+def choose(
+    logits: Tensor, options: SamplingOptions, generator: torch.Generator, seen: Tensor | None = None
+) -> Tensor:
+    """Choose the next symbol of each text: ids (B,) from logits (B, V); see `restrict`."""
+    if options.method == "greedy":
+        return _penalised(logits, options.repetition_penalty, seen).argmax(1)
+    # One random number a text and its place among the summed probabilities: several times faster
+    # than torch.multinomial, which draws one for every symbol.
+    p = restrict(logits, options, seen).softmax(1, dtype=torch.float64)
+    up_to = p.cumsum(1)
+    place = torch.rand(len(p), 1, generator=generator, dtype=torch.float64) * up_to[:, -1:]
+    return torch.searchsorted(up_to, place, right=True).squeeze(1)
+
+
+def _penalised(logits: Tensor, penalty: float, seen: Tensor | None) -> Tensor:
+    if penalty == 1 or seen is None:
+        return logits
+    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+@torch.inference_mode()
+def generate(
+    step: Step[State],
+    state: State,
+    prompts: Sequence[Ids],
+    length: int,
+    options: SamplingOptions,
+    generator: torch.Generator,
+    banned: Sequence[int] = (),
+    stop: int | None = None,
+) -> Iterator[Tensor]:
+    """Write on from prompts of any lengths, one step for all at a time.
+
+    Args:
+        step: the model.
+        state: the state of B texts before anything is read.
+        prompts: B streams of at least one id each.
+        length: symbols to write for each prompt at most.
+        options: how each is chosen.
+        generator: where chance comes from; the same seed and prompts give the same text.
+        banned: ids that are never written.
+        stop: id that ends its text when it is written.
+
+    Yields:
+        Ids (B,) of one step; `NOTHING` for a text that is still being read, or has ended.
+    """
+    sizes = torch.tensor([len(prompt) for prompt in prompts])
+    shortest, longest = int(sizes.min()), int(sizes.max())
+    read = torch.zeros(longest + length, len(prompts), dtype=torch.int64)
+    for text, prompt in enumerate(prompts):
+        read[: len(prompt), text] = torch.from_numpy(prompt.astype(np.int64))
+    ended = torch.zeros(len(prompts), dtype=torch.bool)
+    seen = bias = None
+    for t in range(longest + length - 1):
+        logits, state = step(read[t], state)
+        if bias is None:
+            bias = _bias(logits, banned)
+            if options.repetition_penalty != 1:
+                seen = torch.zeros_like(logits, dtype=torch.bool)
+        if seen is not None:
+            seen.scatter_(1, read[t, :, None], True)
+        if t + 1 < shortest:
+            continue
+        drawn = choose(logits + bias, options, generator, seen)
+        reading = sizes > t + 1
+        writing = ~(reading | ended) & (sizes + length > t + 1)
+        read[t + 1] = torch.where(reading, read[t + 1], drawn)
+        yield torch.where(writing, drawn, NOTHING)
+        if stop is not None:
+            ended |= writing & (drawn == stop)
+            if ended.all():
+                return
+
+
+@torch.inference_mode()
+def beam_search(
+    step: Step[State],
+    state: State,
+    prompt: Ids,
+    length: int,
+    width: int,
+    select: Callable[[State, Tensor], State],
+    banned: Sequence[int] = (),
+    stop: int | None = None,
+) -> list[tuple[list[int], float]]:
+    """Look for the likeliest text of a length, keeping the best beginnings at every step.
+
+    Args:
+        step: the model.
+        state: the state of `width` texts before anything is read.
+        prompt: one stream of at least one id.
+        length: symbols to write at most.
+        width: beginnings that are kept.
+        select: the state of the texts of these rows, (width,) int64.
+        banned: ids that are never written.
+        stop: id that ends its text when it is written.
+
+    Returns:
+        Up to `width` texts, the likeliest first: ids written, the stop included, and ln p of
+        them given the prompt. Nothing makes up for length: a text that has stopped early is
+        often the likelier.
+    """
+    for symbol in prompt.tolist():
+        logits, state = step(torch.full((width,), symbol), state)
+    size = logits.shape[1]
+    bias = _bias(logits, banned)
+    score = torch.full((width,), -torch.inf)
+    score[0] = 0.0  # all rows are the prompt as yet; only one of them counts
+    written = torch.zeros(width, 0, dtype=torch.int64)
+    ended = torch.zeros(width, dtype=torch.bool)
+    for _ in range(length):
+        gain = (logits + bias).log_softmax(1)
+        if stop is not None:  # an ended text goes on as it is
+            gain[ended] = -torch.inf
+            gain[ended, stop] = 0.0
+        score, place = (score[:, None] + gain).flatten().topk(width)
+        rows, ids = place // size, place % size
+        written = torch.cat([written[rows], ids[:, None]], dim=1)
+        ended = ended[rows] | (ids == stop)
+        if ended.all():
+            break
+        logits, state = step(ids, select(state, rows))
+    return [
+        (_until(text, stop), p)
+        for text, p in zip(written.tolist(), score.tolist(), strict=True)
+        if p > -torch.inf
+    ]
+
+
+def write(
+    step: Step[State],
+    state: State,
+    prompts: Sequence[str],
+    vocabulary: Vocabulary,
+    length: int,
+    options: SamplingOptions,
+    generator: torch.Generator,
+    strict: bool = False,
+) -> list[str]:
+    """Write on from each prompt until its document ends, at most `length` characters.
+
+    Returns:
+        What is written, without the prompts; never `<unk>`.
+
+    Raises:
+        InputError: unknown characters in a prompt under `strict`.
+    """
+    ids = [encode_prompt(prompt, vocabulary, strict) for prompt in prompts]
+    steps = generate(
+        step, state, ids, length, options, generator, _banned(vocabulary), vocabulary.eos
+    )
+    texts = np.stack([step.numpy() for step in steps], axis=1)
+    return [decode(text[text != NOTHING], vocabulary)[0] for text in texts]
+
+
+def stream(
+    step: Step[State],
+    state: State,
+    prompt: str,
+    vocabulary: Vocabulary,
+    length: int,
+    options: SamplingOptions,
+    generator: torch.Generator,
+    strict: bool = False,
+) -> Iterator[str]:
+    """Write as `write` does from one prompt, and yield each character as soon as it is chosen."""
+    ids = [encode_prompt(prompt, vocabulary, strict)]
+    for (symbol,) in generate(
+        step, state, ids, length, options, generator, _banned(vocabulary), vocabulary.eos
+    ):
+        if symbol != vocabulary.eos:
+            yield vocabulary.characters[int(symbol) - vocabulary.first]
+
+
+def _banned(vocabulary: Vocabulary) -> list[int]:
+    return [i for i in (vocabulary.unk, vocabulary.bos) if i is not None]
+
+
+def _bias(logits: Tensor, banned: Sequence[int]) -> Tensor:
+    """What is added to logits so that nothing banned is chosen, (V,)."""
+    bias = logits.new_zeros(logits.shape[1])
+    bias[list(banned)] = -torch.inf
+    return bias
+
+
+def _until(ids: list[int], stop: int | None) -> list[int]:
+    return ids[: ids.index(stop) + 1] if stop in ids else ids
