@@ -1,6 +1,12 @@
 """A throw-away copy of the project for tests that run it."""
 
 import os
+
+# Before Kedro and MLflow are imported: their telemetry looks once.
+os.environ["DO_NOT_TRACK"] = "true"
+os.environ["KEDRO_DISABLE_TELEMETRY"] = "true"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +26,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "project"
     for name in ("conf", "data/01_raw"):
         shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
     (folder / "src").mkdir()
     monkeypatch.chdir(folder)
     before = dict(os.environ)

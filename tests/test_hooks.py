@@ -40,6 +40,7 @@ def rank(*scores: dict) -> pd.DataFrame:
             "variant": list("abc")[: len(scores)],
             "kind": ["recurrent", "recurrent", "baseline"][: len(scores)],
             "mae": [s["mae"] for s in scores],
+            "mae_std": 0.5,
         }
     )
 
@@ -198,8 +199,8 @@ def test_a_run_is_a_parent_with_a_child_per_variant_and_seed(
     assert ridge["kind"] == "baseline"
     assert "seed" not in ridge
     printed = capsys.readouterr().out
-    assert "a        recurrent  1.5" in printed
-    assert "a beats every baseline; the best of them is c." in printed
+    assert "a        recurrent  1.5      0.5" in printed
+    assert "a 1.5 beats every baseline; the best of them is the baseline c 9." in printed
 
 
 def test_a_failed_run_says_why_and_keeps_what_was_complete(tmp_path, uri):

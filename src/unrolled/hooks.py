@@ -177,18 +177,29 @@ def _cell(value: object) -> str:
 def verdict(board: pd.DataFrame) -> str:
     """Whether the best recurrent network beats the best baseline, in a sentence.
 
-    >>> verdict(pd.DataFrame({"variant": ["ridge", "gru"], "kind": ["baseline", "recurrent"]}))
-    'No recurrent network beats the baseline ridge; the best of them is gru.'
+    The board is sorted by the metric whose spread over seeds it holds as `{metric}_std`; a lead
+    smaller than that spread is none.
+
+    >>> row = {"variant": "gru", "kind": "recurrent", "mase": 0.95, "mase_std": 0.1}
+    >>> verdict(pd.DataFrame([row, {"variant": "ridge", "kind": "baseline", "mase": 1.0}]))
+    'A draw: gru 0.95 and the baseline ridge 1 differ by less than the spread over seeds, 0.1.'
     """
-    best = board.drop_duplicates("kind").set_index("kind")["variant"]
+    metric = next(str(name) for name in board if str(name).endswith("_std")).removesuffix("_std")
+    best = {row["kind"]: row for row in reversed(board.to_dict("records"))}
     if "baseline" not in best:
-        return f"Best: {best['recurrent']}. No baseline was asked for."
-    if board["kind"].iloc[0] == "recurrent":
-        return f"{best['recurrent']} beats every baseline; the best of them is {best['baseline']}."
-    return (
-        f"No recurrent network beats the baseline {best['baseline']}; the best of them is"
-        f" {best['recurrent']}."
-    )
+        return f"Best: {best['recurrent']['variant']}. No baseline was asked for."
+    network, baseline = best["recurrent"], best["baseline"]
+    ours = f"{network['variant']} {_cell(network[metric])}"
+    theirs = f"the baseline {baseline['variant']} {_cell(baseline[metric])}"
+    lead, spread = baseline[metric] - network[metric], network[f"{metric}_std"]
+    if abs(lead) < spread:
+        return (
+            f"A draw: {ours} and {theirs} differ by less than the spread over seeds,"
+            f" {_cell(spread)}."
+        )
+    if lead > 0:
+        return f"{ours} beats every baseline; the best of them is {theirs}."
+    return f"No recurrent network beats {theirs}; the best of them is {ours}."
 
 
 def shown(path: Path) -> str:

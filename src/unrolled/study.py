@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,12 +138,15 @@ def _source(name: str, options: SeriesOptions, project: Path) -> str:
     return str(SERIES_FOLDER / f"{name}.csv")
 
 
-def read(parameters: dict[str, Any], project: Path) -> Study:
+def read(
+    parameters: dict[str, Any], project: Path, asked: Mapping[str, Any] | None = None
+) -> Study:
     """Resolve the parameters into a study.
 
     Args:
         parameters: the raw parameters of Kedro, runtime parameters merged in.
         project: root of the project; relative paths are below it.
+        asked: the runtime parameters alone: their `training` wins over an entry of a series.
 
     Raises:
         InputError: an unknown key, an impossible value, or a name that cannot be a file's.
@@ -171,7 +174,10 @@ def read(parameters: dict[str, Any], project: Path) -> Study:
             variant_entries.get("defaults", {}), model_by_series, variant_entries[variant] or {}
         )
         training = _merged(
-            parameters.get("training", {}), training_by_series, model.pop("training", {})
+            parameters.get("training", {}),
+            training_by_series,
+            model.pop("training", {}),
+            (asked or {}).get("training", {}),
         )
         contenders[variant] = Contender(
             model=_checked(ModelOptions, model, f"variant_options.{variant}"),
@@ -233,7 +239,8 @@ class StudyConfigLoader(OmegaConfigLoader):
         """
         if self._study is None:
             project = Path(self.conf_source).resolve().parent
-            self._study = read(super().__getitem__("parameters"), project)
+            parameters = super().__getitem__("parameters")
+            self._study = read(parameters, project, self.runtime_params)
         return self._study
 
     def __getitem__(self, key: str) -> dict[str, Any]:
