@@ -8,17 +8,13 @@ Medians of repeats in turn, so that whatever else the machine does falls on both
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from _table import Row, main, measure
 from unrolled.recurrent.layer import LIBRARY, Recurrent
 from unrolled.recurrent.options import LayerOptions
 
@@ -30,6 +26,7 @@ STREAMING_BAR = 2.0
 
 
 def train(layer: nn.Module, x: Tensor) -> None:
+    layer.zero_grad()
     outputs, _ = layer(x)
     outputs.sum().backward()
 
@@ -46,63 +43,33 @@ STEPS: dict[str, tuple[Callable[[nn.Module, Tensor], None], tuple[int, int]]] = 
 }
 
 
-def measure(repeats: int) -> list[dict[str, Any]]:
+def rows(quick: bool) -> list[Row]:
     """Time every cell: one row a cell and kind of step, milliseconds."""
     torch.manual_seed(0)
-    rows = []
-    for cell, bar in BARS.items():
-        ours = Recurrent(LayerOptions(cell=cell, hidden=H, manual=True), F)
-        name = cell.removeprefix("min_")
-        theirs = LIBRARY[name](F, H)
-        for step, (run, (steps, batch)) in STEPS.items():
-            x = torch.randn(steps, batch, F)
-            value, reference = in_turn([ours, theirs], lambda layer: run(layer, x), repeats)  # noqa: B023
-            most = bar if batch > 1 else STREAMING_BAR
-            rows.append(
-                {
-                    "case": f"{cell}, {step}",
-                    "value": value,
-                    "unit": "ms",
-                    "reference": reference,
-                    "reference_name": f"torch's nn.{name.upper()}, oneDNN off",
-                    "ratio": value / reference,
-                    "bar": most,
-                    "met": value / reference <= most,
-                }
-            )
-    return rows
-
-
-def in_turn(layers: list[nn.Module], run: Callable[[nn.Module], None], repeats: int) -> list[float]:
-    """Median milliseconds of each layer, run one after the other, over and over."""
-    times: list[list[float]] = [[] for _ in layers]
-    with torch.backends.mkldnn.flags(enabled=False):
-        for repeat in range(repeats + 3):
-            for layer, found in zip(layers, times, strict=True):
-                layer.zero_grad()
-                start = time.perf_counter()
-                run(layer)
-                if repeat >= 3:  # the first fill caches
-                    found.append(1e3 * (time.perf_counter() - start))
-    return [statistics.median(found) for found in times]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer repeats")
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
-    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rows = measure(repeats=30 if arguments.quick else 300)
-    for row in rows:
-        print(
-            f"{row['case']:36} {row['value']:8.3f} {row['unit']}  {row['reference_name']:28}"
-            f" {row['reference']:8.3f}  ratio {row['ratio']:5.2f}"
-            f"  bar {row['bar']}: {'met' if row['met'] else 'MISSED'}"
-        )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    found = []
+    with torch.backends.mkldnn.flags(enabled=False):
+        for cell, bar in BARS.items():
+            ours = Recurrent(LayerOptions(cell=cell, hidden=H, manual=True), F)
+            name = cell.removeprefix("min_")
+            theirs = LIBRARY[name](F, H)
+            for step, (run, (steps, batch)) in STEPS.items():
+                x = torch.randn(steps, batch, F)
+                value, reference = measure(
+                    partial(run, ours, x), partial(run, theirs, x), repeats=30 if quick else 300
+                )
+                found.append(
+                    Row(
+                        f"{cell}, {step}",
+                        1e3 * value,
+                        "ms",
+                        1e3 * reference,
+                        f"torch's nn.{name.upper()}, oneDNN off",
+                        bar=f"ratio <= {bar if batch > 1 else STREAMING_BAR}",
+                    )
+                )
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main(rows)

@@ -40,18 +40,21 @@ REFERENCE = "ridge"
 CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     "airline": {
         "shipped": {},
-        "lookback 12": {"lookback": 12},
+        "lookback 6": {"lookback": 6},
         "lookback 24": {"lookback": 24},
         "no seasonal difference": {"seasonal_difference": False, "lookback": 24},
         "no seasonal difference, lag 12": {"seasonal_difference": False, "lags": [12]},
         "Box-Cox": {"transform": "boxcox"},
-        "no highway": {"model": {"highway": False}},
+        "highway": {"model": {"highway": True}},
         "dropout 0.3": {"model": {"head_dropout": 0.3}},
         "hidden 16": {"model": {"hidden": 16}},
         "windows as they are": {"model": {"window_normalisation": "none"}},
         "windows standardised": {"model": {"window_normalisation": "mean_std"}},
         "loss MAE": {"training": {"loss": "mae"}},
-        "no refit": {"training": {"refit": False}},
+        "no weight decay": {"training": {"weight_decay": 0.0}},
+        "100 epochs": {"training": {"epochs": 100}},
+        "early stopping": {"training": {"early_stopping": True}},
+        "early stopping, no refit": {"training": {"early_stopping": True, "refit": False}},
     },
     "sunspots": {
         "shipped": {},
@@ -65,7 +68,13 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "windows standardised": {"model": {"window_normalisation": "mean_std"}},
         "loss MSE": {"training": {"loss": "mse"}},
         "batches of 32": {"training": {"batch_size": 32}},
-        "refit": {"training": {"refit": True}},
+        "no weight decay": {"training": {"weight_decay": 0.0}},
+        "10 epochs": {"training": {"epochs": 10}},
+        "40 epochs": {"training": {"epochs": 40}},
+        "early stopping": {"training": {"epochs": 200, "early_stopping": True}},
+        "early stopping, no refit": {
+            "training": {"epochs": 200, "early_stopping": True, "refit": False}
+        },
     },
 }
 

@@ -44,7 +44,7 @@ def test_the_variants_of_the_tutorial_are_all_there():
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("normalisation", ["none", "last", "mean_std"])
+@pytest.mark.parametrize("normalisation", ["none", "last", "last_std", "mean_std"])
 def test_changing_the_last_observation_changes_every_step(name, normalisation, window):
     net = forecaster(name, window_normalisation=normalisation)
     before = net(window)
@@ -69,6 +69,13 @@ def test_adding_a_level_shifts_the_forecast_where_windows_are_normalised(name, w
     net = forecaster(name)
     shifted = window + 7.0  # all features: lags are of the same series
     torch.testing.assert_close(net(shifted), net(window) + 7.0, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("normalisation", ["last_std", "mean_std"])
+def test_a_change_of_unit_scales_the_forecast_where_windows_are_scaled(name, normalisation, window):
+    net = forecaster(name, window_normalisation=normalisation)
+    torch.testing.assert_close(net(5 * window), 5 * net(window), atol=1e-4, rtol=1e-4)
 
 
 def test_by_hand_and_by_library_forecast_the_same_with_the_same_weights(window):

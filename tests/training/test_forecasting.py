@@ -63,7 +63,7 @@ def test_a_batch_holds_the_value_its_lags_and_the_steps_after_it(lookback, horiz
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("normalisation", ["none", "last", "mean_std"])
+@pytest.mark.parametrize("normalisation", ["none", "last", "last_std", "mean_std"])
 @pytest.mark.parametrize("more", [{}, {"highway": True}, {"segment": 4}])
 def test_changing_the_last_observation_changes_every_step(cell, normalisation, more):
     weights, card, _, _ = trained(cell=cell, window_normalisation=normalisation, **more)

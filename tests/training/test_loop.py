@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import InputError
-from unrolled.training.loop import best_epoch, deterministic, fit, learning_rate
+from unrolled.training.loop import best_epoch, deterministic, fit, kept_epoch, learning_rate
 from unrolled.training.options import TrainOptions
 
 
@@ -104,3 +104,22 @@ def test_without_validation_all_epochs_run_and_their_loss_is_unknown():
     _, history = line(TrainOptions(epochs=10), epochs=4)
     assert len(history) == 4
     assert all(math.isnan(row.validation_loss) for row in history)
+
+
+def test_without_early_stopping_all_epochs_run_and_the_last_weights_stay():
+    model = nn.Linear(1, 1)
+    options = TrainOptions(epochs=6, patience=1, early_stopping=False)
+    losses = iter([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    seen = []
+
+    def validate() -> float:
+        seen.append(model.weight.item())
+        return next(losses)
+
+    history = fit(
+        model, lambda batch: model(torch.ones(len(batch), 1)).mean(), 8, options, validate=validate
+    )
+    assert [row.validation_loss for row in history] == [1, 2, 3, 4, 5, 6]
+    assert model.weight.item() == seen[-1] != seen[0]
+    assert kept_epoch(history, options) == 6
+    assert kept_epoch(history, TrainOptions(epochs=6)) == 1

@@ -119,7 +119,8 @@ class Forecaster(nn.Module):
             return torch.zeros_like(values[0]), torch.ones_like(values[0])
         if kind == "last":
             return values[-1], torch.ones_like(values[0])
-        return values.mean(0), values.std(0, correction=0).clamp_min(SMALLEST_STD)
+        scale = values.std(0, correction=0).clamp_min(SMALLEST_STD)
+        return values[-1] if kind == "last_std" else values.mean(0), scale
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -131,8 +131,10 @@ class ModelOptions(LayerOptions):
     highway: bool = Field(
         False, description="add a linear map of the window to the forecast (LSTNet's highway)"
     )
-    window_normalisation: Literal["none", "last", "mean_std"] = Field(
-        "last", description="subtract the window's last value, or standardise by its own moments"
+    window_normalisation: Literal["none", "last", "last_std", "mean_std"] = Field(
+        "last",
+        description="subtract the window's last value (and divide by its standard deviation), or"
+        " standardise by its own moments",
     )
 
     @model_validator(mode="after")

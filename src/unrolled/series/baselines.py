@@ -155,15 +155,17 @@ def ridge(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
 
     The window's last value is subtracted from context and targets, and both are divided by the
     standard deviation of the train part's differences, so that a penalty means the same at every
-    scale. The penalty is per window, one of 17 from 1e-4 to 1e4, the best on windows whose targets
-    lie in the validation part (their context may begin before it); the weights are then fitted
-    again on train and validation together. No target lies at or after `validation_end`.
+    scale. The penalty is per window, one of 17 from 1e-4 to 1e4, and L is the task's lookback, a
+    season or two: a baseline must not suffer from what suits a network. The pair is the best on
+    windows whose targets lie in the validation part (their context may begin before it); the
+    weights are then fitted again on train and validation together. No target lies at or after
+    `validation_end`.
 
     Args:
         y: series (N,).
         cutoffs: rising positions (C,) of the last row seen, from `validation_end - 1` and
             from `lookback - 1`.
-        task: uses `horizon`, `lookback`, `train_end` and `validation_end`.
+        task: uses `horizon`, `lookback`, `season`, `train_end` and `validation_end`.
 
     Returns:
         Forecasts (C, K) in the unit of y.
@@ -177,24 +179,39 @@ def ridge(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
         et al. (2023), Are Transformers Effective for Time Series Forecasting?
     """
     _check_after_fit(y, cutoffs, task, first=task.lookback - 1)
+    scale = float(np.std(np.diff(y[: task.train_end])))
+    z = y / (scale if scale > 0 else 1.0)
+    lookbacks = (
+        {task.lookback, task.season, 2 * task.season} if task.season > 1 else {task.lookback}
+    )
+    tried = [
+        (error, penalty, own)
+        for own in (replace(task, lookback=lookback) for lookback in sorted(lookbacks))
+        if own.lookback == task.lookback or own.lookback <= task.train_end - task.horizon
+        for error, penalty in _ridge_errors(z, own)
+    ]
+    _, penalty, best = min(tried, key=lambda one: one[0])
+    both = np.arange(best.lookback - 1, task.validation_end - task.horizon)
+    (line,) = _ridge_lines(_contexts(z, both, best), _targets(z, both, best), np.array([penalty]))
+    forecast = _apply(line, _contexts(z, cutoffs, best)) * (scale if scale > 0 else 1.0)
+    return y[cutoffs][:, None] + forecast  # (C, K)
+
+
+def _ridge_errors(z: FloatArray, task: Task) -> list[tuple[float, float]]:
+    """Mean squared error on validation of a fit on train, for each penalty: (error, penalty)."""
     train = np.arange(task.lookback - 1, task.train_end - task.horizon)
-    both = np.arange(task.lookback - 1, task.validation_end - task.horizon)
-    validation = both[both >= task.train_end - 1]
+    first = max(task.lookback, task.train_end) - 1
+    validation = np.arange(first, task.validation_end - task.horizon)
     if not train.size or not validation.size:
         raise InputError(
             f"ridge: {train.size} train and {validation.size} validation windows, but each needs "
             f"at least 1 (lookback {task.lookback}, horizon {task.horizon}, train_end "
             f"{task.train_end}, validation_end {task.validation_end}); shorten them or move ends"
         )
-    scale = float(np.std(np.diff(y[: task.train_end])))
-    z = y / (scale if scale > 0 else 1.0)
     contexts, targets = _contexts(z, validation, task), _targets(z, validation, task)
     lines = _ridge_lines(_contexts(z, train, task), _targets(z, train, task), _PENALTIES)
     errors = [float(np.mean((_apply(line, contexts) - targets) ** 2)) for line in lines]
-    best = _PENALTIES[[int(np.argmin(errors))]]
-    line = _ridge_lines(_contexts(z, both, task), _targets(z, both, task), best)[0]
-    forecast = _apply(line, _contexts(z, cutoffs, task)) * (scale if scale > 0 else 1.0)
-    return y[cutoffs][:, None] + forecast  # (C, K)
+    return list(zip(errors, _PENALTIES.tolist(), strict=True))
 
 
 def _contexts(z: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:

@@ -14,10 +14,8 @@ from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import starts
-from unrolled.training.loop import LOSSES, Epoch, best_epoch, deterministic, fit
+from unrolled.training.loop import LOSSES, Epoch, deterministic, fit, kept_epoch
 from unrolled.training.options import TrainOptions
-
-__all__ = ["best_epoch", "fit_forecaster", "gather", "predict"]
 
 # Windows forecast at once: bounds the memory of a long test part.
 PREDICT_BATCH = 4096
@@ -54,8 +52,8 @@ def fit_forecaster(
 ) -> tuple[dict[str, Tensor], list[Epoch], int]:
     """Fit one variant with one seed.
 
-    With `training.refit`, validation chooses the epoch and a second network, of the same seed, is
-    trained on train and validation up to it.
+    With `training.refit`, validation chooses the epoch (without early stopping: the last) and a
+    second network, of the same seed, is trained on train and validation up to it.
 
     Returns:
         Weights, learning curve (of the run that was validated), number of parameters.
@@ -87,7 +85,7 @@ def fit_forecaster(
         net, history = run(("train",), None)
     if training.refit:
         with deterministic(seed, training.threads):
-            net, _ = run(("train", "validation"), best_epoch(history))
+            net, _ = run(("train", "validation"), kept_epoch(history, training))
     return net.state_dict(), history, parameter_count(net)
 
 

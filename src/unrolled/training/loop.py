@@ -86,6 +86,7 @@ def fit(
         model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
     history: list[Epoch] = []
+    stops_early = validate is not None and options.early_stopping
     best, best_weights = math.inf, _copy(model)
     bar = tqdm(
         range(1, (epochs or options.epochs) + 1),
@@ -120,11 +121,13 @@ def fit(
         norm = float(torch.stack(norms).mean())
         history.append(Epoch(epoch, train_loss, validation_loss, norm, rate))
         bar.set_postfix(train=f"{train_loss:.4f}", validation=f"{validation_loss:.4f}")
-        if validate and validation_loss < best:
+        if not stops_early:
+            continue
+        if validation_loss < best:
             best, best_weights = validation_loss, _copy(model)
-        if validate and epoch - best_epoch(history) >= options.patience:
+        if epoch - best_epoch(history) >= options.patience:
             break
-    if validate:
+    if stops_early:
         model.load_state_dict(best_weights)
     model.eval()
     return history
@@ -133,6 +136,11 @@ def fit(
 def best_epoch(history: list[Epoch]) -> int:
     """The epoch of the lowest validation loss, the first of equals."""
     return min(history, key=lambda row: (row.validation_loss, row.epoch)).epoch
+
+
+def kept_epoch(history: list[Epoch], options: TrainOptions) -> int:
+    """The epoch whose weights are kept."""
+    return best_epoch(history) if options.early_stopping else history[-1].epoch
 
 
 def learning_rate(options: TrainOptions, epoch: int) -> float:

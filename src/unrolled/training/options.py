@@ -16,12 +16,18 @@ class TrainOptions(BaseModel):
     weight_decay: float = Field(0.0, ge=0, description="decoupled decay (AdamW)")
     clip_norm: float = Field(1.0, gt=0, description="gradients are scaled to at most this L2 norm")
     schedule: Literal["constant", "cosine"] = Field("cosine", description="learning rate by epoch")
+    early_stopping: bool = Field(
+        True,
+        description="stop after `patience` and keep the weights of the best epoch; false: run all"
+        " epochs and keep the last weights",
+    )
     patience: int = Field(
         30, ge=1, description="epochs without a better validation loss to stop at"
     )
     loss: Literal["mse", "mae", "huber"] = Field("mse", description="loss on the scaled values")
     refit: bool = Field(
         False,
-        description="after choosing the epoch on validation, train anew on train and validation",
+        description="after validation has had its say, train anew on train and validation, up to"
+        " the epoch that it chose",
     )
     threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")

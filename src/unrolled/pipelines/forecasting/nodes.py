@@ -78,6 +78,7 @@ def train(
         Its weights, its options and cost, its learning curve.
     """
     from unrolled.training import forecasting
+    from unrolled.training.loop import kept_epoch
 
     began = time.perf_counter()
     weights, history, parameters = forecasting.fit_forecaster(
@@ -93,7 +94,7 @@ def train(
         "lookback": series.lookback,
         "horizon": series.horizon,
         "parameters": parameters,
-        "best_epoch": forecasting.best_epoch(history),
+        "epoch": kept_epoch(history, training),
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).assign(variant=variant, seed=seed)
