@@ -1,6 +1,7 @@
 """Rewrite the README's tables of benchmarks from the last full results.
 
-A table stands between `<!-- benchmark:NAME -->` and `<!-- /benchmark:NAME -->`.
+A table stands between `<!-- benchmark:NAME -->` and `<!-- /benchmark:NAME -->`, the leaderboard that
+`benchmarks/forecasting.py` kept between `<!-- leaderboard -->` and `<!-- /leaderboard -->`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from _table import HEADINGS, RESULTS, cells
 
 README = Path(__file__).parents[1] / "README.md"
+_BOARD = re.compile(r"(<!-- leaderboard -->\n).*?(<!-- /leaderboard -->)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- benchmark:(\w+) -->\n).*?(<!-- /benchmark:\2 -->)", re.DOTALL)
 
 
@@ -41,7 +43,12 @@ def filled(text: str, results: Path) -> str:
         saved = json.loads(path.read_text(encoding="utf-8"))
         return found[1] + markdown(saved) + found[3]
 
-    return _TABLE.sub(table, text)
+    text = _TABLE.sub(table, text)
+    board = results / "leaderboard.txt"
+    if not board.exists():
+        return text
+    block = f"```text\n{board.read_text(encoding='utf-8')}```\n"
+    return _BOARD.sub(lambda found: found[1] + block + found[2], text)
 
 
 def main(readme: Path = README, results: Path = RESULTS) -> None:
