@@ -58,7 +58,7 @@ def inference_microseconds(net: Forecaster, series: SeriesOptions) -> float:
 
 def equal_parameters(options: ModelOptions, series: SeriesOptions, target: int) -> ModelOptions:
     """The options with the hidden size that comes nearest to so many parameters."""
-    sizes = (options.model_copy(update={"hidden": hidden}) for hidden in range(1, 200))
+    sizes = (options.model_copy(update={"hidden": hidden}) for hidden in range(1, 400))
     return min(sizes, key=lambda o: abs(parameter_count(network(o, series)) - target))
 
 
