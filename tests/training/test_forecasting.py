@@ -1,5 +1,7 @@
 """Training and running a forecaster on windows gathered by index."""
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from unrolled.recurrent.options import ModelOptions
 from unrolled.series import splits, windows
 from unrolled.series.options import SeriesOptions
 from unrolled.training.forecasting import fit_forecaster, gather, predict
+from unrolled.training.loop import deterministic
 from unrolled.training.options import TrainOptions
 
 SERIES = SeriesOptions(lookback=8, horizon=3, lags=(2, 5), validation=15, test=15)
@@ -105,3 +108,22 @@ def test_parameters_are_counted():
     features, hidden, horizon = 3, 4, 3
     recurrent = 3 * (features * hidden + hidden * hidden + 2 * hidden)
     assert trained(cell="gru")[3] == recurrent + hidden * horizon + horizon
+
+
+def test_a_network_is_rebuilt_only_while_nobody_trains():
+    weights, card, *_ = trained()
+    asked = threading.Event()
+
+    def ask() -> None:
+        asked.set()
+        predict(weights, card, wave(), np.array([10]), SERIES)
+
+    with deterministic(7, threads=1):
+        other = threading.Thread(target=ask)
+        other.start()
+        asked.wait()
+        other.join(0.2)
+        drawn = torch.rand(3)
+    other.join()
+    with deterministic(7, threads=1):
+        assert torch.equal(drawn, torch.rand(3))

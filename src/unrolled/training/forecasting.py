@@ -97,9 +97,9 @@ def predict(
     series: SeriesOptions,
 ) -> npt.NDArray[np.float64]:
     """Forecast from windows that start at `first` (C,), on the network's scale: (C, K)."""
-    net = _restored(weights, card)
     data = torch.from_numpy(values)
     with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+        net = _restored(weights, card)
         parts = [
             net(gather(data, part, series)[0]).T
             for part in torch.from_numpy(first).split(PREDICT_BATCH)
@@ -128,9 +128,9 @@ def look_inside(
         (of the input: the feature; of attention: the head), `step` (0 is the last observation) and
         `value`.
     """
-    net = _restored(weights, card)
     window, _ = gather(torch.from_numpy(values), torch.tensor([first]), series)
     with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+        net = _restored(weights, card)
         inside = {"input": window} | net.look_inside(window)
     frames = []
     for name, tensor in inside.items():
@@ -150,6 +150,7 @@ def look_inside(
 
 
 def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> Forecaster:
+    """Build the network; draws weights that are thrown away, so only within `deterministic`."""
     net = Forecaster(
         ModelOptions.model_validate(card["model"]),
         card["features"],

@@ -25,8 +25,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "huber": nn.functional.huber_loss,
 }
 
-# torch has one random state and one thread count a process. Training holds this lock, so that
-# variants trained in Kedro's threads give the same bits as one after the other.
+# torch has one random state and one thread count a process. Whatever draws, building a network
+# included, holds this lock, so that variants trained in Kedro's threads give the same bits as one
+# after the other.
 _RANDOM_STATE = threading.RLock()
 
 
