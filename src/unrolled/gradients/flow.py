@@ -110,16 +110,31 @@ def labelled(
     return frame[["variant", "init", "trained", "seed", *curve.columns]]
 
 
+def probe(layer: Recurrent, x: Tensor, *, state: str = "h") -> pd.DataFrame:
+    """Flow of a loss without a task: the last output, projected on a direction drawn at random.
+
+    Args:
+        layer: unchanged.
+        x: (T, B, F).
+        state: h, or c of the LSTM.
+
+    Returns:
+        As `flow`.
+    """
+    direction = torch.randn(x.shape[1], layer.options.outputs).to(x)  # (B, H * D)
+    gradients = state_gradients(layer, x, lambda outputs: (outputs[-1] * direction).sum())
+    return flow(gradients[state])
+
+
 def initial_flow(
     options: LayerOptions, length: int, seed: int, *, state: str = "h", batch: int = 16
 ) -> pd.DataFrame:
-    """Flow through a layer as it is initialised, on small inputs, before anything is learned.
+    """Flow through a layer as it is initialised, on small inputs, in float64.
 
     Args:
         options: the layer.
         length: T, steps.
-        seed: of weights, inputs (0.1 times N(0, 1), one feature) and the loss, a random projection
-            of the last output.
+        seed: of weights and inputs (0.1 times N(0, 1), one feature).
         state: h, or c of the LSTM.
         batch: B, sequences.
 
@@ -130,9 +145,7 @@ def initial_flow(
         torch.manual_seed(seed)
         layer = Recurrent(options, features=1).double()
         x = 0.1 * torch.randn(length, batch, 1, dtype=torch.float64)
-        direction = torch.randn(batch, options.outputs, dtype=torch.float64)
-    gradients = state_gradients(layer, x, lambda outputs: (outputs[-1] * direction).sum())
-    return flow(gradients[state])
+        return probe(layer, x, state=state)
 
 
 def effective_memory(curve: pd.DataFrame, threshold: float = 0.01) -> int:

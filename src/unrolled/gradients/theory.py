@@ -93,10 +93,10 @@ def matrix_products(
     logs = np.zeros((lags + 1, len(radii), draws))
     for k in range(1, lags + 1):
         product = product @ (slopes[-k][..., None] * u)
-        norm = np.linalg.matrix_norm(product, ord=2)
+        norm = np.linalg.svd(product, compute_uv=False)[..., 0]
         logs[k] = logs[k - 1] + np.log10(norm)
         product = product / norm[..., None, None]
-    gamma = np.asarray(np.linalg.cond(vectors))  # (R, draws)
+    gamma = np.linalg.cond(vectors)  # (R, draws)
     bound = np.log10(gamma) + np.arange(lags + 1)[:, None, None] * np.log10(rho)
     labels = {"lag": np.arange(lags + 1), "radius": rho[:, 0], "draw": np.arange(draws)}
     return _long(labels).assign(log10_norm=logs.ravel(), log10_bound=bound.ravel())
