@@ -1,15 +1,13 @@
-"""Two sentences for each remedy, from the numbers of the matrix: what it cures, what it does not."""
+"""Two sentences for each remedy, from the numbers of the matrix: what it cures, what it leaves."""
 
 from __future__ import annotations
-
-from collections.abc import Hashable
-from typing import cast
 
 import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.gradients.health import VANISHED
 from unrolled.gradients.remedies import REMEDIES
+from unrolled.gradients.tasks import TASKS
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
@@ -19,7 +17,7 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
         table: records of `remedies.run_cell`, one a row.
 
     Returns:
-        `remedy`, `title`, `cures`, `leaves`: one sentence each, in the order of `REMEDIES`.
+        `remedy`, `title`, `cures`, `leaves`: a sentence each, in the order of `REMEDIES`.
 
     Raises:
         InputError: the network that a remedy is compared with is not in the table.
@@ -50,54 +48,60 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
 def _cures(title: str, own: pd.DataFrame, base_title: str, base: pd.DataFrame) -> str:
     if title == base_title:
         return f"{title}: what the others are compared with."
-    without = _solved(base)
     parts = [
-        f"{_place(cell)} (solved {int(row['sum'])} of {int(row['size'])}, without"
-        f" {int(without['sum'].get(cell, 0))}; median of {row['steps']:.0f} steps)"
-        for cell, row in _solved(own).iterrows()
-        if row["sum"] > without["sum"].get(cell, 0)
+        f"{task} ({_solved(own, task)} at {_lengths(own)}, without it {_solved(base, task)})"
+        for task in TASKS
+        if _share(own, task) > _share(base, task)
     ]
-    if _carried(own) >= VANISHED > _carried(base):
-        parts.append(
-            f"the vanishing gradient of the first weights ({_carried(own):.0e} at the longest lag,"
-            f" without {_carried(base):.0e})"
-        )
+    parts += [
+        f"vanishing {when} training ({_carried(own, when):.0e} at the longest lag, without it"
+        f" {_carried(base, when):.0e})"
+        for when in ("before", "after")
+        if _carried(own, when) >= VANISHED > _carried(base, when)
+    ]
     if own["diverged"].mean() < base["diverged"].mean():
-        parts.append(f"divergence ({_diverged(own)}, without {_diverged(base)})")
+        parts.append(f"divergence ({_diverged(own)}, without it {_diverged(base)})")
     if not parts:
-        return f"{title} cures nothing here that {base_title} suffers from."
-    return f"{title} cures {'; '.join(parts)}."
+        return f"{title}: cures nothing here that {base_title} suffers from."
+    return f"{title}: cures {'; '.join(parts)}."
 
 
 def _leaves(own: pd.DataFrame) -> str:
     parts = [
-        f"{_place(cell)} (solved {int(row['sum'])} of {int(row['size'])})"
-        for cell, row in _solved(own).iterrows()
-        if row["sum"] < row["size"]
+        f"{task} ({_solved(own, task)} at {_lengths(own)})"
+        for task in TASKS
+        if _share(own, task) < 1
     ]
-    if _carried(own) < VANISHED:
-        parts.append(f"a vanishing gradient ({_carried(own):.0e} at the longest lag)")
+    before, after = _carried(own, "before"), _carried(own, "after")
+    if max(before, after) < VANISHED:
+        parts.append(
+            f"vanishing ({before:.0e} at the longest lag before training, {after:.0e} after)"
+        )
     if own["diverged"].any():
         parts.append(f"divergence ({_diverged(own)})")
-    return f"It leaves {'; '.join(parts)}." if parts else "It leaves nothing unsolved."
+    return f"Leaves {'; '.join(parts)}." if parts else "Leaves nothing unsolved."
 
 
-def _solved(table: pd.DataFrame) -> pd.DataFrame:
-    """Solved runs, runs, and median steps of the solved, by task and length."""
-    groups = table.groupby(["task", "length"])["solved"].agg(["sum", "size"])
-    return groups.assign(steps=table[table["solved"]].groupby(["task", "length"])["steps"].median())
+def _solved(table: pd.DataFrame, task: str) -> str:
+    """As "solved 5, 5, 3 of 5", by length."""
+    groups = table[table["task"] == task].groupby("length")["solved"]
+    return f"solved {', '.join(map(str, groups.sum()))} of {groups.size().max()}"
 
 
-def _carried(table: pd.DataFrame) -> float:
-    """Median gradient at the longest lag before training, relative to lag 0."""
+def _lengths(table: pd.DataFrame) -> str:
+    return f"T = {', '.join(map(str, sorted(table['length'].unique())))}"
+
+
+def _share(table: pd.DataFrame, task: str) -> float:
+    """Share of the runs on a task that were solved; NaN, which compares as nothing, without any."""
+    return float(table.loc[table["task"] == task, "solved"].mean())
+
+
+def _carried(table: pd.DataFrame, when: str) -> float:
+    """Median gradient at the longest lag, relative to lag 0, before or after training."""
     longest = table["length"] == table["length"].max()
-    return float(table.loc[longest, "gradient_before"].median())
+    return float(table.loc[longest, f"gradient_{when}"].median())
 
 
 def _diverged(table: pd.DataFrame) -> str:
     return f"{int(table['diverged'].sum())} of {len(table)} runs"
-
-
-def _place(cell: Hashable) -> str:
-    task, length = cast("tuple[str, int]", cell)
-    return f"{task} at T = {length}"
