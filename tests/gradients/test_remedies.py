@@ -108,6 +108,17 @@ def test_chrono_remembers_the_length_of_the_task():
     assert layer_options(REMEDIES["none"], 8, 50).cell == "rnn"
 
 
+def test_clipping_keeps_the_irnn_by_sgd_from_diverging():
+    options = MatrixOptions(steps=25)
+    without, clipped = (
+        run_cell(name, "adding", 100, 0, options)
+        for name in ("identity_sgd", "identity_sgd_clipped")
+    )
+    assert without["diverged"]
+    assert not clipped["diverged"]
+    assert clipped["clipped"] > 0.5 > without["clipped"] == 0
+
+
 def loss_gradients(remedy: Remedy) -> tuple[torch.Tensor, torch.Tensor, bool]:
     """All gradients of one large loss as a vector, before and after clipping."""
     torch.manual_seed(0)

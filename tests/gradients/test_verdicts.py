@@ -33,11 +33,11 @@ def test_each_remedy_is_judged_by_the_network_without_it():
     table = pd.DataFrame(
         rows("gru", SOME, after=0.2)
         + rows("none", NOTHING)
-        + rows("identity", NOTHING, diverged=3, before=0.7)
-        + rows("identity_clipped", NOTHING, diverged=1, before=0.7)
+        + rows("identity_sgd", NOTHING, diverged=3, before=0.7)
+        + rows("identity_sgd_clipped", NOTHING, diverged=1, before=0.7)
     )
     found = verdicts(table).set_index("remedy")
-    assert found.index.tolist() == ["none", "identity", "identity_clipped", "gru"]
+    assert found.index.tolist() == ["none", "identity_sgd", "identity_sgd_clipped", "gru"]
     assert found.cures["none"] == "Plain tanh RNN: what the others are compared with."
     assert found.leaves["none"] == (
         "Leaves adding (solved 0, 0 of 2 at T = 50, 200); copy (solved 0, 0 of 2 at T = 50, 200);"
@@ -50,10 +50,10 @@ def test_each_remedy_is_judged_by_the_network_without_it():
     assert found.leaves["gru"] == (
         "Leaves adding (solved 2, 1 of 2 at T = 50, 200); copy (solved 0, 0 of 2 at T = 50, 200)."
     )
-    assert found.cures["identity_clipped"] == (
-        "IRNN, clipping by norm: cures divergence (1 of 8 runs, without it 3 of 8 runs)."
+    assert found.cures["identity_sgd_clipped"] == (
+        "IRNN by SGD, clipping by norm: cures divergence (1 of 8 runs, without it 3 of 8 runs)."
     )
-    assert found.leaves["identity"].endswith("; divergence (3 of 8 runs).")
+    assert found.leaves["identity_sgd"].endswith("; divergence (3 of 8 runs).")
 
 
 def test_a_remedy_that_does_nothing_is_said_to_cure_nothing():

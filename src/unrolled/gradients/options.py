@@ -10,7 +10,7 @@ class MatrixOptions(BaseModel):
 
     hidden: int = Field(32, ge=1, description="units of each layer")
     batch_size: int = Field(32, ge=1, description="sequences a step, drawn anew")
-    steps: int = Field(450, ge=1, description="training steps at most")
+    steps: int = Field(400, ge=1, description="training steps at most")
     learning_rate: float = Field(2e-2, gt=0, description="Adam's step size")
     evaluate_every: int = Field(25, ge=1, description="steps between evaluations")
     evaluation_size: int = Field(128, ge=1, description="sequences an evaluation, drawn anew")
