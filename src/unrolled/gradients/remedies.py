@@ -1,0 +1,238 @@
+"""Which remedy lets a network learn over how many steps, measured cell by cell.
+
+A cell of the matrix is one remedy on one task of one length with one seed. All change one thing in
+the plain network (`none`): torch's tanh RNN with its own first weights, trained with Adam. That
+network does not explode, and Adam divides by the size of the gradient, so neither shows what
+clipping is for; hence the IRNN by plain descent, as Le et al. 2015 trained it, without and with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from unrolled.errors import InputError
+from unrolled.gradients.flow import flow, labelled, state_gradients
+from unrolled.gradients.options import MatrixOptions
+from unrolled.gradients.tasks import TASKS, Task
+from unrolled.recurrent.layer import Recurrent
+from unrolled.recurrent.options import LayerOptions
+from unrolled.training.loop import deterministic
+
+SOLVED, DIVERGED = 0.5, 10.0  # loss relative to chance: below, above
+FLOW_BATCH = 32  # sequences over which the gradient is measured
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+}
+
+
+class Remedy(BaseModel):
+    """What is changed in the plain network or in its training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = Field(description="what it is, to be read")
+    base: str = Field("none", description="the network without it")
+    layer: dict[str, Any] = Field(
+        {}, description="options of the layer; chrono gets the task's length as its longest lag"
+    )
+    clip_norm: float | None = Field(None, gt=0, description="largest L2 norm of the gradient")
+    clip_value: float | None = Field(None, gt=0, description="largest element of the gradient")
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or plain descent")
+    warm_up: int = Field(0, ge=0, description="steps over which the step size rises from 0")
+    truncate: int | None = Field(None, ge=1, description="steps that the gradient goes back")
+
+
+REMEDIES = {
+    "none": Remedy(title="Plain tanh RNN"),
+    "clip_norm": Remedy(title="Clipping by norm", clip_norm=1.0),
+    "clip_value": Remedy(title="Clipping by value", clip_value=0.1),
+    "orthogonal": Remedy(title="Orthogonal weights", layer={"init": "orthogonal"}),
+    "identity": Remedy(
+        title="Identity weights with ReLU (IRNN)",
+        layer={"init": "identity", "nonlinearity": "relu"},
+    ),
+    "identity_sgd": Remedy(
+        title="IRNN by SGD",
+        layer={"init": "identity", "nonlinearity": "relu"},
+        optimiser="sgd",
+    ),
+    "identity_sgd_clipped": Remedy(
+        title="IRNN by SGD, clipping by norm",
+        base="identity_sgd",
+        layer={"init": "identity", "nonlinearity": "relu"},
+        optimiser="sgd",
+        clip_norm=1.0,
+    ),
+    "scaled": Remedy(title="Weights from N(0, 1 / H)", layer={"init": "normal"}),
+    "relu": Remedy(title="ReLU", layer={"nonlinearity": "relu"}),
+    "lstm_bias_0": Remedy(title="LSTM, forget bias 0", layer={"cell": "lstm", "forget_bias": 0.0}),
+    "lstm_bias_1": Remedy(title="LSTM, forget bias 1", layer={"cell": "lstm", "forget_bias": 1.0}),
+    "lstm_chrono": Remedy(title="LSTM, chrono", layer={"cell": "lstm", "forget_bias": "chrono"}),
+    "gru": Remedy(title="GRU", layer={"cell": "gru"}),
+    "residual": Remedy(title="Two layers, residual", layer={"layers": 2, "residual": True}),
+    "layer_norm": Remedy(title="Layer norm", layer={"layer_norm": True}),
+    "warm_up": Remedy(title="Learning-rate warm-up", warm_up=100),
+    "truncated": Remedy(title="Truncated back-propagation", truncate=16),
+}
+
+
+class Outcome(NamedTuple):
+    """A trained cell of the matrix."""
+
+    record: dict[str, Any]
+    flow: pd.DataFrame
+    network: TaskNetwork
+
+
+class TaskNetwork(nn.Module):
+    """A recurrent layer and a linear head on its outputs."""
+
+    def __init__(self, options: LayerOptions, task: Task) -> None:
+        """Build both."""
+        super().__init__()
+        self.layer = Recurrent(options, task.features)
+        self.head = nn.Linear(options.outputs, task.outputs)
+
+    def forward(self, x: Tensor, last: int, truncate: int | None = None) -> Tensor:
+        """Predict.
+
+        Args:
+            x: (T, B, F).
+            last: K, steps to predict at, the last ones.
+            truncate: steps after which the gradient on the state is cut; None: never.
+
+        Returns:
+            (K, B, outputs).
+        """
+        outputs, state = [], None
+        for chunk in x.split(truncate or len(x)):
+            output, state = self.layer(chunk, state)
+            state = tuple(tensor.detach() for tensor in state) if truncate else state
+            outputs.append(output)
+        return self.head(torch.cat(outputs)[-last:])
+
+
+def layer_options(remedy: Remedy, hidden: int, length: int) -> LayerOptions:
+    """Options of a remedy's layer on a task of a length."""
+    chrono = remedy.layer.get("forget_bias") == "chrono"
+    longest = {"longest_lag": length} if chrono else {}
+    plain = {"cell": "rnn", "hidden": hidden}
+    return LayerOptions.model_validate(plain | remedy.layer | longest)
+
+
+def run_cell(
+    remedy: str, task: str, length: int, seed: int, options: MatrixOptions
+) -> dict[str, Any]:
+    """Train one cell of the matrix; see `train_cell`."""
+    return train_cell(remedy, task, length, seed, options).record
+
+
+def train_cell(remedy: str, task: str, length: int, seed: int, options: MatrixOptions) -> Outcome:
+    """Train one cell of the matrix until it is solved, is no longer a number, or has had its steps.
+
+    Args:
+        remedy: its name in `REMEDIES`.
+        task: adding or copy.
+        length: T of the task.
+        seed: of weights and data; the same data for every remedy.
+        options: sizes and step size.
+
+    Returns:
+        The record: `remedy, task, length, seed`, `solved` (loss under half of chance on fresh
+        data), `diverged` (the last loss is no number or above ten times chance), `steps` (trained,
+        to the solution where there is one), `loss` (of the last evaluation), `chance`, `clipped`
+        (share of steps), and `gradient_before` and `gradient_after` training: the norm on the state
+        at lag `length - 1` relative to lag 0, of the last step's loss.
+        The flow before and after, as in `gradients.flow`, with the remedy as its variant.
+        The network as trained.
+
+    Raises:
+        InputError: an unknown remedy or task.
+    """
+    for name, known in ((remedy, REMEDIES), (task, TASKS)):
+        if name not in known:
+            raise InputError(f"{name!r} is not known; expected one of {', '.join(known)}")
+    cure, problem = REMEDIES[remedy], TASKS[task]
+    with deterministic(seed, options.threads):
+        network = TaskNetwork(layer_options(cure, options.hidden, length), problem)
+        first = deepcopy(network)
+        result = _train(network, cure, problem, length, seed, options)
+    curves = []
+    for trained, net in ((False, first), (True, network)):
+        curve = _flow(net, problem, length, seed)
+        init = network.layer.options.init
+        curves.append(labelled(curve, variant=remedy, init=init, trained=trained, seed=seed))
+    before, after = (float(curve["gradient_norm"].iloc[length - 1]) for curve in curves)
+    cell = {"remedy": remedy, "task": task, "length": length, "seed": seed}
+    record = cell | result | {"gradient_before": before, "gradient_after": after}
+    return Outcome(record, pd.concat(curves, ignore_index=True), network)
+
+
+def _train(
+    network: TaskNetwork, remedy: Remedy, task: Task, length: int, seed: int, options: MatrixOptions
+) -> dict[str, Any]:
+    parameters = list(network.parameters())
+    optimiser = OPTIMISERS[remedy.optimiser](parameters, lr=options.learning_rate)
+    generator = torch.Generator().manual_seed(seed)
+    chance = task.chance(length)
+    clipped, step, loss = 0, 0, math.inf
+    while step < options.steps and not loss < SOLVED * chance and not math.isnan(loss):
+        step += 1
+        for group in optimiser.param_groups:
+            group["lr"] = options.learning_rate * min(1.0, step / max(1, remedy.warm_up))
+        x, y = task.draw(length, options.batch_size, generator)
+        optimiser.zero_grad()
+        task.loss(network(x, len(y), remedy.truncate), y).backward()
+        clipped += _clip(parameters, remedy)
+        optimiser.step()
+        if step % options.evaluate_every == 0 or step == options.steps:
+            loss = _evaluate(network, task, length, options.evaluation_size, generator)
+    return {
+        "solved": loss < SOLVED * chance,
+        "diverged": not loss <= DIVERGED * chance,
+        "steps": step,
+        "loss": loss,
+        "chance": chance,
+        "clipped": clipped / step,
+    }
+
+
+def _clip(parameters: list[nn.Parameter], remedy: Remedy) -> bool:
+    """Clip the gradients as the remedy says; whether that changed them."""
+    if remedy.clip_norm:
+        return bool(nn.utils.clip_grad_norm_(parameters, remedy.clip_norm) > remedy.clip_norm)
+    if remedy.clip_value:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        largest = torch.stack([gradient.abs().max() for gradient in gradients]).max()
+        nn.utils.clip_grad_value_(parameters, remedy.clip_value)
+        return bool(largest > remedy.clip_value)
+    return False
+
+
+@torch.no_grad()
+def _evaluate(
+    network: TaskNetwork, task: Task, length: int, size: int, generator: torch.Generator
+) -> float:
+    x, y = task.draw(length, size, generator)
+    return float(task.loss(network(x, len(y)), y))
+
+
+def _flow(network: TaskNetwork, task: Task, length: int, seed: int) -> pd.DataFrame:
+    """Flow of the last step's loss, in float64, which the plain network's lags need."""
+    net = deepcopy(network).double()
+    x, y = task.draw(length, FLOW_BATCH, torch.Generator().manual_seed(seed))
+    x, y = x.double(), y.double() if y.is_floating_point() else y
+    gradients = state_gradients(
+        net.layer, x, lambda outputs: task.loss(net.head(outputs[-1:]), y[-1:])
+    )
+    return flow(gradients["h"])
