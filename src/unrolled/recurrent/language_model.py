@@ -76,14 +76,17 @@ class LanguageModel(nn.Module):
             Logits (T, B, V) of the symbol after each, and the state after the last real one.
         """
         outputs, state = self._recur(self._embed(ids), state, lengths)  # (T, B, H)
-        read = self.between(self.dropout(outputs))
-        weight = self.embedding.weight if self.output is None else self.output
-        return functional.linear(read, weight, self.bias), state
+        return self.decode(self.dropout(outputs)), state
 
     def step(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Read one symbol of each text (B,): logits (B, V) of the next, and the state after."""
         logits, state = self(ids[None], state)
         return logits[0], state
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """Logits (..., V) from the layer's outputs (..., H)."""
+        weight = self.embedding.weight if self.output is None else self.output
+        return functional.linear(self.between(outputs), weight, self.bias)
 
     def _embed(self, ids: Tensor) -> Tensor:
         weight = self.embedding.weight
