@@ -47,7 +47,10 @@ class LanguageModel(nn.Module):
         self.options = options
         width = options.embedding
         self.embedding = nn.Embedding(vocabulary_size, width)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        # Vectors of size 1 a unit are learnt from fastest; tied, the matrix must be small to write,
+        # and is scaled where it reads (Vaswani et al. 2017, arXiv 1706.03762, section 3.4).
+        self.scale = width**0.5 if options.tied else 1.0
+        nn.init.normal_(self.embedding.weight, std=1 / self.scale)
         self.layer = Recurrent(options, width)
         self.dropout = VariationalDropout(options.output_dropout)
         self.between = (
@@ -75,7 +78,7 @@ class LanguageModel(nn.Module):
         Returns:
             Logits (T, B, V) of the symbol after each, and the state after the last real one.
         """
-        outputs, state = self._recur(self._embed(ids), state, lengths)  # (T, B, H)
+        outputs, state = self._recur(self.embed(ids), state, lengths)  # (T, B, H)
         return self.decode(self.dropout(outputs)), state
 
     def step(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -88,8 +91,9 @@ class LanguageModel(nn.Module):
         weight = self.embedding.weight if self.output is None else self.output
         return functional.linear(self.between(outputs), weight, self.bias)
 
-    def _embed(self, ids: Tensor) -> Tensor:
-        weight = self.embedding.weight
+    def embed(self, ids: Tensor) -> Tensor:
+        """What the layer reads (..., E) for symbols (...)."""
+        weight = self.embedding.weight * self.scale if self.options.tied else self.embedding.weight
         share = self.options.embedding_dropout
         if self.training and share:
             weight = weight * functional.dropout(torch.ones_like(weight[:, :1]), share)

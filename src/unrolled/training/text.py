@@ -217,7 +217,8 @@ def evaluate(
         card: the options that stand beside them: `model`, `training`, `seed`.
         ids: (N,) of held-out text.
         vocabulary: as in training.
-        block: forget all every so many symbols, as a model with a window does; None: never.
+        block: forget all every so many symbols of a document, as a model with a window does;
+            None: never.
 
     Returns:
         -ln p in nats (N,); NaN where nothing is asked for (see `vocabulary.targets`).
@@ -236,18 +237,14 @@ def _losses(
 ) -> npt.NDArray[np.float32]:
     net.eval()
     losses = np.full(len(ids), np.nan, np.float32)
-    if block is not None:
-        first = np.arange(0, len(ids) - 1, block)
-        streams = Streams(first, np.minimum(block, len(ids) - 1 - first))
-    elif bos is None:
+    if bos is None and block is None:
         _one_stream(net, ids, losses)
         return losses
-    else:
-        streams = _documents(ids, bos)
+    streams = _contiguous(len(ids), 1) if bos is None else _documents(ids, bos)
+    if block is not None:
+        streams = _cut(streams, block)
     for batch in _batches(streams, SCORED_TOGETHER, np.arange(len(streams.first))):
         _read(net, ids, batch, None, losses)
-    if bos is not None:
-        losses[ids == bos] = np.nan  # with blocks, <bos> may stand in the middle
     return losses
 
 
@@ -328,7 +325,18 @@ def _contiguous(symbols: int, pieces: int, least: int = 1) -> Streams:
 def _documents(ids: Ids, bos: int) -> Streams:
     """Find the documents of a text that begins with one, or inside one."""
     first = np.union1d(0, np.flatnonzero(ids == bos))
-    return Streams(first, np.diff(np.append(first, len(ids))) - 1)
+    return Streams(first, np.diff(np.append(first, len(ids))) - 1)  # the next <bos> is no target
+
+
+def _cut(streams: Streams, block: int) -> Streams:
+    """Cut each stream into pieces of so many targets."""
+    pieces = -(-streams.targets // block)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    before = number * block  # targets of the same stream
+    return Streams(
+        np.repeat(streams.first, pieces) + before,
+        np.minimum(block, np.repeat(streams.targets, pieces) - before),
+    )
 
 
 def _batches(streams: Streams, size: int, order: npt.NDArray[np.int64]) -> list[Streams]:
@@ -374,13 +382,13 @@ def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
     with torch.no_grad():
         for cell in cells:
             _lay_out(cell)
-        table = cells[0].project(net.embedding.weight)  # (V, G * H)
+        table = cells[0].project(net.embed(torch.arange(len(net.bias))))  # (V, G * H)
 
     @torch.no_grad()
     def step(ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         starts = zip(*(state or layer.initial_state(len(ids))), strict=True)
         ends = []
-        x = functional.embedding(ids, net.embedding.weight) if layer.options.residual else ids
+        x = net.embed(ids) if layer.options.residual else ids
         for number, (cell, norm, start) in enumerate(zip(cells, layer.norms, starts, strict=True)):
             end = cell.step(cell.project(x) if number else functional.embedding(ids, table), start)
             outputs = end[0]  # (B, H)
