@@ -123,8 +123,11 @@ def print_table(rows: list[dict[str, Any]], title: str) -> None:
     Console().print(table)
 
 
-def main(rows: Callable[[bool], list[Row]]) -> None:
-    """Run a benchmark from the command line; its name is that of the file of `rows`."""
+def main(rows: Callable[..., list[Row]], **files: Path) -> None:
+    """Run a benchmark from the command line; its name is that of the file of `rows`.
+
+    Each of `files` is the default of an option of its name, and is handed to `rows` by it.
+    """
     name = Path(inspect.getfile(rows)).stem
     parser = argparse.ArgumentParser(description=rows.__globals__["__doc__"])
     parser.add_argument("--quick", action="store_true", help="a reduced form, under two minutes")
@@ -132,10 +135,13 @@ def main(rows: Callable[[bool], list[Row]]) -> None:
     parser.add_argument(
         "--save", action="store_true", help="keep the rows as the last full results"
     )
+    for option, default in files.items():
+        parser.add_argument(f"--{option}", type=Path, metavar="PATH", default=default)
     options = parser.parse_args()
     if options.quick and options.save:
         parser.error("--save keeps full results; leave out --quick")
-    found = [asdict(row) for row in rows(options.quick)]
+    chosen = {option: getattr(options, option) for option in files}
+    found = [asdict(row) for row in rows(options.quick, **chosen)]
     print_table(found, name)
     if options.json:
         _write(options.json, found)

@@ -97,6 +97,17 @@ def test_json_holds_the_rows_and_save_the_machine_too(
     assert "a case" in capsys.readouterr().out
 
 
+def test_a_benchmark_is_handed_the_files_that_it_names(benchmark, run, tmp_path, capsys):
+    handed = []
+
+    def rows(quick, one, other):
+        handed.append((one, other))
+        return []
+
+    run(benchmark("_table").main, "--other", tmp_path, rows=rows, one=Path("a"), other=Path("b"))
+    assert handed == [(Path("a"), tmp_path)]
+
+
 def test_a_quick_run_is_never_saved(benchmark, run, capsys):
     with pytest.raises(SystemExit):
         run(benchmark("_table").main, "--quick", "--save", rows=lambda quick: [])

@@ -155,3 +155,38 @@ class ModelOptions(LayerOptions):
                 " attention to none"
             )
         return self
+
+
+class LanguageOptions(LayerOptions):
+    """A language model: symbols as vectors, a recurrent layer, and what comes next."""
+
+    hidden: int = Field(256, ge=1, description="units of each layer")
+    embedding: int = Field(64, ge=1, description="E, width of a symbol's vector")
+    tied: bool = Field(
+        False,
+        description="one matrix for reading and writing symbols; where embedding and hidden differ,"
+        " a linear map stands between",
+    )
+    embedding_dropout: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the symbols read as zeros, drawn each chunk"
+    )
+    output_dropout: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the last layer's units dropped before the output"
+    )
+    weight_drop: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the recurrent weights dropped, drawn each chunk"
+    )
+
+    @model_validator(mode="after")
+    def _possible_language_model(self) -> Self:
+        if self.bidirectional:
+            raise ValueError(
+                "bidirectional true reads what it is asked for: a loss stands on every step; set"
+                " bidirectional to false"
+            )
+        if self.weight_drop and self.cell in ("min_gru", "min_lstm"):
+            raise ValueError(
+                f"weight_drop {self.weight_drop:g} is of recurrent weights, but cell {self.cell}"
+                " has none; set weight_drop to 0"
+            )
+        return self

@@ -108,6 +108,7 @@ def generate(
     """
     sizes = torch.tensor([len(prompt) for prompt in prompts])
     shortest, longest = int(sizes.min()), int(sizes.max())
+    apart = shortest < longest  # some are still read while others are written
     read = torch.zeros(longest + length, len(prompts), dtype=torch.int64)
     for text, prompt in enumerate(prompts):
         read[: len(prompt), text] = torch.from_numpy(prompt.astype(np.int64))
@@ -124,10 +125,14 @@ def generate(
         if t + 1 < shortest:
             continue
         drawn = choose(logits + bias, options, generator, seen)
-        reading = sizes > t + 1
-        writing = ~(reading | ended) & (sizes + length > t + 1)
-        read[t + 1] = torch.where(reading, read[t + 1], drawn)
-        yield torch.where(writing, drawn, NOTHING)
+        if apart:
+            reading = sizes > t + 1
+            writing = ~(reading | ended) & (sizes + length > t + 1)
+            drawn = torch.where(reading, read[t + 1], drawn)
+        else:  # what is sure is not worked out for every symbol: it took as long as choosing it
+            writing = ~ended
+        read[t + 1] = drawn
+        yield torch.where(writing, drawn, NOTHING) if apart or stop is not None else drawn
         if stop is not None:
             ended |= writing & (drawn == stop)
             if ended.all():

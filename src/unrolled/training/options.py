@@ -31,3 +31,30 @@ class TrainOptions(BaseModel):
         " the epoch that it chose",
     )
     threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")
+
+
+class TextTrainOptions(BaseModel):
+    """How a language model is fitted, by truncated back-propagation through time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: float = Field(4.0, gt=0, description="passes over the training text; may be broken")
+    batch_size: int = Field(32, ge=1, description="streams, or documents, side by side")
+    chunk: int = Field(
+        32, ge=1, description="steps the loss is carried back; the state is carried on past them"
+    )
+    learning_rate: float = Field(3e-3, gt=0, description="AdamW's step size at its highest")
+    warmup: float = Field(
+        0.02, ge=0, lt=1, description="share of the steps in which the step size rises from 0"
+    )
+    schedule: Literal["constant", "cosine", "plateau"] = Field(
+        "cosine",
+        description="after the warm-up; plateau halves the step size when an evaluation is no"
+        " better than the best before it",
+    )
+    weight_decay: float = Field(0.01, ge=0, description="decoupled decay (AdamW)")
+    clip_norm: float = Field(1.0, gt=0, description="gradients are scaled to at most this L2 norm")
+    evaluations: int = Field(
+        10, ge=1, description="times the validation loss is measured, evenly spread; the best stays"
+    )
+    threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")

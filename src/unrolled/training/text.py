@@ -1,0 +1,415 @@
+"""Train and run a language model on a stream of ids.
+
+Without document boundaries the training text is cut into as many contiguous streams as a batch
+holds; they are read side by side in chunks, and the state is carried from chunk to chunk. With
+boundaries each document is read from a fresh state, beside others of about its length; a document
+longer than a chunk is read in chunks too. Both are the same to the code: streams, each a first
+symbol and a number of targets.
+
+Letters: N symbols of a text, B streams, T steps, V ids of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from unrolled.errors import InputError
+from unrolled.recurrent.cells import Cell, State
+from unrolled.recurrent.forecaster import parameter_count
+from unrolled.recurrent.language_model import LanguageModel
+from unrolled.recurrent.layer import Manual
+from unrolled.recurrent.options import LanguageOptions
+from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.training.loop import deterministic
+from unrolled.training.options import TextTrainOptions
+
+Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
+
+IGNORED = -100  # torch's mark of a target that is not asked for
+# Streams read side by side when a text is scored, and logits held at once (64 MB).
+SCORED_TOGETHER = 64
+LOGITS = 1 << 24
+
+
+class Streams(NamedTuple):
+    """Where streams lie in the ids; each (B,) int64."""
+
+    first: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One row of the learning curve.
+
+    Attributes:
+        step: chunks trained on.
+        epoch: passes over the training text.
+        train_loss: mean since the row before, nats a symbol, dropout on.
+        validation_loss: exact, nats a symbol; NaN without a validation part.
+        gradient_norm: mean L2 norm before clipping since the row before.
+        clipped: share of the steps since then whose gradient was clipped.
+        learning_rate: of the last step.
+    """
+
+    step: int
+    epoch: float
+    train_loss: float
+    validation_loss: float
+    gradient_norm: float
+    clipped: float
+    learning_rate: float
+
+
+def fit_language_model(
+    train: Ids,
+    validation: Ids | None,
+    vocabulary: Vocabulary,
+    model: LanguageOptions,
+    training: TextTrainOptions,
+    seed: int,
+    label: str = "model",
+) -> tuple[dict[str, Tensor], list[Evaluation], int]:
+    """Fit one variant with one seed.
+
+    Args:
+        train: ids (N,) as `vocabulary.encode` gives them; may be memory-mapped.
+        validation: ids likewise, of which the loss chooses the weights; None keeps the last.
+        vocabulary: of both.
+        model: what the network is made of.
+        training: how it is trained.
+        seed: of the first weights, the order of documents and the dropouts.
+        label: names the model in the progress bar and in errors.
+
+    Returns:
+        Weights, learning curve, number of parameters.
+
+    Raises:
+        InputError: the loss is no longer a number, or three times what it was at first.
+    """
+    with deterministic(seed, training.threads):
+        net = LanguageModel(model, vocabulary.size)
+        history = _fit(net, train, validation, vocabulary.bos, training, label)
+    return net.state_dict(), history, parameter_count(net)
+
+
+def best(history: list[Evaluation]) -> Evaluation:
+    """The row of the lowest validation loss, the first of equals; without validation the last."""
+    if math.isnan(history[-1].validation_loss):
+        return history[-1]
+    return min(history, key=lambda row: (row.validation_loss, row.step))
+
+
+def _fit(
+    net: LanguageModel,
+    train: Ids,
+    validation: Ids | None,
+    bos: int | None,
+    training: TextTrainOptions,
+    label: str,
+) -> list[Evaluation]:
+    optimiser = torch.optim.AdamW(
+        net.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+    )
+    plan = _plan(train, bos, training)
+    an_epoch = sum(math.ceil(batch.targets.max() / training.chunk) for batch in plan)
+    total = max(1, round(training.epochs * an_epoch))
+    due = {math.ceil(total * (i + 1) / training.evaluations) for i in range(training.evaluations)}
+    history: list[Evaluation] = []
+    losses: list[float] = []
+    symbols: list[int] = []
+    norms: list[float] = []
+    lowest, best_weights = math.inf, net.state_dict()
+    first, halvings = math.nan, 0
+    state: State | None = None
+    bar = tqdm(total=total, desc=label, unit="chunk", disable=None, leave=False)
+    chunks = itertools.islice(_chunks(train, bos, training), total)
+    for step, (streams, at, steps) in enumerate(chunks, 1):
+        if at == 0:
+            state = None
+        rate = learning_rate(training, step, total) / 2**halvings
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        x, y, lengths = _chunk(train, streams, at, steps)
+        net.train()
+        logits, state = net(x, state, lengths)
+        state = tuple(tensor.detach() for tensor in state)
+        loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED)
+        optimiser.zero_grad()
+        loss.backward()
+        norms.append(float(nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)))
+        optimiser.step()
+        losses.append(float(loss.detach()))
+        symbols.append(int((y != IGNORED).sum()))
+        first = losses[0] if step == 1 else first
+        _check(losses[-1], first, step, training, label)
+        bar.update()
+        if step not in due:
+            continue
+        score = math.nan if validation is None else _mean(net, validation, bos)
+        history.append(
+            Evaluation(
+                step=step,
+                epoch=step / an_epoch,
+                train_loss=float(np.average(losses, weights=symbols)),
+                validation_loss=score,
+                gradient_norm=float(np.mean(norms)),
+                clipped=float(np.mean(np.array(norms) > training.clip_norm)),
+                learning_rate=rate,
+            )
+        )
+        bar.set_postfix(train=f"{history[-1].train_loss:.4f}", validation=f"{score:.4f}")
+        losses, symbols, norms = [], [], []
+        if score < lowest:
+            lowest = score
+            best_weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        elif training.schedule == "plateau":
+            halvings += 1
+    bar.close()
+    net.load_state_dict(best_weights)
+    net.eval()
+    return history
+
+
+def _check(loss: float, first: float, step: int, training: TextTrainOptions, label: str) -> None:
+    if loss <= 3 * first:  # false for NaN
+        return
+    raise InputError(
+        f"{label}: the training loss is {loss:.4g} in step {step}, but was {first:.4g} in the"
+        f" first; lower training.learning_rate (now {training.learning_rate:g}) or"
+        f" training.clip_norm (now {training.clip_norm:g})"
+    )
+
+
+def learning_rate(training: TextTrainOptions, step: int, total: int) -> float:
+    """Step size in a step (from 1): a linear rise, then constant, or half a cosine to nothing."""
+    rise = round(training.warmup * total)
+    if step <= rise:
+        return training.learning_rate * step / rise
+    if training.schedule != "cosine":
+        return training.learning_rate
+    share = (step - rise - 1) / max(1, total - rise)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def evaluate(
+    weights: dict[str, Tensor],
+    card: dict[str, Any],
+    ids: Ids,
+    vocabulary: Vocabulary,
+    block: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """Loss of each symbol given all before it in its document, exact.
+
+    Args:
+        weights: as `fit_language_model` returns them.
+        card: the options that stand beside them: `model`, `training`, `seed`.
+        ids: (N,) of held-out text.
+        vocabulary: as in training.
+        block: forget all every so many symbols of a document, as a model with a window does;
+            None: never.
+
+    Returns:
+        -ln p in nats (N,); NaN where nothing is asked for (see `vocabulary.targets`).
+    """
+    with deterministic(card["seed"], card["training"]["threads"]):
+        return _losses(_restored(weights, card), ids, vocabulary.bos, block)
+
+
+def _mean(net: LanguageModel, ids: Ids, bos: int | None) -> float:
+    return float(np.nanmean(_losses(net, ids, bos), dtype=np.float64))
+
+
+@torch.no_grad()
+def _losses(
+    net: LanguageModel, ids: Ids, bos: int | None, block: int | None = None
+) -> npt.NDArray[np.float32]:
+    net.eval()
+    losses = np.full(len(ids), np.nan, np.float32)
+    if bos is None and block is None:
+        _one_stream(net, ids, losses)
+        return losses
+    streams = _contiguous(len(ids), 1) if bos is None else _documents(ids, bos)
+    if block is not None:
+        streams = _cut(streams, block)
+    for batch in _batches(streams, SCORED_TOGETHER, np.arange(len(streams.first))):
+        _read(net, ids, batch, None, losses)
+    return losses
+
+
+def _one_stream(net: LanguageModel, ids: Ids, losses: npt.NDArray[np.float32]) -> None:
+    """Score one long stream by pieces side by side, as exactly as from its start to its end.
+
+    A piece starts from the state in which the piece before it ended, which at first is a guess:
+    the end of a reading from zero. Pieces whose start was wrong are read again until none is. A
+    network that forgets needs two rounds; one that never does, as many as there are pieces.
+    """
+    streams = _contiguous(len(ids), SCORED_TOGETHER)
+    pieces = len(streams.first)
+    starts = net.layer.initial_state(pieces)
+    ends = tuple(torch.empty_like(tensor) for tensor in starts)
+    again = torch.arange(pieces)
+    while len(again):
+        rows = again.numpy()
+        part = Streams(streams.first[rows], streams.targets[rows])
+        found = _read(net, ids, part, tuple(tensor[:, again] for tensor in starts), losses)
+        moved = torch.zeros(pieces, dtype=torch.bool)
+        for start, end, new in zip(starts, ends, found, strict=True):
+            end[:, again] = new
+            same = torch.isclose(start[:, 1:], end[:, :-1], rtol=1e-5, atol=1e-6)
+            moved[1:] |= ~same.all(dim=2).all(dim=0)
+        for start, end in zip(starts, ends, strict=True):
+            start[:, 1:] = torch.where(moved[1:, None], end[:, :-1], start[:, 1:])
+        again = moved.nonzero().squeeze(1)
+
+
+def _read(
+    net: LanguageModel,
+    ids: Ids,
+    streams: Streams,
+    state: State | None,
+    losses: npt.NDArray[np.float32],
+) -> State:
+    """Write the losses of streams, and give the state after them."""
+    size = len(net.bias) * len(streams.first)
+    chunk = min(256, max(1, LOGITS // size))
+    for at in range(0, int(streams.targets.max()), chunk):
+        x, y, lengths = _chunk(ids, streams, at, chunk)
+        logits, state = net(x, state, lengths)
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        asked = (y != IGNORED).numpy()
+        places = streams.first + at + 1 + np.arange(len(y))[:, None]  # (T, B)
+        losses[places[asked]] = loss.view_as(y).numpy()[asked]
+    assert state is not None
+    return state
+
+
+def _chunk(ids: Ids, streams: Streams, at: int, steps: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Cut the next steps out of streams.
+
+    Returns:
+        Inputs and targets, each int64 (T, B), `IGNORED` where a stream has ended; how many are
+        real (B,), None for all. Only these symbols are copied.
+    """
+    left = np.clip(streams.targets - at, 0, steps)
+    time = np.arange(left.max() + 1)[:, None]
+    places = streams.first + at * (left > 0) + np.minimum(time, left)  # (T + 1, B)
+    symbols = torch.from_numpy(ids[places].astype(np.int64))
+    x, y = symbols[:-1], symbols[1:]
+    if left.min() == left.max():
+        return x, y, None
+    ended = torch.from_numpy(time[:-1] >= left)
+    return x, y.masked_fill(ended, IGNORED), torch.from_numpy(left)
+
+
+def _contiguous(symbols: int, pieces: int, least: int = 1) -> Streams:
+    """Cut one long stream into pieces of about the same length, of `least` targets or more."""
+    targets = symbols - 1
+    edges = np.linspace(0, targets, max(1, min(pieces, targets // least)) + 1).astype(np.int64)
+    return Streams(edges[:-1], np.diff(edges))
+
+
+def _documents(ids: Ids, bos: int) -> Streams:
+    """Find the documents of a text that begins with one, or inside one."""
+    first = np.union1d(0, np.flatnonzero(ids == bos))
+    return Streams(first, np.diff(np.append(first, len(ids))) - 1)  # the next <bos> is no target
+
+
+def _cut(streams: Streams, block: int) -> Streams:
+    """Cut each stream into pieces of so many targets."""
+    pieces = -(-streams.targets // block)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    before = number * block  # targets of the same stream
+    return Streams(
+        np.repeat(streams.first, pieces) + before,
+        np.minimum(block, np.repeat(streams.targets, pieces) - before),
+    )
+
+
+def _batches(streams: Streams, size: int, order: npt.NDArray[np.int64]) -> list[Streams]:
+    """Put streams of about the same length together; `order` decides among equals."""
+    order = order[np.argsort(streams.targets[order], kind="stable")]
+    order = order[streams.targets[order] > 0]
+    cuts = np.arange(size, len(order), size)
+    return [Streams(streams.first[rows], streams.targets[rows]) for rows in np.split(order, cuts)]
+
+
+def _plan(ids: Ids, bos: int | None, training: TextTrainOptions) -> list[Streams]:
+    """Batches of one epoch, documents in random order."""
+    if bos is None:
+        return [_contiguous(len(ids), training.batch_size, training.chunk)]
+    streams = _documents(ids, bos)
+    batches = _batches(streams, training.batch_size, torch.randperm(len(streams.first)).numpy())
+    return [batches[i] for i in torch.randperm(len(batches)).tolist()]
+
+
+def _chunks(
+    ids: Ids, bos: int | None, training: TextTrainOptions
+) -> Iterator[tuple[Streams, int, int]]:
+    """Streams, the place in them of each chunk (0 at their start) and its steps, for ever."""
+    while True:
+        for batch in _plan(ids, bos, training):
+            longest = int(batch.targets.max())
+            # Of about the same length: the last step would else learn from a few symbols alone.
+            steps = math.ceil(longest / math.ceil(longest / training.chunk))
+            for at in range(0, longest, steps):
+                yield batch, at, steps
+
+
+def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
+    """One step for `sampling.generate`: `step(ids (B,), state) -> (logits (B, V), state)`.
+
+    The same numbers as `LanguageModel.step`, written on the weights: what the first layer makes of
+    each symbol is a row of a table, and nothing lies between the cells' equations. The state before
+    anything is read is None; `language_model.select` picks rows of it.
+    """
+    net = _restored(weights, card)
+    layer = net.layer.by_hand()
+    cells = [cast("Cell", cast("Manual", block).directions[0]) for block in layer.blocks]
+    with torch.no_grad():
+        for cell in cells:
+            _lay_out(cell)
+        table = cells[0].project(net.embed(torch.arange(len(net.bias))))  # (V, G * H)
+
+    @torch.no_grad()
+    def step(ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+        starts = zip(*(state or layer.initial_state(len(ids))), strict=True)
+        ends = []
+        x = net.embed(ids) if layer.options.residual else ids
+        for number, (cell, norm, start) in enumerate(zip(cells, layer.norms, starts, strict=True)):
+            end = cell.step(cell.project(x) if number else functional.embedding(ids, table), start)
+            outputs = end[0]  # (B, H)
+            if layer.options.residual and outputs.shape == x.shape:
+                outputs = outputs + x
+            x = norm(outputs)
+            ends.append(end)
+        return net.decode(x), tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
+
+    return step
+
+
+def _lay_out(cell: Cell) -> None:
+    """Store the recurrent weights by columns, which a product with one text reads faster."""
+    if cell.weight_hh is not None:
+        cell.weight_hh.data = cell.weight_hh.T.contiguous().T
+
+
+def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+    net = LanguageModel(
+        LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
+    )
+    net.load_state_dict(weights)
+    return net.eval()

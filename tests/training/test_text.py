@@ -1,0 +1,335 @@
+"""Training and running a language model on streams and documents."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.errors import InputError
+from unrolled.recurrent.language_model import LanguageModel, select
+from unrolled.recurrent.options import LanguageOptions
+from unrolled.text import vocabulary
+from unrolled.training import text
+from unrolled.training.options import TextTrainOptions
+from unrolled.training.text import best, evaluate, fit_language_model, learning_rate, stepper
+
+CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
+POEM = "the woods are lovely, dark and deep, but i have promises to keep.\n"
+LINES = [POEM[i : i + 3 + i % 11] for i in range(40)]
+
+
+def known(documents, boundaries=False):
+    words = vocabulary.build(documents, boundaries)
+    return vocabulary.encode(documents, words), words
+
+
+def random_model(size, **options):
+    """Weights that say something, without training, and their card."""
+    model = LanguageOptions(**{"hidden": 8, "embedding": 5, **options})
+    torch.manual_seed(3)
+    net = LanguageModel(model, size)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    training = TextTrainOptions()
+    card = {"model": model.model_dump(), "training": training.model_dump(), "seed": 0}
+    return net.state_dict(), card
+
+
+def trained(ids, words, seed=0, validation=None, model=None, **training):
+    options = TextTrainOptions(**{"epochs": 1, "batch_size": 4, "chunk": 8, **training})
+    return fit_language_model(
+        ids, validation, words, LanguageOptions(**{"hidden": 8, **(model or {})}), options, seed
+    )
+
+
+def one_by_one(weights, card, ids, bos, block=None):
+    """The slow truth: a loop over symbols, forgetting at <bos> and at blocks of a document."""
+    net = text._restored(weights, card)
+    losses, state, since = np.full(len(ids), np.nan), None, 0
+    for i, (read, asked) in enumerate(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)):
+        since = 0 if read == bos else since
+        if read == bos or (block and since % block == 0):
+            state = None
+        since += 1
+        with torch.no_grad():
+            logits, state = net.step(torch.tensor([read]), state)
+        if asked != bos:
+            losses[i + 1] = -logits.log_softmax(1)[0, asked]
+    return losses
+
+
+# --- evaluation ---
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("boundaries", [False, True])
+@pytest.mark.parametrize("block", [None, 5])
+def test_the_loss_is_that_of_a_loop_over_symbols(cell, boundaries, block):
+    ids, words = known(LINES, boundaries)
+    weights, card = random_model(words.size, cell=cell, layers=2, learned_state=True)
+    found = evaluate(weights, card, ids, words, block)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found, one_by_one(weights, card, ids, words.bos, block), atol=1e-5, rtol=1e-5
+    )
+
+
+def test_what_is_not_asked_for_is_not_a_number():
+    for boundaries in (False, True):
+        ids, words = known(LINES, boundaries)
+        losses = evaluate(*random_model(words.size), ids, words)
+        np.testing.assert_array_equal(~np.isnan(losses), vocabulary.targets(ids, words))
+
+
+def test_a_network_that_never_forgets_is_scored_exactly_too():
+    ids, words = known([POEM * 20])
+    weights, card = random_model(words.size, cell="lstm", forget_bias=None)
+    for name in ("bias_ih_l0", "bias_hh_l0"):
+        weights[f"layer.blocks.0.rnn.{name}"][8:16] = 50.0  # forget gate open, for ever
+    np.testing.assert_allclose(
+        evaluate(weights, card, ids, words),
+        one_by_one(weights, card, ids, words.bos),
+        atol=1e-3,
+        rtol=1e-4,
+    )
+
+
+def test_a_text_that_begins_inside_a_document_is_scored_from_there():
+    ids, words = known(LINES, True)
+    weights, card = random_model(words.size)
+    rest = ids[2:]
+    np.testing.assert_allclose(
+        evaluate(weights, card, rest, words),
+        one_by_one(weights, card, rest, words.bos),
+        atol=1e-5,
+    )
+
+
+def test_no_document_sees_another():
+    ids, words = known(LINES, True)
+    weights, card = random_model(words.size)
+    turned = vocabulary.encode(LINES[::-1], words)
+    parts = [
+        np.split(evaluate(weights, card, stream, words), np.flatnonzero(stream == words.bos)[1:])
+        for stream in (ids, turned)
+    ]
+    for one, other in zip(parts[0], parts[1][::-1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_uniform_model_needs_log2_of_the_vocabulary_bits():
+    ids, words = known([POEM])
+    weights, card = random_model(words.size)
+    weights = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
+    losses = evaluate(weights, card, ids, words)[1:]
+    np.testing.assert_allclose(losses / math.log(2), math.log2(words.size), rtol=1e-6)
+
+
+def test_two_symbols_are_enough_to_train_and_to_score():
+    ids, words = known(["ab"])
+    weights, history, _ = trained(ids, words, validation=ids)
+    assert best(history).validation_loss < math.log(words.size) + 1
+    assert (
+        np.isnan(
+            evaluate(weights, random_model(words.size, hidden=8, embedding=64)[1], ids, words)
+        ).sum()
+        == 1
+    )
+
+
+# --- training ---
+
+
+def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monkeypatch):
+    # Each mark comes again as a capital after four dots: chunks of three never hold both.
+    rng = np.random.default_rng(0)
+    marks = rng.choice(list("ab"), 600)
+    ids, words = known(["".join(m + "." * 4 + m.upper() for m in marks)])
+    options = {"epochs": 10, "chunk": 3, "learning_rate": 0.02, "batch_size": 8}
+    upper = [words.first + words.characters.index(c) for c in "AB"]
+
+    def loss(history_of):
+        weights, _, _ = history_of
+        card = {
+            "model": LanguageOptions(hidden=16).model_dump(),
+            "training": TextTrainOptions().model_dump(),
+            "seed": 0,
+        }
+        losses = evaluate(weights, card, ids, words)
+        return losses[np.isin(ids, upper)].mean()
+
+    carried = loss(trained(ids, words, model={"hidden": 16}, **options))
+    chunks = text._chunks
+
+    def forgetful(*arguments):
+        for streams, at, steps in chunks(*arguments):
+            yield text.Streams(streams.first + at, np.full(len(streams.first), steps)), 0, steps
+
+    monkeypatch.setattr(text, "_chunks", forgetful)
+    forgotten = loss(trained(ids, words, model={"hidden": 16}, **options))
+    assert carried < 0.2
+    assert forgotten > 0.5
+
+
+@pytest.mark.parametrize("boundaries", [False, True])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(boundaries):
+    ids, words = known(LINES, boundaries)
+    model = {"weight_drop": 0.2, "output_dropout": 0.2, "embedding_dropout": 0.2}
+    first, second, other = (trained(ids, words, seed, ids, model) for seed in (0, 0, 1))
+    assert all(tensor.equal(second[0][name]) for name, tensor in first[0].items())
+    assert first[1] == second[1]
+    assert any(not tensor.equal(other[0][name]) for name, tensor in first[0].items())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("boundaries", [False, True])
+def test_every_cell_learns(cell, boundaries):
+    ids, words = known([POEM] * 20, boundaries)
+    _, history, _ = trained(
+        ids, words, validation=ids, model={"cell": cell}, epochs=10, learning_rate=0.02
+    )
+    assert history[-1].validation_loss < 0.7 * history[0].validation_loss
+
+
+def test_every_symbol_of_an_epoch_is_asked_for_once():
+    for documents, boundaries in ((["".join(LINES)], False), (LINES, True)):
+        ids, words = known(documents, boundaries)
+        options = TextTrainOptions(batch_size=3, chunk=4)
+        asked = np.zeros(len(ids), int)
+        for batch in text._plan(ids, words.bos, options):
+            for at in range(0, int(batch.targets.max()), 4):
+                x, y, _ = text._chunk(ids, batch, at, 4)
+                real = (y != text.IGNORED).numpy()
+                places = (batch.first + at + np.arange(len(x))[:, None])[real]
+                np.testing.assert_array_equal(ids[places], x.numpy()[real])
+                np.testing.assert_array_equal(ids[places + 1], y.numpy()[real])
+                np.add.at(asked, places + 1, 1)
+        np.testing.assert_array_equal(asked, vocabulary.targets(ids, words))
+
+
+def test_ids_are_read_from_a_memory_map_that_nobody_may_write(tmp_path):
+    ids, words = known(LINES)
+    np.save(tmp_path / "ids.npy", ids)
+    mapped = np.load(tmp_path / "ids.npy", mmap_mode="r")
+    first, second = trained(ids, words), trained(mapped, words)
+    assert all(tensor.equal(second[0][name]) for name, tensor in first[0].items())
+
+
+def test_the_best_weights_are_kept():
+    ids, words = known(LINES)
+    held_out = vocabulary.encode(["zzzz" + POEM[::-1]], words)
+    weights, history, _ = trained(
+        ids, words, validation=held_out, epochs=30, learning_rate=0.05, schedule="constant"
+    )
+    assert best(history).step < history[-1].step
+    card = {
+        "model": LanguageOptions(hidden=8).model_dump(),
+        "training": TextTrainOptions().model_dump(),
+        "seed": 0,
+    }
+    score = np.nanmean(evaluate(weights, card, held_out, words), dtype=np.float64)
+    assert score == pytest.approx(best(history).validation_loss, abs=1e-6)
+
+
+def test_without_validation_the_last_weights_are_kept():
+    ids, words = known(LINES)
+    weights, history, _ = trained(ids, words, epochs=3)
+    assert math.isnan(history[-1].validation_loss)
+    assert best(history) == history[-1]
+    loss = trained(ids, words, epochs=3, validation=ids)[1][-1].validation_loss
+    card = {
+        "model": LanguageOptions(hidden=8).model_dump(),
+        "training": TextTrainOptions().model_dump(),
+        "seed": 0,
+    }
+    assert np.nanmean(evaluate(weights, card, ids, words)) == pytest.approx(loss, abs=1e-6)
+
+
+def test_a_broken_number_of_epochs_is_trained_and_logged():
+    ids, words = known([POEM * 10])
+    _, history, _ = trained(ids, words, epochs=2.5, evaluations=5)
+    assert [row.epoch for row in history] == pytest.approx([0.5, 1, 1.5, 2, 2.5], abs=0.06)
+    assert all(0 <= row.clipped <= 1 for row in history)
+    assert {row.clipped for row in trained(ids, words, clip_norm=1e-6)[1]} == {1.0}
+
+
+def test_a_loss_that_explodes_stops_with_a_sentence():
+    ids, words = known([POEM * 20])
+    with pytest.raises(InputError) as error:
+        fit_language_model(
+            ids,
+            None,
+            words,
+            LanguageOptions(cell="rnn", nonlinearity="relu", hidden=32),
+            TextTrainOptions(learning_rate=50, warmup=0, clip_norm=1e9, batch_size=4),
+            0,
+            "relu seed 0",
+        )
+    message = str(error.value)
+    assert message.startswith("relu seed 0: the training loss is ")
+    assert "in step 2, but was" in message
+    assert message.endswith(
+        "lower training.learning_rate (now 50) or training.clip_norm (now 1e+09)"
+    )
+
+
+def test_the_step_size_rises_then_falls_by_half_a_cosine():
+    options = TextTrainOptions(learning_rate=1.0, warmup=0.1)
+    rates = [learning_rate(options, step, 100) for step in range(1, 101)]
+    assert rates[:10] == pytest.approx([i / 10 for i in range(1, 11)])
+    assert rates[10] == 1
+    assert rates[55] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 0.001
+    constant = TextTrainOptions(learning_rate=1.0, warmup=0, schedule="constant")
+    assert {learning_rate(constant, step, 9) for step in range(1, 10)} == {1.0}
+
+
+def test_on_a_plateau_the_step_size_is_halved():
+    ids, words = known([POEM * 5])
+    held_out = vocabulary.encode(["zzzz" + POEM[::-1]], words)
+    _, history, _ = trained(
+        ids, words, validation=held_out, epochs=40, learning_rate=0.05, schedule="plateau", warmup=0
+    )
+    lowest, rate = math.inf, 0.05
+    for row in history:
+        assert row.learning_rate == rate
+        if row.validation_loss >= lowest:
+            rate /= 2
+        lowest = min(lowest, row.validation_loss)
+    assert rate < 0.05
+
+
+# --- writing ---
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"layers": 3, "tied": True},
+        {"layers": 2, "residual": True, "layer_norm": True, "learned_state": True},
+        {"layers": 2, "embedding": 8, "residual": True},
+    ],
+)
+def test_the_step_for_writing_gives_the_models_own_numbers(cell, extra):
+    weights, card = random_model(12, cell=cell, **extra)
+    net, step = text._restored(weights, card), stepper(weights, card)
+    ours = theirs = None
+    for ids in torch.randint(12, (6, 4)):
+        found, ours = step(ids, ours)
+        with torch.no_grad():
+            expected, theirs = net.step(ids, theirs)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+        rows = torch.tensor([1, 1, 0, 3])
+        ours, theirs = select(ours, rows), select(theirs, rows)
+
+
+def test_the_step_leaves_the_weights_alone():
+    weights, card = random_model(12)
+    before = {name: tensor.clone() for name, tensor in weights.items()}
+    step = stepper(weights, card)
+    step(torch.tensor([1]), None)
+    assert all(tensor.equal(before[name]) for name, tensor in weights.items())
