@@ -62,7 +62,7 @@ def equal_parameters(options: ModelOptions, series: SeriesOptions, target: int) 
     return min(sizes, key=lambda o: abs(parameter_count(network(o, series)) - target))
 
 
-def studies(name: str, quick: bool) -> Iterator[tuple[str, study.Study]]:
+def studies(name: str, quick: bool) -> Iterator[tuple[str, study.ForecastingStudy]]:
     """The study of all cells at equal hidden size, then at equal parameter count."""
     loader = OmegaConfigLoader(str(PROJECT / "conf"), base_env="base", default_run_env="base")
     seeds = [0] if quick else [0, 1, 2, 3, 4]
@@ -70,7 +70,7 @@ def studies(name: str, quick: bool) -> Iterator[tuple[str, study.Study]]:
     parameters = loader["parameters"] | changes
     if quick:
         parameters["training"] |= {"epochs": 10}
-    given = study.read(parameters, PROJECT)
+    given = study.read(parameters, PROJECT).forecasting
     yield "equal hidden size", given
     target = parameter_count(network(given.contenders[REFERENCE].model, given.series))
     yield (
@@ -88,7 +88,7 @@ def studies(name: str, quick: bool) -> Iterator[tuple[str, study.Study]]:
     )
 
 
-def measured(given: study.Study) -> pd.DataFrame:
+def measured(given: study.ForecastingStudy) -> pd.DataFrame:
     """One row a cell: sizes, cost, error on the test part."""
     raw = SeriesFile(filepath=str(PROJECT / given.source)).load()
     panel = nodes.ingest(raw, given.series, given.name)

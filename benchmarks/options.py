@@ -91,7 +91,7 @@ def main() -> None:
     parameters = loader["parameters"] | {"series": arguments.series}
     if arguments.quick:
         parameters["seeds"] = parameters["seeds"][:1]
-    shipped = study.read(parameters, PROJECT)
+    shipped = study.read(parameters, PROJECT).forecasting
     parts = list(rehearsals(shipped))
     scores = pd.DataFrame(
         row
@@ -107,7 +107,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> study.Study:
+def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> study.ForecastingStudy:
     """The study with a candidate's change to the entry of its series."""
     name = parameters["series"]
     shipped = parameters["series_options"][name]
@@ -117,10 +117,10 @@ def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> stu
     if quick:
         entry["training"] |= {"epochs": 20}
     entries = parameters["series_options"] | {name: entry}
-    return study.read(parameters | {"series_options": entries}, PROJECT)
+    return study.read(parameters | {"series_options": entries}, PROJECT).forecasting
 
 
-def rehearsals(shipped: study.Study) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+def rehearsals(shipped: study.ForecastingStudy) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Panels that end before the test part, with borders: the last rows are scored."""
     series = shipped.series
     if series.generator:
@@ -135,7 +135,7 @@ def rehearsals(shipped: study.Study) -> Iterator[tuple[pd.DataFrame, pd.DataFram
 
 
 def score_candidate(
-    name: str, candidate: study.Study, parts: list[tuple[pd.DataFrame, pd.DataFrame]]
+    name: str, candidate: study.ForecastingStudy, parts: list[tuple[pd.DataFrame, pd.DataFrame]]
 ) -> Iterator[dict[str, Any]]:
     """Scores of every variant, seed and rehearsal."""
     series = candidate.series

@@ -38,9 +38,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def kedro_run(project: Path) -> Callable[..., Result]:
-    """Run `kedro run --env quick` with arguments, in this process."""
+    """Run `kedro run --env quick` with arguments, in this process; forecasting unless named."""
 
     def invoke(*arguments: str) -> Result:
+        if not any(argument.startswith("--pipelines") for argument in arguments):
+            arguments = ("--pipelines=forecasting", *arguments)
         from unrolled.cli import run
 
         bootstrap_project(project)

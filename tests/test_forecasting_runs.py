@@ -60,7 +60,8 @@ def test_every_runner_gives_the_same_bits_and_the_same_runs(
             file.unlink()
 
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    command = ["kedro", "run", "--env", "quick", "--runner", runner, "--params", SMALL]
+    command = ["kedro", "run", "--env", "quick", "--pipelines=forecasting"]
+    command += ["--runner", runner, "--params", SMALL]
     subprocess.run(
         [Path(sys.executable).parent / command[0], *command[1:]], check=True, env=environment
     )
@@ -158,7 +159,8 @@ def test_a_run_that_is_killed_leaves_whole_files_and_is_finished_by_the_next(
         file.unlink()
     kedro = Path(sys.executable).parent / "kedro"
     run = subprocess.Popen(
-        [kedro, "run", "--env", "quick", "--params", SMALL], stdout=subprocess.DEVNULL
+        [kedro, "run", "--env", "quick", "--pipelines=forecasting", "--params", SMALL],
+        stdout=subprocess.DEVNULL,
     )
     models = project / "data/06_models/forecasting/airline"
     deadline = time.monotonic() + 60

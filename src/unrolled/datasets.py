@@ -150,6 +150,50 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         return {"filepath": self._filepath}
 
 
+class CorpusFile(AbstractDataset[bytes, bytes]):
+    """A raw text file, as its bytes: what they mean is a parameter; read only.
+
+    The path may be local or any URL that fsspec reads.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the path or URL `filepath`; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> bytes:
+        """Read the file whole.
+
+        Raises:
+            InputError: no such file, or one that cannot be read.
+        """
+        try:
+            files, path = fsspec.url_to_fs(self._filepath)
+            found: bytes | None = files.cat_file(path) if files.isfile(path) else None
+        except (ImportError, ValueError, OSError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(
+                f"corpus file '{self._filepath}' cannot be read: {reason}; expected a text file"
+            ) from error
+        if found is None:
+            raise InputError(
+                f"corpus file '{self._filepath}' does not exist; put a .txt file into"
+                " data/01_raw/corpora, or name its path in conf/base/parameters/corpora.yml"
+            )
+        return found
+
+    def save(self, data: bytes) -> None:
+        """Refuse: raw data are never written by a run."""
+        raise InputError(f"corpus file '{self._filepath}' is raw data and is never written")
+
+    def _exists(self) -> bool:
+        files, path = fsspec.url_to_fs(self._filepath)
+        return bool(files.exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
 class NpyDataset(AbstractDataset["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]):
     """One numpy array in a `.npy` file, memory-mapped when loaded, never pickled."""
 

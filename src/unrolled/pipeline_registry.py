@@ -3,10 +3,12 @@
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import forecasting
+from unrolled.pipelines import forecasting, text
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Build each pipeline for the variants and seeds of this run's study."""
-    series_job = forecasting.create_pipeline(study.current())
-    return {"__default__": series_job, "forecasting": series_job}
+    now = study.current()
+    series_job = forecasting.create_pipeline(now.forecasting)
+    text_job = text.create_pipeline(now.text)
+    return {"__default__": series_job + text_job, "forecasting": series_job, "text": text_job}

@@ -1,4 +1,4 @@
-"""The study of this run: which series, variants, baselines and seeds, with every default resolved.
+"""The study of this run: data sets, variants, baselines and seeds, with every default resolved.
 
 Kedro's registry knows no configuration, yet the graph follows the parameters. So the loader of
 configuration resolves them into a `Study`, adds the resolved options under the job's namespace
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,10 +18,12 @@ from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import InputError
-from unrolled.recurrent.options import ModelOptions
+from unrolled.recurrent.options import LanguageOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.options import SeriesOptions
-from unrolled.training.options import TrainOptions
+from unrolled.text import ngrams
+from unrolled.text.options import CorpusOptions, SampleOptions
+from unrolled.training.options import TextTrainOptions, TrainOptions
 
 KEYS = (
     "series",
@@ -31,8 +33,13 @@ KEYS = (
     "series_options",
     "variant_options",
     "training",
+    "corpus",
+    "corpus_options",
+    "text",
 )
+TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
+CORPORA_FOLDER = Path("data/01_raw/corpora")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -46,8 +53,8 @@ class Contender(BaseModel):
     training: TrainOptions
 
 
-class Study(BaseModel):
-    """What this run compares, on which data."""
+class ForecastingStudy(BaseModel):
+    """What this run compares on a series."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,6 +64,38 @@ class Study(BaseModel):
     contenders: dict[str, Contender]
     baselines: tuple[str, ...]
     seeds: tuple[int, ...]
+
+
+class TextContender(BaseModel):
+    """One language model, ready to train."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: LanguageOptions
+    training: TextTrainOptions
+
+
+class TextStudy(BaseModel):
+    """What this run compares on a corpus."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="name of the corpus; every output path holds it")
+    source: str = Field(description="file or URL of the raw text")
+    corpus: CorpusOptions
+    samples: SampleOptions
+    contenders: dict[str, TextContender]
+    baselines: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+class Study(BaseModel):
+    """What this run compares, job by job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    forecasting: ForecastingStudy
+    text: TextStudy
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -109,14 +148,15 @@ def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _list_of(parameters: dict[str, Any], name: str) -> list[Any]:
+def _list_of(parameters: dict[str, Any], name: str, where: str = "") -> list[Any]:
     """A parameter that is a list; `--params variants=gru` gives a bare word or a string list."""
     value = parameters.get(name, [])
+    name = where + name
     if isinstance(value, str):
         value = [part.strip() for part in value.strip("[]").split(",") if part.strip()]
     if not isinstance(value, list):
         value = [value]
-    if not value and name != "baselines":
+    if not value and not name.endswith("baselines"):
         raise InputError(f"parameter '{name}' is empty; name at least one")
     duplicates = {str(item) for item in value if value.count(item) > 1}
     if duplicates:
@@ -151,15 +191,42 @@ def read(
     Raises:
         InputError: an unknown key, an impossible value, or a name that cannot be a file's.
     """
-    for key in parameters:
-        if key not in KEYS:
-            raise InputError(f"parameter '{key}' is unknown; {_hint(str(key), KEYS)}")
-    name = str(parameters.get("series", ""))
+    _refuse_unknown(parameters, KEYS, "")
+    asked = asked or {}
+    return Study(
+        forecasting=_forecasting(parameters, project, asked.get("training", {})),
+        text=_text(parameters, asked.get("text", {}).get("training", {})),
+    )
+
+
+def _refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            raise InputError(f"parameter '{where}{key}' is unknown; {_hint(str(key), known)}")
+
+
+def _name(parameters: dict[str, Any], key: str) -> str:
+    """The name of a data set, which becomes part of file names."""
+    name = str(parameters.get(key, ""))
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(
-            f"parameter 'series' is {name!r}; expected a name of letters, digits, '_', '-' and '.',"
-            " since output files bear it; give a path by series_options.NAME.path"
+            f"parameter '{key}' is {name!r}; expected a name of letters, digits, '_', '-' and '.',"
+            f" since output files bear it; give a path by {key}_options.NAME.path"
         )
+    return name
+
+
+def _seeds(given: list[Any], name: str) -> tuple[int, ...]:
+    for seed in given:
+        if not str(seed).isdigit():
+            raise InputError(f"parameter '{name}' lists {seed!r}; expected whole numbers from 0")
+    return tuple(map(int, given))
+
+
+def _forecasting(
+    parameters: dict[str, Any], project: Path, asked_training: Mapping[str, Any]
+) -> ForecastingStudy:
+    name = _name(parameters, "series")
     entries = parameters.get("series_options", {})
     raw = _merged(entries.get("defaults", {}), entries.get(name, {}))
     model_by_series, training_by_series = raw.pop("model", {}), raw.pop("training", {})
@@ -177,7 +244,7 @@ def read(
             parameters.get("training", {}),
             training_by_series,
             model.pop("training", {}),
-            (asked or {}).get("training", {}),
+            dict(asked_training),
         )
         contenders[variant] = Contender(
             model=_checked(ModelOptions, model, f"variant_options.{variant}"),
@@ -187,33 +254,71 @@ def read(
     baselines = tuple(map(str, _list_of(parameters, "baselines")))
     for baseline in baselines:
         _known("baselines", baseline, sorted(BASELINES))
-    seeds = []
-    for seed in _list_of(parameters, "seeds"):
-        if not str(seed).isdigit():
-            raise InputError(f"parameter 'seeds' lists {seed!r}; expected whole numbers from 0")
-        seeds.append(int(seed))
-    return Study(
+    return ForecastingStudy(
         name=name,
         source=_source(name, series, project),
         series=series,
         contenders=contenders,
         baselines=baselines,
-        seeds=tuple(seeds),
+        seeds=_seeds(_list_of(parameters, "seeds"), "seeds"),
+    )
+
+
+def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> TextStudy:
+    name = _name(parameters, "corpus")
+    section = parameters.get("text", {})
+    _refuse_unknown(section, TEXT_KEYS, "text.")
+    entries = parameters.get("corpus_options", {})
+    raw = _merged(entries.get("defaults", {}), entries.get(name, {}))
+    own = {group: raw.pop(group, {}) for group in ("model", "training", "samples")}
+    corpus = _checked(CorpusOptions, raw, f"corpus_options.{name}")
+    variant_entries = parameters.get("variant_options", {})
+    known = sorted(set(variant_entries) - {"defaults"})
+    training = _merged(section.get("training", {}), own["training"], dict(asked_training))
+    contenders = {}
+    for variant in map(str, _list_of(section, "variants", "text.")):
+        _known("text.variants", variant, known)
+        # `defaults` are those of a forecaster.
+        model = _merged(section.get("model", {}), own["model"], variant_entries[variant] or {})
+        contenders[variant] = TextContender(
+            model=_checked(LanguageOptions, model, f"variant_options.{variant}"),
+            training=_checked(TextTrainOptions, training, "text.training"),
+        )
+    baselines = tuple(map(str, _list_of(section, "baselines", "text.")))
+    for baseline in baselines:
+        _known("text.baselines", baseline, [*ngrams.BASELINES, "xz"])
+    samples = _merged(section.get("samples", {}), own["samples"])
+    return TextStudy(
+        name=name,
+        source=corpus.path or str(CORPORA_FOLDER / f"{name}.txt"),
+        corpus=corpus,
+        samples=_checked(SampleOptions, samples, "text.samples"),
+        contenders=contenders,
+        baselines=baselines,
+        seeds=_seeds(_list_of(section, "seeds", "text."), "text.seeds"),
     )
 
 
 def as_parameters(study: Study) -> dict[str, Any]:
     """The resolved options, laid out as the namespaced nodes ask for them."""
-    job: dict[str, Any] = {
-        "name": study.name,
-        "seeds": list(study.seeds),
-        "series": study.series.model_dump(mode="json"),
+    series, text = study.forecasting, study.text
+    return {
+        "forecasting": _by_variant(series) | {"series": series.series.model_dump(mode="json")},
+        "text": _by_variant(text)
+        | {
+            "corpus": text.corpus.model_dump(mode="json"),
+            "samples": text.samples.model_dump(mode="json"),
+        },
     }
+
+
+def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": study.name, "seeds": list(study.seeds)}
+    found |= {baseline: {"variant": baseline} for baseline in study.baselines}
     for variant, contender in study.contenders.items():
-        job[variant] = contender.model_dump(mode="json")
-        job[variant] |= {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}
-    job |= {baseline: {"variant": baseline} for baseline in study.baselines}
-    return {"forecasting": job}
+        seeds = {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}
+        found[variant] = contender.model_dump(mode="json") | seeds
+    return found
 
 
 class StudyConfigLoader(OmegaConfigLoader):
@@ -260,6 +365,11 @@ def current() -> Study:
 
 
 def resolve(key: str) -> str:
-    """Value of `${study:series}` (the data set's name) and `${study:source}` in the catalog."""
-    study = current()
-    return {"series": study.name, "source": study.source}[key]
+    """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
+    series, text = current().forecasting, current().text
+    return {
+        "series": series.name,
+        "series_source": series.source,
+        "corpus": text.name,
+        "corpus_source": text.source,
+    }[key]

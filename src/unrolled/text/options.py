@@ -54,6 +54,19 @@ class CorpusOptions(BaseModel):
         return self
 
 
+class SampleOptions(BaseModel):
+    """What each variant writes for the report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompts: tuple[str, ...] = Field(("",), description="a text is written on from each")
+    temperatures: tuple[float, ...] = Field(
+        (0.5, 0.8, 1.0), description="logits are divided by each in turn"
+    )
+    length: int = Field(200, ge=1, description="characters written at most")
+    seed: int = Field(0, ge=0, description="of the draws")
+
+
 class SamplingOptions(BaseModel):
     """How the next character is chosen from the network's logits.
 

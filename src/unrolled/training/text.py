@@ -376,8 +376,9 @@ def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
     each symbol is a row of a table, and nothing lies between the cells' equations. The state before
     anything is read is None; `language_model.select` picks rows of it.
     """
-    net = _restored(weights, card)
-    layer = net.layer.by_hand()
+    with deterministic(card["seed"], card["training"]["threads"]):
+        net = _restored(weights, card)
+        layer = net.layer.by_hand()
     cells = [cast("Cell", cast("Manual", block).directions[0]) for block in layer.blocks]
     with torch.no_grad():
         for cell in cells:
@@ -408,6 +409,7 @@ def _lay_out(cell: Cell) -> None:
 
 
 def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+    """Build the network; draws weights that are thrown away, so only within `deterministic`."""
     net = LanguageModel(
         LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
     )

@@ -12,13 +12,13 @@ from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
 from unrolled.recurrent.options import ModelOptions
 
 if TYPE_CHECKING:
-    from unrolled.study import Study
+    from unrolled.study import ForecastingStudy
 
 SHARED = {"panel", "borders", "scaler", "values", "windows"}
 OPTIONS = {"params:series"}
 
 
-def create_pipeline(study: Study) -> Pipeline:
+def create_pipeline(study: ForecastingStudy) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
     runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
     steps = [

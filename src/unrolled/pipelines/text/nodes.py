@@ -1,0 +1,251 @@
+"""Nodes of the text pipeline; the work is done in the rooms below."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from unrolled.recurrent.options import LanguageOptions
+from unrolled.text import compression, corpus, metrics, ngrams, novelty, vocabulary
+from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
+from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.training.options import TextTrainOptions
+
+# torch takes a second to import; only the nodes that train or run a network pay for it.
+
+Documents = dict[str, list[str]]  # of train, validation and test
+COST = ["parameters", "train_seconds"]
+METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
+# Where the loss is looked at by the characters read before it.
+CONTEXTS = (1, 3, 10, 30, 100, 300, 1000)
+
+
+def ingest(raw: bytes, options: CorpusOptions, name: str) -> str:
+    """Decode and normalise the user's file."""
+    return corpus.decode(raw, options, name)
+
+
+def split(text: str, options: CorpusOptions, name: str) -> Documents:
+    """Cut the text into documents, and those into train, validation and test."""
+    documents = corpus.documents(text, options.boundaries)
+    return corpus.split(documents, options, name)._asdict()
+
+
+def build_vocabulary(documents: Documents, options: CorpusOptions) -> dict[str, Any]:
+    """Number the characters of train."""
+    boundaries = options.boundaries != "none"
+    return vocabulary.build(
+        documents["train"], boundaries, options.min_count, options.max_size
+    ).model_dump()
+
+
+def encode(documents: Documents, known: dict[str, Any]) -> tuple[Ids, Ids, Ids, dict[str, Any]]:
+    """Turn each part into ids, and say how much of the held-out parts is known."""
+    own = Vocabulary.model_validate(known)
+    ids = {part: vocabulary.encode(texts, own) for part, texts in documents.items()}
+    held_out = {part: vocabulary.coverage(documents[part], own) for part in ("validation", "test")}
+    return ids["train"], ids["validation"], ids["test"], held_out
+
+
+def train(
+    train_ids: Ids,
+    validation_ids: Ids,
+    known: dict[str, Any],
+    model: LanguageOptions,
+    training: TextTrainOptions,
+    variant: str,
+    seed: int,
+) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
+    """Fit one variant with one seed.
+
+    Returns:
+        Its weights, its options and cost, its learning curve.
+    """
+    from unrolled.training import text
+
+    began = time.perf_counter()
+    weights, history, parameters = text.fit_language_model(
+        train_ids,
+        validation_ids,
+        Vocabulary.model_validate(known),
+        model,
+        training,
+        seed,
+        f"{variant} seed {seed}",
+    )
+    card = {
+        "variant": variant,
+        "kind": "recurrent",
+        "model": model.model_dump(),
+        "training": training.model_dump(),
+        "seed": seed,
+        "parameters": parameters,
+        "step": text.best(history).step,
+        "train_seconds": time.perf_counter() - began,
+    }
+    curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
+    # MLflow's steps are whole numbers.
+    return weights, card, curve.assign(epoch=curve["step"], variant=variant, seed=seed)
+
+
+def evaluate(
+    weights: dict[str, Any], card: dict[str, Any], test_ids: Ids, known: dict[str, Any]
+) -> npt.NDArray[np.float32]:
+    """Loss of every character of the test part, nats, the state carried; NaN where none is asked."""
+    from unrolled.training import text
+
+    return text.evaluate(weights, card, test_ids, Vocabulary.model_validate(known))
+
+
+def evaluate_baseline(
+    train_ids: Ids,
+    validation_ids: Ids,
+    test_ids: Ids,
+    documents: Documents,
+    known: dict[str, Any],
+    variant: str,
+) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
+    """Loss of every character of the test part by a baseline that has read all before it.
+
+    xz gives one number for all: its mean stands in the place of each character's loss.
+    """
+    began = time.perf_counter()
+    own = Vocabulary.model_validate(known)
+    if variant == "xz":
+        before, held_out = (
+            "".join(itertools.chain.from_iterable(documents[part] for part in parts))
+            for parts in (("train", "validation"), ("test",))
+        )
+        asked = vocabulary.targets(test_ids, own)
+        losses = np.where(asked, compression.xz_nats(before, held_out) / asked.sum(), np.nan)
+    else:
+        order, discounts = ngrams.BASELINES[variant]
+        seen = np.concatenate([train_ids, validation_ids])
+        model = ngrams.fit(seen, own.size, order, discounts, own.bos)
+        losses = ngrams.losses(model, test_ids)
+    cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
+    return losses, {"variant": variant, "kind": "baseline", **cost}
+
+
+def score(
+    losses: npt.NDArray[np.floating[Any]],
+    card: dict[str, Any],
+    test_ids: Ids,
+    documents: Documents,
+    known: dict[str, Any],
+) -> dict[str, Any]:
+    """Metrics of one variant and seed over the whole test part, with its cost."""
+    own = Vocabulary.model_validate(known)
+    asked = vocabulary.targets(test_ids, own)
+    size = vocabulary.target_bytes(documents["test"], own)
+    found = metrics.scores(losses[asked].sum(dtype=np.float64), int(asked.sum()), size)
+    return {**{key: card[key] for key in ("variant", "kind", *COST)}, **found}
+
+
+def loss_by_context(
+    losses: npt.NDArray[np.floating[Any]],
+    card: dict[str, Any],
+    test_ids: Ids,
+    known: dict[str, Any],
+) -> pd.DataFrame:
+    """Does memory help: mean loss by how many characters of the document were read before.
+
+    Returns:
+        `variant, context` (characters read, at least), `nats_per_char`, `characters`.
+    """
+    own = Vocabulary.model_validate(known)
+    at = np.arange(len(test_ids))
+    begins = np.where(test_ids == own.bos, at, 0) if own.bos is not None else np.zeros_like(at)
+    read = at - np.maximum.accumulate(begins)
+    asked = vocabulary.targets(test_ids, own)
+    edges = [*CONTEXTS, len(test_ids) + 1]
+    rows = []
+    for least, below in itertools.pairwise(edges):
+        own_losses = losses[asked & (read >= least) & (read < below)]
+        if len(own_losses):
+            mean = float(own_losses.mean(dtype=np.float64))
+            rows.append((card["variant"], least, mean, len(own_losses)))
+    return pd.DataFrame(rows, columns=["variant", "context", "nats_per_char", "characters"])
+
+
+def write(
+    weights: dict[str, Any],
+    card: dict[str, Any],
+    documents: Documents,
+    known: dict[str, Any],
+    samples: SampleOptions,
+) -> list[dict[str, Any]]:
+    """Write on from every prompt at every temperature, and say how much was copied from train."""
+    import torch
+
+    from unrolled.text import sampling
+    from unrolled.training import text
+
+    own, step = Vocabulary.model_validate(known), text.stepper(weights, card)
+    training = "\n".join(documents["train"])
+    rows = []
+    for temperature in samples.temperatures:
+        written = sampling.write(
+            step,
+            None,
+            samples.prompts,
+            own,
+            samples.length,
+            SamplingOptions(temperature=temperature),
+            torch.Generator().manual_seed(samples.seed),
+        )
+        for prompt, found in zip(samples.prompts, written, strict=True):
+            rows.append(
+                {
+                    "variant": card["variant"],
+                    "temperature": temperature,
+                    "prompt": prompt,
+                    "text": found,
+                    "longest_copied_run": novelty.longest_copied_run(prompt + found, training),
+                    "new_10grams": novelty.new_share(prompt + found, training),
+                }
+            )
+    return rows
+
+
+def protocol(
+    documents: Documents, known: dict[str, Any], options: CorpusOptions, name: str, seeds: list[int]
+) -> str:
+    """Say on what data and how the numbers of this run were measured, in one line."""
+    sizes = {part: sum(map(len, texts)) for part, texts in documents.items()}
+    parts = ", ".join(f"{part} {size:,}" for part, size in sizes.items())
+    by = "in order" if options.boundaries == "none" else "by document"
+    tried = f"seeds {', '.join(map(str, seeds))}"
+    size = Vocabulary.model_validate(known).size
+    return (
+        f"{name}: {sum(sizes.values()):,} characters ({parts}, split {by}), {size:,} symbols;"
+        f" whole test part, state carried; {tried}"
+    )
+
+
+def combine(*frames: pd.DataFrame) -> pd.DataFrame:
+    """The frames of all variants and seeds under one another."""
+    return pd.concat(frames, ignore_index=True)
+
+
+def combine_samples(*samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What all variants wrote."""
+    return list(itertools.chain.from_iterable(samples))
+
+
+def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
+    """One row a variant or baseline, means over seeds, fewest bits per character first."""
+    by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
+    board = by[[*COST, *METRICS]].mean()
+    board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
+    board["seeds"] = by.size()
+    board["bits_per_char_std"] = by["bits_per_char"].std()
+    columns = ["variant", "kind", "seeds", "parameters", *METRICS]
+    columns += ["bits_per_char_std", "train_seconds"]
+    return board.sort_values("bits_per_char", kind="stable").reset_index()[columns]

@@ -1,0 +1,200 @@
+"""The text pipeline: the story of the characters, top to bottom."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kedro.pipeline import Node, Pipeline
+
+from unrolled.pipelines.inside import draw_cell, preview_cell
+from unrolled.pipelines.text import nodes, report
+from unrolled.recurrent.options import LanguageOptions
+
+if TYPE_CHECKING:
+    from unrolled.study import TextStudy
+
+SHARED = {"documents", "vocabulary", "train_ids", "validation_ids", "test_ids"}
+
+
+def create_pipeline(study: TextStudy) -> Pipeline:
+    """One namespaced pipeline for each variant and seed and each baseline of the study."""
+    runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
+    steps = [
+        _data(),
+        *(
+            _variant(variant, seed, contender.model, first=seed == study.seeds[0])
+            for variant, contender in study.contenders.items()
+            for seed in study.seeds
+        ),
+        *(_baseline(name) for name in study.baselines),
+        _comparison(runs, list(study.contenders), list(study.baselines), study.seeds[0]),
+    ]
+    return Pipeline(sum(steps, Pipeline([])), namespace="text")
+
+
+def _data() -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                nodes.ingest, ["raw", "params:corpus", "params:name"], "normalised", name="ingest"
+            ),
+            Node(
+                nodes.split,
+                ["normalised", "params:corpus", "params:name"],
+                "documents",
+                name="split",
+            ),
+            Node(
+                nodes.build_vocabulary,
+                ["documents", "params:corpus"],
+                "vocabulary",
+                name="build_vocabulary",
+            ),
+            Node(
+                nodes.encode,
+                ["documents", "vocabulary"],
+                ["train_ids", "validation_ids", "test_ids", "coverage"],
+                name="encode",
+            ),
+        ]
+    )
+
+
+def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) -> Pipeline:
+    steps = [
+        Node(
+            nodes.train,
+            [
+                "train_ids",
+                "validation_ids",
+                "vocabulary",
+                "params:model",
+                "params:training",
+                "params:variant",
+                "params:seed",
+            ],
+            ["model", "options", "history"],
+            name="train",
+            preview_fn=partial(preview_cell, model),
+        ),
+        Node(
+            nodes.evaluate,
+            ["model", "options", "test_ids", "vocabulary"],
+            "losses",
+            name="evaluate",
+        ),
+        *_scoring("options"),
+    ]
+    parameters = {
+        "params:model": f"params:{variant}.model",
+        "params:training": f"params:{variant}.training",
+    }
+    if first:  # one seed is enough to read and to look at
+        steps += [
+            Node(
+                nodes.write,
+                ["model", "options", "documents", "vocabulary", "params:samples"],
+                "samples",
+                name="write",
+            ),
+            Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
+        ]
+        parameters["params:samples"] = "params:samples"
+    return Pipeline(steps, namespace=f"{variant}.seed_{seed}", inputs=SHARED, parameters=parameters)
+
+
+def _baseline(name: str) -> Pipeline:
+    steps = [
+        Node(
+            nodes.evaluate_baseline,
+            [
+                "train_ids",
+                "validation_ids",
+                "test_ids",
+                "documents",
+                "vocabulary",
+                "params:variant",
+            ],
+            ["losses", "cost"],
+            name="evaluate",
+        ),
+        *_scoring("cost"),
+    ]
+    return Pipeline(steps, namespace=name, inputs=SHARED)
+
+
+def _scoring(card: str) -> list[Node]:
+    return [
+        Node(
+            nodes.score,
+            ["losses", card, "test_ids", "documents", "vocabulary"],
+            "metrics",
+            name="score",
+        ),
+        Node(
+            nodes.loss_by_context,
+            ["losses", card, "test_ids", "vocabulary"],
+            "loss_by_context",
+            name="loss_by_context",
+        ),
+    ]
+
+
+def _comparison(runs: list[str], variants: list[str], baselines: list[str], first: int) -> Pipeline:
+    every = [*runs, *baselines]
+    plots = [
+        Node(
+            report.plot_learning_curves,
+            ["learning_curves", "protocol"],
+            ["learning_curves.png", "learning_curves.plotly"],
+            name="plot_learning_curves",
+        ),
+        Node(
+            report.plot_loss_by_context,
+            ["loss_by_context", "leaderboard", "protocol"],
+            ["loss_by_context.png", "loss_by_context.plotly"],
+            name="plot_loss_by_context",
+        ),
+        Node(
+            report.plot_leaderboard,
+            ["leaderboard", "protocol"],
+            ["leaderboard.png", "leaderboard.plotly"],
+            name="plot_leaderboard",
+        ),
+    ]
+    return Pipeline(
+        [
+            Node(
+                nodes.protocol,
+                ["documents", "vocabulary", "params:corpus", "params:name", "params:seeds"],
+                "protocol",
+                name="protocol",
+            ),
+            Node(
+                nodes.combine,
+                [f"{run}.history" for run in runs],
+                "learning_curves",
+                name="combine_learning_curves",
+            ),
+            Node(
+                nodes.combine,
+                [f"{one}.loss_by_context" for one in every],
+                "loss_by_context",
+                name="combine_loss_by_context",
+            ),
+            Node(
+                nodes.combine_samples,
+                [f"{variant}.seed_{first}.samples" for variant in variants],
+                "samples",
+                name="combine_samples",
+            ),
+            Node(
+                nodes.leaderboard,
+                [f"{one}.metrics" for one in every],
+                "leaderboard",
+                name="leaderboard",
+            ),
+            *plots,
+        ]
+    )

@@ -1,0 +1,167 @@
+"""Whole runs of the text job: the contract of files, what leaks, what bad files are told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+
+from unrolled.tracking import client_of
+
+Run = Callable[..., Result]
+
+SMALL = "text.model.hidden=16,text.training.epochs=1,text.seeds=[0,1],text.variants=[gru,lstm]"
+LINES = [f"{word} {i % 7} the quick brown fox {i} jumps\n" for i in range(60) for word in "abc"]
+
+
+def run_text(kedro_run: Run, params: str) -> Result:
+    return kedro_run("--pipelines=text", "--params", params)
+
+
+def corpus_file(project: Path, content: str | bytes, name: str = "mine") -> None:
+    path = project / f"data/01_raw/corpora/{name}.txt"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
+    kedro_run: Run, project: Path
+) -> None:
+    corpus_file(project, "".join(LINES))
+    result = run_text(kedro_run, f"corpus=mine,{SMALL}")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    report, output = (
+        project / f"data/{layer}/text/mine" for layer in ("08_reporting", "07_model_output")
+    )
+    board = pd.read_csv(report / "leaderboard.csv")
+    assert list(board) == [
+        "variant", "kind", "seeds", "parameters", "bits_per_char", "nats_per_char", "perplexity",
+        "bits_per_byte", "bits_per_char_std", "train_seconds",
+    ]  # fmt: skip
+    assert board["bits_per_char"].is_monotonic_increasing
+    assert set(board.loc[board["kind"] == "recurrent", "variant"]) == {"gru", "lstm"}
+    uniform = board.set_index("variant").loc["uniform"]
+    vocabulary = json.loads((project / "data/04_feature/text/mine/vocabulary.json").read_text())
+    size = len(vocabulary["characters"]) + 1  # <unk>
+    assert uniform["bits_per_char"] == pytest.approx(np.log2(size))
+    samples = json.loads((output / "samples.json").read_text())
+    assert {sample["variant"] for sample in samples} == {"gru", "lstm"}
+    assert all({"temperature", "prompt", "text", "longest_copied_run"} <= set(s) for s in samples)
+    assert "mine: " in result.output
+    assert "state carried; seeds 0, 1" in result.output
+    client = client_of(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("text/mine")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(runs) == 1 + 2 * 2 + 4
+    child = next(run for run in runs if run.data.tags.get("variant") == "lstm")
+    assert child.data.tags["corpus"] == "mine"
+    assert {"bits_per_char", "validation_loss", "train_loss"} <= set(child.data.metrics)
+
+
+@pytest.mark.slow
+def test_nothing_that_was_learnt_saw_held_out_text(kedro_run: Run, project: Path) -> None:
+    """A character planted in the test part changes neither vocabulary nor weights."""
+    text = "".join(LINES)
+    small = SMALL.replace("[0,1]", "[0]").replace("[gru,lstm]", "[gru]")
+    seen = [
+        "data/04_feature/text/mine/vocabulary.json",
+        "data/05_model_input/text/mine/train.npy",
+        "data/06_models/text/mine/gru/seed_0.safetensors",
+        "data/06_models/text/mine/gru/seed_0.history.csv",
+    ]
+    found = []
+    for content in (text, text[:-20] + "語" * 20):
+        corpus_file(project, content)
+        assert run_text(kedro_run, f"corpus=mine,{small}").exit_code == 0
+        found.append({name: (project / name).read_bytes() for name in seen})
+    assert found[0] == found[1]
+    coverage = json.loads((project / "data/08_reporting/text/mine/coverage.json").read_text())
+    assert coverage["test"]["unknown"] == 20
+
+
+def refused(result: Result, sentence: str) -> None:
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1] == f"Error: {sentence}"
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "corpus 'mine': the file is empty; expected text"),
+        (
+            b"PK\x03\x04\x00\x01",
+            "corpus 'mine': the file is binary, byte 4 is NUL; expected text in utf-8",
+        ),
+        (
+            "床前明月光".encode("gb18030") * 50,
+            "corpus 'mine': 153 of 500 bytes are not utf-8, the first at byte offset 0; name the"
+            " file's encoding by corpus_options.mine.encoding (gb18030 for many Chinese texts), or"
+            " set undecodable to drop",
+        ),
+        (
+            "a",
+            "corpus 'mine': 1 characters cannot be split, validation 0.1 and test 0.1 need at least"
+            " 11; add text or change the shares",
+        ),
+    ],
+)
+def test_a_file_that_is_no_corpus_is_told_why(
+    kedro_run: Run, project: Path, content: bytes | str, sentence: str
+) -> None:
+    corpus_file(project, content)
+    refused(run_text(kedro_run, "corpus=mine"), sentence)
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        (
+            "corpus=nowhere",
+            "corpus file '{project}/data/01_raw/corpora/nowhere.txt' does not exist; put a .txt file"
+            " into data/01_raw/corpora, or name its path in conf/base/parameters/corpora.yml",
+        ),
+        (
+            "corpus=../secret",
+            "parameter 'corpus' is '../secret'; expected a name of letters, digits, '_', '-' and"
+            " '.', since output files bear it; give a path by corpus_options.NAME.path",
+        ),
+        ("text.variant=[gru]", "parameter 'text.variant' is unknown; did you mean 'variants'?"),
+        (
+            "text.variants=[bi_gru]",
+            "parameters under 'variant_options.bi_gru': bidirectional true reads what it is asked"
+            " for: a loss stands on every step; set bidirectional to false",
+        ),
+        (
+            "text.baselines=[kneser_ney_9]",
+            "parameter 'text.baselines' lists 'kneser_ney_9', which is unknown; did you mean"
+            " 'kneser_ney_6'?",
+        ),
+        (
+            "text.training.chunk=0",
+            "parameter 'text.training.chunk' is 0; expected greater than or equal to 1",
+        ),
+    ],
+)
+def test_a_wrong_parameter_of_the_text_job_is_named(
+    kedro_run: Run, project: Path, params: str, sentence: str
+) -> None:
+    refused(run_text(kedro_run, params), sentence.format(project=project))
+
+
+@pytest.mark.slow
+def test_a_file_of_two_hundred_characters_still_runs(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, ("to be or not to be, that is the question. " * 5)[:200])
+    small = "text.model.hidden=8,text.training.batch_size=2,text.training.chunk=8"
+    result = run_text(kedro_run, f"corpus=mine,{small}")
+    assert result.exit_code == 0, result.output + str(result.exception)
+
+
+@pytest.mark.slow
+def test_the_tutorials_one_sentence_runs(kedro_run: Run) -> None:
+    result = run_text(kedro_run, "corpus=tutorial")
+    assert result.exit_code == 0, result.output + str(result.exception)
