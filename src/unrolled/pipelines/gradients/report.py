@@ -17,13 +17,14 @@ from unrolled.pipelines.pictures import Pictures, blank
 
 # Decades. What is below is lost in float32 anyway, and would flatten what is above.
 LOWEST = -20.0
+HIGHEST = 20.0  # loss relative to chance
 LOST = -2.0  # a hundredth: the effective memory
 
 
 def plot_scalar_products(scalar_products: pd.DataFrame) -> Pictures:
     """Every draw of a single unit, and the line |w|^k that it cannot cross."""
     draws = scalar_products["draw"].nunique()
-    title = "One unit: the gradient by lag (solid: every draw) beside the line |w|^k (dashed)"
+    title = "One unit: gradient by lag of every draw, and |w|^k (dashed)"
     protocol = f"h' = tanh(w h + x), x from N(0, 0.1²); {draws} draws for each w"
     figure, axes, interactive = blank(title, protocol, "lag, steps", "log10 of the gradient")
     for index, (weight, group) in enumerate(scalar_products.groupby("weight")):
@@ -203,7 +204,7 @@ def plot_remedies(remedies: pd.DataFrame, protocol: str) -> Pictures:
         picture = axes.imshow(table, aspect="auto", cmap=colours, vmin=lowest, vmax=highest)
         axes.grid(visible=False)
         axes.set_xticks(range(len(labels)), labels, fontsize="x-small")
-        axes.set_yticks(range(len(titles)), titles if column == 1 else [], fontsize="small")
+        axes.set_yticks(range(len(titles)), titles, fontsize="small")
         if column == 2:
             figure.colorbar(picture, ax=axes)
         interactive.add_heatmap(
@@ -237,24 +238,25 @@ def plot_losses(remedies: pd.DataFrame, protocol: str) -> Pictures:
         height=height,
         width=3.0 + 2.2 * len(labels),
     )
-    top = 20.0  # times chance; a loss above, or no number, is drawn there
     for column, ((_, group), axes) in enumerate(zip(groups, panels, strict=True), start=1):
-        chance = group["chance"].iloc[0]
-        loss = group["loss"].clip(upper=top * chance).fillna(top * chance)
+        # A loss above, or no number, is drawn at the right edge.
+        loss = (group["loss"] / group["chance"]).clip(upper=HIGHEST).fillna(HIGHEST)
         row = group["remedy"].map(order.index)
         colours = np.select([group["diverged"], group["solved"]], ["red", "green"], "steelblue")
         axes.scatter(loss, row, c=list(colours), s=14, alpha=0.7)
         axes.set_xscale("log")
-        axes.set_yticks(range(len(titles)), titles if column == 1 else [], fontsize="small")
-        axes.set_ylim(len(titles) - 0.5, -0.5)
+        axes.set_yticks(range(len(titles)), titles, fontsize="small")
+        axes.set(xlabel="loss / chance", ylim=(len(titles) - 0.5, -0.5))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         interactive.add_scatter(
             x=loss, y=[titles[i] for i in row], mode="markers", marker={"color": list(colours)},
             showlegend=False, row=1, col=column,
         )  # fmt: skip
         for line, matplotlib_style, plotly_style in ((1, "--", "dash"), (0.5, ":", "dot")):
-            axes.axvline(line * chance, color="black", linestyle=matplotlib_style, linewidth=0.9)
+            axes.axvline(line, color="black", linestyle=matplotlib_style, linewidth=0.9)
             interactive.add_vline(
-                x=line * chance, line={"dash": plotly_style, "width": 1}, row=1, col=column
+                x=line, line={"dash": plotly_style, "width": 1}, row=1, col=column
             )
     interactive.update_xaxes(type="log")
     interactive.update_yaxes(autorange="reversed")
@@ -282,8 +284,7 @@ def _panels(
 ) -> tuple[Figure, list[Axes], go.Figure]:
     """An empty picture of several panels side by side, on one scale from bottom to top."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(f"{title}\n", fontsize="medium")
-    figure.text(0.5, 0.955, protocol, ha="center", va="top", fontsize="x-small", color="dimgrey")
+    figure.suptitle(f"{title}\n{protocol}", fontsize="small")
     panels = list(figure.subplots(1, len(names), sharey=True, squeeze=False)[0])
     interactive = make_subplots(
         1,
