@@ -16,6 +16,7 @@ model is asked for every symbol but `<bos>`, so each character and each end is c
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -71,6 +72,11 @@ class Vocabulary(BaseModel):
     def size(self) -> int:
         """V, ids in all."""
         return self.first + len(self.characters)
+
+    @property
+    def fingerprint(self) -> str:
+        """What a model keeps of the vocabulary that gave its ids their meaning."""
+        return hashlib.sha256(f"{self.boundaries}{self.characters}".encode()).hexdigest()[:16]
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:

@@ -69,11 +69,11 @@ def train(
     """
     from unrolled.training import text
 
-    began = time.perf_counter()
+    began, own = time.perf_counter(), Vocabulary.model_validate(known)
     weights, history, parameters = text.fit_language_model(
         train_ids,
         validation_ids,
-        Vocabulary.model_validate(known),
+        own,
         model,
         training,
         seed,
@@ -87,6 +87,8 @@ def train(
         "seed": seed,
         "parameters": parameters,
         "step": text.best(history).step,
+        "validation_loss": text.best(history).validation_loss,
+        "vocabulary": own.fingerprint,
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
