@@ -45,7 +45,7 @@ def trained(ids, words, seed=0, validation=None, model=None, **training):
 
 def one_by_one(weights, card, ids, bos, block=None):
     """The slow truth: a loop over symbols, forgetting at <bos> and at blocks of a document."""
-    net = text._restored(weights, card)
+    net = text.restored(weights, card)
     losses, state, since = np.full(len(ids), np.nan), None, 0
     for i, (read, asked) in enumerate(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)):
         since = 0 if read == bos else since
@@ -315,7 +315,7 @@ def test_on_a_plateau_the_step_size_is_halved():
 )
 def test_the_step_for_writing_gives_the_models_own_numbers(cell, extra):
     weights, card = random_model(12, cell=cell, **extra)
-    net, step = text._restored(weights, card), stepper(weights, card)
+    net, step = text.restored(weights, card), stepper(weights, card)
     ours = theirs = None
     for ids in torch.randint(12, (6, 4)):
         found, ours = step(ids, ours)

@@ -175,6 +175,13 @@ def decode(ids: npt.NDArray[np.integer[Any]], vocabulary: Vocabulary) -> list[st
     return [text[a:b] for a, b in pairwise([*cuts, len(text)])]
 
 
+def spell(ids: npt.NDArray[np.integer[Any]], vocabulary: Vocabulary) -> list[str]:
+    """Spell out a stream (N,), a string for each id: `<bos>` is empty, `<eos>` a newline."""
+    special = [REPLACEMENT, "", "\n"][: vocabulary.first]
+    names = [*special, *vocabulary.characters]
+    return [names[i] for i in ids.tolist()]
+
+
 def encode_prompt(prompt: str, vocabulary: Vocabulary, strict: bool = False) -> Ids:
     r"""Turn the beginning of a text into what a model reads first.
 
