@@ -124,7 +124,8 @@ def coloured_text(
         signed: whether 0 is in the middle of the colours.
         rows: rows of each text at most; what follows is left out.
     """
-    wide = any(unicodedata.east_asian_width(c) in "WF" for panel in panels for c in panel.symbols)
+    text = "".join(symbol for panel in panels for symbol in panel.symbols)
+    wide = any(unicodedata.east_asian_width(character) in "WF" for character in text)
     columns = WIDE_COLUMNS if wide else NARROW_COLUMNS
     grids = [_grid(panel, columns, rows) for panel in panels]
     highest = max((np.nanmax(np.abs(values), initial=0.0) for _, values in grids), default=0.0)
