@@ -30,8 +30,8 @@ Pictures = tuple[Figure, go.Figure]
 font_manager.fontManager.addfont(FONT_PATH)
 rcParams["font.family"] = [*rcParams["font.family"], "Noto Sans CJK SC"]
 
-# Cells of a row of coloured text: a quatrain of seven characters a line, with its marks, is 32.
-WIDE_COLUMNS, NARROW_COLUMNS = 32, 72
+# Cells of a row of coloured text: a quatrain of seven characters a line, marks and end, is 33.
+WIDE_COLUMNS, NARROW_COLUMNS = 33, 72
 _VISIBLE = {"\n": "↵", "\t": "→", "": ""}
 _MISSING = "〓"  # what printers put where a character is not in the case
 

@@ -61,8 +61,7 @@ def plot_losses(passage: pd.DataFrame, variant: str, protocol: str) -> Pictures:
 def plot_connectivity(connectivity: pd.DataFrame, variant: str, protocol: str) -> Pictures:
     """What the network looked at: a row for each character that came, a column for each read."""
     figure, axes, interactive = blank(
-        f"Connectivity of {variant}: how much each character read (column) moves the logit of the"
-        " one that came (row)",
+        f"Connectivity of {variant}: how much a character read moves the logit of one that came",
         protocol,
         "read",
         "came",
@@ -71,18 +70,17 @@ def plot_connectivity(connectivity: pd.DataFrame, variant: str, protocol: str) -
     # Norms differ by powers of ten.
     shown = np.log10(table.to_numpy(float).clip(min=1e-12))
     highest = np.nanmax(shown, initial=-12.0)
-    limits = {"vmin": highest - 4, "vmax": highest}
+    lowest = max(np.nanmin(shown, initial=0.0), highest - 4)
     names = {
         axis: [visible(symbol) for symbol in connectivity.groupby(axis)[f"{axis}_symbol"].first()]
         for axis in ("asked", "read")
     }
     names["read"] = [name or "▷" for name in names["read"]]  # the start of a document
-    size = max(4.5, 0.13 * len(table) + 1.5)
+    size = max(4.5, 0.1 * len(table) + 1.5)
     figure.set_size_inches(size + 1.5, size)
-    figure.suptitle(f"Connectivity of {variant}")
     axes.set_title(protocol, fontsize="x-small", color="dimgrey", wrap=True)
     axes.grid(False)
-    picture = axes.imshow(shown, cmap="magma_r", **limits)
+    picture = axes.imshow(shown, cmap="magma_r", vmin=lowest, vmax=highest)
     axes.set_xticks(range(len(names["read"])), names["read"], fontsize="x-small", parse_math=False)
     axes.set_yticks(
         range(len(names["asked"])), names["asked"], fontsize="x-small", parse_math=False
@@ -90,7 +88,7 @@ def plot_connectivity(connectivity: pd.DataFrame, variant: str, protocol: str) -
     figure.colorbar(picture, ax=axes, label="log10 of |d logit / d x|", shrink=0.7)
     interactive.add_heatmap(
         z=shown, colorscale="Magma", reversescale=True,
-        zmin=limits["vmin"], zmax=limits["vmax"], colorbar={"title": "log10"},
+        zmin=lowest, zmax=highest, colorbar={"title": "log10"},
     )  # fmt: skip
     for update, axis in ((interactive.update_xaxes, "read"), (interactive.update_yaxes, "asked")):
         update(tickvals=list(range(len(names[axis]))), ticktext=names[axis])
@@ -108,12 +106,18 @@ def plot_units(
             f"{feature}: {own['state'].iloc[0]}, unit {own['unit'].iloc[0]}, correlation"
             f" {worth[feature]:.2f}",
             own["symbol"].tolist(),
-            own["value"].to_numpy(float),
+            # The cell of an LSTM counts to any height, other states end at 1.
+            own["value"].to_numpy(float) / max(own["value"].abs().max(), 1e-12),
         )
         for feature, own in unit_passages.groupby("feature", sort=False)
     ] or [Panel("no feature of the text changes in the test part", [], np.empty(0))]
     return coloured_text(
-        panels, f"Units that follow the text, {variant}", protocol, "state", signed=True, rows=12
+        panels,
+        f"Units that follow the text, {variant}",
+        protocol,
+        "state, of its largest here",
+        signed=True,
+        rows=12,
     )
 
 
