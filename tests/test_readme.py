@@ -43,12 +43,11 @@ def test_a_kedro_command_of_the_readme_runs(
     notes = "".join(f"To do: {verb} the {noun}.\n" for verb in VERBS for noun in NOUNS)
     (project / "data/01_raw/corpora/my_notes.txt").write_text(notes)
     if "--pipelines=generate" in line:
-        corpus = next(word for word in re.split('[ ",]', line) if word.startswith("corpus="))
-        small = f"{corpus},text.model.hidden=16,text.training.epochs=0.1,text.baselines=[uniform]"
+        small = "corpus=my_notes,text.model.hidden=16,text.baselines=[uniform]"
         kedro(["kedro", "run", "--pipelines=text", "--params", small])
     printed = kedro(shlex.split(line.removeprefix(".venv/bin/")))
     if "--pipelines=generate" in line:
-        assert re.search("^(To do: .|床前.)", printed, flags=re.MULTILINE)
+        assert re.search("^To do: .", printed, flags=re.MULTILINE)
     elif " run" in line:
         job = "text" if "--pipelines=text" in line else "forecasting"
         assert f"Report, with plots: data/08_reporting/{job}/" in printed

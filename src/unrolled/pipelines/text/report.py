@@ -61,10 +61,10 @@ def plot_losses(passage: pd.DataFrame, variant: str, protocol: str) -> Pictures:
 def plot_connectivity(connectivity: pd.DataFrame, variant: str, protocol: str) -> Pictures:
     """What the network looked at: a row for each character that came, a column for each read."""
     figure, axes, interactive = blank(
-        f"Connectivity of {variant}: how much a character read moves the logit of one that came",
+        f"Connectivity, {variant}",
         protocol,
-        "read",
-        "came",
+        "character read: how much it moves",
+        "the logit of the character that came",
     )
     table = connectivity.pivot_table(index="asked", columns="read", values="norm")
     # Norms differ by powers of ten.
