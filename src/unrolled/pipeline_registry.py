@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import forecasting, gradients, text
+from unrolled.pipelines import forecasting, generate, gradients, text
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -17,4 +17,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "forecasting": series_job,
         "text": text_job,
         "gradients": gradients_job,
+        "generate": generate.create_pipeline(),
     }
