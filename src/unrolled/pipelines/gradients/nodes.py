@@ -218,11 +218,13 @@ def summary(remedies: pd.DataFrame) -> pd.DataFrame:
 def protocol(remedies: pd.DataFrame, seeds: list[int], training: MatrixOptions) -> str:
     """Say how the numbers of the matrix were measured, in one line."""
     tasks = remedies.drop_duplicates(["task", "length"]).sort_values(["task", "length"])
-    lines = ", ".join(
-        f"{task} {', '.join(map(str, group['length']))}" for task, group in tasks.groupby("task")
+    marks = {"adding": " (one mark in each half)"}
+    lines = "; ".join(
+        f"{task} over {', '.join(map(str, group['length']))} steps{marks.get(str(task), '')}"
+        for task, group in tasks.groupby("task")
     )
     return (
-        f"tasks {lines} (one mark in each half); {training.hidden} units, at most {training.steps}"
+        f"{lines}; {training.hidden} units, at most {training.steps}"
         f" steps of {training.batch_size} sequences, step size {training.learning_rate:g};"
         f" seeds {', '.join(map(str, seeds))}"
     )
