@@ -40,6 +40,16 @@ def test_the_text_notebook_runs_and_draws(kedro_run: Callable[..., Result], proj
     assert pictures_of("text.ipynb", project) == 6
 
 
+@pytest.mark.slow
+def test_the_gradients_notebook_runs_and_draws(
+    kedro_run: Callable[..., Result], project: Path
+) -> None:
+    small = "gradients.remedies=[none,gru],gradients.lengths=[8],gradients.training.steps=2"
+    result = kedro_run("--pipelines=gradients", "--params", small)
+    assert result.exit_code == 0, result.output + str(result.exception)
+    assert pictures_of("gradients.ipynb", project) == 6
+
+
 def corpus_of_base(project: Path, corpus: str) -> None:
     """Let the notebook, which knows no `--env`, find the corpus of the quick run."""
     place = project / "conf/base/parameters/text.yml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Literal
 
 import numpy as np
@@ -100,7 +101,8 @@ def plot_flow(flow_by_state: pd.DataFrame, protocol: str) -> Pictures:
         axes.axhline(LOST, color="grey", linestyle=":")
         axes.set_ylim(bottom=max(LOWEST, axes.get_ylim()[0]))
         interactive.add_hline(y=LOST, line={"dash": "dot", "color": "grey"}, row=1, col=column)
-    panels[0].text(0, LOST, " a hundredth: what is remembered", va="bottom", fontsize="x-small")
+    lag = flow_by_state["lag"].max()
+    panels[0].text(lag, LOST, "a hundredth", ha="right", va="top", fontsize="x-small")
     figure.legend(loc="outside right upper")
     return figure, interactive
 
@@ -122,20 +124,25 @@ def plot_inside(
     )
     interactive.update_layout(title=f"Inside {variant}, init {init}", height=700, showlegend=False)
     circle = np.linspace(0, 2 * np.pi, 100)
+    lowest = heat_map["log10_gradient"].min().clip(LOWEST, -6)
     for row, trained in enumerate((False, True)):
         heat, eigen, singular, shares = (
             table[table["trained"] == trained] if len(table) else table
             for table in (heat_map, spectrum, singular_values, saturation)
         )
         image = heat.pivot_table(index="unit", columns="lag", values="log10_gradient")
-        image = image.clip(lower=LOWEST)
-        picture = axes[row, 0].imshow(
-            image, aspect="auto", vmin=min(-6.0, float(image.min().min())), vmax=1, cmap="magma"
-        )
+        picture = axes[row, 0].imshow(image, aspect="auto", vmin=lowest, vmax=1, cmap="magma")
         figure.colorbar(picture, ax=axes[row, 0])
         axes[row, 0].set(xlabel="lag, steps", ylabel="unit", title=columns[0])
         interactive.add_heatmap(
-            z=image, x=image.columns, colorscale="Magma", showscale=False, row=row + 1, col=1
+            z=image,
+            x=image.columns,
+            colorscale="Magma",
+            zmin=lowest,
+            zmax=1,
+            showscale=False,
+            row=row + 1,
+            col=1,
         )
         axes[row, 1].plot(np.cos(circle), np.sin(circle), color="grey", linewidth=0.8)
         interactive.add_scatter(
@@ -156,17 +163,16 @@ def plot_inside(
                 x=own["rank"], y=own["singular_value"], name=f"step {step}", row=row + 1, col=3
             )
         axes[row, 2].axhline(1, color="grey", linestyle=":")
-        axes[row, 2].set(xlabel="rank", title=columns[2], ylim=(0, None))
+        axes[row, 2].set(xlabel="rank", ylim=(0, None))
         if len(singular):
             axes[row, 2].legend(fontsize="x-small")
         said = ", ".join(
             f"{gate} {share:.0%}"
             for gate, share in (shares["closed"] + shares["open"]).groupby(shares["gate"]).mean().items()
         )  # fmt: skip
-        axes[row, 2].text(
-            0.98, 0.02, f"saturated gates: {said or 'none has bounds'}", ha="right", va="bottom",
-            fontsize="x-small", transform=axes[row, 2].transAxes,
-        )  # fmt: skip
+        axes[row, 2].set_title(
+            f"{columns[2]}\nsaturated gates: {said or 'none has bounds'}", fontsize="small"
+        )
     return figure, interactive
 
 
@@ -247,6 +253,7 @@ def plot_losses(remedies: pd.DataFrame, protocol: str) -> Pictures:
         axes.set_xscale("log")
         axes.set_yticks(range(len(titles)), titles, fontsize="small")
         axes.set(xlabel="loss / chance", ylim=(len(titles) - 0.5, -0.5))
+        axes.set_xticks([0.1, 0.5, 1, 2, 5, 10, 20])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
         interactive.add_scatter(
@@ -284,7 +291,8 @@ def _panels(
 ) -> tuple[Figure, list[Axes], go.Figure]:
     """An empty picture of several panels side by side, on one scale from bottom to top."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(f"{title}\n{protocol}", fontsize="small")
+    said = textwrap.fill(protocol, int(12 * width))  # about as many letters
+    figure.suptitle(f"{title}\n{said}", fontsize="small")
     panels = list(figure.subplots(1, len(names), sharey=True, squeeze=False)[0])
     interactive = make_subplots(
         1,
