@@ -251,6 +251,13 @@ def _forecasting(
             training=_checked(TrainOptions, training, "training"),
         )
 
+    losses = {variant: contender.training.loss for variant, contender in contenders.items()}
+    if len(set(losses.values())) > 1:
+        found = ", ".join(f"{variant} {loss}" for variant, loss in losses.items())
+        raise InputError(
+            f"variants differ in training.loss ({found}), so their validation losses are on"
+            " different scales and cannot choose a champion; give all one loss"
+        )
     baselines = tuple(map(str, _list_of(parameters, "baselines")))
     for baseline in baselines:
         _known("baselines", baseline, sorted(BASELINES))

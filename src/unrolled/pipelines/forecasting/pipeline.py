@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
+from unrolled.pipelines import champion
 from unrolled.pipelines.forecasting import nodes, report
 from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
 from unrolled.recurrent.options import ModelOptions
@@ -204,6 +205,27 @@ def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
                 [f"{one}.metrics" for one in every],
                 "leaderboard",
                 name="leaderboard",
+            ),
+            Node(
+                champion.choose,
+                [f"{run}.options" for run in runs],
+                "choice",
+                name="choose_champion",
+            ),
+            Node(
+                nodes.champion,
+                [
+                    "choice",
+                    "leaderboard",
+                    "backtest",
+                    "digests",
+                    "panel",
+                    "borders",
+                    "params:series",
+                    "params:name",
+                ],
+                "champion",
+                name="champion",
             ),
             *plots,
         ]

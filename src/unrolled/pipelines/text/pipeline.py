@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
+from unrolled.pipelines import champion
 from unrolled.pipelines.inside import draw_cell, preview_cell
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.options import LanguageOptions
@@ -138,6 +139,12 @@ def _scoring(card: str) -> list[Node]:
             "loss_by_context",
             name="loss_by_context",
         ),
+        Node(
+            nodes.loss_by_block,
+            ["losses", card, "test_ids", "vocabulary"],
+            "loss_by_block",
+            name="loss_by_block",
+        ),
     ]
 
 
@@ -184,6 +191,12 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 name="combine_loss_by_context",
             ),
             Node(
+                nodes.combine,
+                [f"{one}.loss_by_block" for one in every],
+                "loss_by_block",
+                name="combine_loss_by_block",
+            ),
+            Node(
                 nodes.combine_samples,
                 [f"{variant}.seed_{first}.samples" for variant in variants],
                 "samples",
@@ -194,6 +207,18 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 [f"{one}.metrics" for one in every],
                 "leaderboard",
                 name="leaderboard",
+            ),
+            Node(
+                champion.choose,
+                [f"{run}.options" for run in runs],
+                "choice",
+                name="choose_champion",
+            ),
+            Node(
+                nodes.champion,
+                ["choice", "leaderboard", "loss_by_block", "digests", "params:name"],
+                "champion",
+                name="champion",
             ),
             *plots,
         ]
