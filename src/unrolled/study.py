@@ -320,7 +320,11 @@ def as_parameters(study: Study) -> dict[str, Any]:
 
 
 def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": study.name, "seeds": list(study.seeds)}
+    found: dict[str, Any] = {
+        "name": study.name,
+        "source": study.source,
+        "seeds": list(study.seeds),
+    }
     found |= {baseline: {"variant": baseline} for baseline in study.baselines}
     for variant, contender in study.contenders.items():
         seeds = {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}

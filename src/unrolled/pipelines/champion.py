@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from statsmodels.tsa.stattools import diebold_mariano_test
+
+logger = logging.getLogger(__name__)
 
 # By which a leaderboard is ordered.
 METRICS = {"mase": "MASE", "mae": "MAE", "bits_per_char": "bits per character"}
@@ -90,7 +92,7 @@ def crown(
                 losses[variant].to_numpy(), losses[baseline].to_numpy(), horizon
             ),
         }
-    return {
+    champion = {
         **choice,
         "metric": metric,
         "score": score,
@@ -103,6 +105,9 @@ def crown(
             "options": digests[f"{variant}/seed_{seed}.json"],
         },
     }
+    if not champion["beats_baseline"]:
+        logger.warning(sentence(champion))
+    return champion
 
 
 def diebold_mariano(
@@ -124,6 +129,8 @@ def diebold_mariano(
     """
     if len(ours) <= max(horizon, 2) or np.ptp(ours - theirs) == 0:
         return None
+    from statsmodels.tsa.stattools import diebold_mariano_test  # here, since it takes a second
+
     found = diebold_mariano_test(
         np.zeros(len(ours)),
         ours,

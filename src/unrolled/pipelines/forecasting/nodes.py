@@ -18,6 +18,7 @@ from unrolled.series import metrics, panel, scaling, splits, windows
 from unrolled.series.baselines import BASELINES, Task
 from unrolled.series.generators import GENERATORS
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import digest
 from unrolled.series.windows import starts
 from unrolled.training.options import TrainOptions
 
@@ -215,6 +216,24 @@ def _history(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(
         [panel.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
     )
+
+
+def describe(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, name: str, source: str
+) -> dict[str, Any]:
+    """Say what the data are: where from, which rows, under which licence, with their SHA-256."""
+    return {
+        "name": name,
+        "source": source or f"generated: {series.generator}",
+        "licence": series.licence or ("none needed" if series.generator else None),
+        "sha256": digest(panel),
+        "unit": "rows",
+        **{part: int(borders[part].sum()) for part in ("train", "validation", "test")},
+        "columns": {column: str(kind) for column, kind in panel.dtypes.items()},
+        "series": len(borders),
+        "first": str(panel["ds"].min()).removesuffix(" 00:00:00"),
+        "last": str(panel["ds"].max()).removesuffix(" 00:00:00"),
+    }
 
 
 def protocol(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from dataclasses import asdict
@@ -239,6 +240,27 @@ def write(
                 }
             )
     return rows
+
+
+def describe(
+    raw: bytes,
+    documents: Documents,
+    known: dict[str, Any],
+    options: CorpusOptions,
+    name: str,
+    source: str,
+) -> dict[str, Any]:
+    """Say what the data are: where from, which text, under which licence, with its SHA-256."""
+    return {
+        "name": name,
+        "source": source,
+        "licence": options.licence,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "unit": "characters",
+        **{part: sum(map(len, texts)) for part, texts in documents.items()},
+        "documents": sum(map(len, documents.values())),
+        "symbols": Vocabulary.model_validate(known).size,
+    }
 
 
 def protocol(

@@ -9,6 +9,7 @@ from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines import champion
 from unrolled.pipelines.inside import draw_cell, preview_cell
+from unrolled.pipelines.reporting import reporting
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.options import LanguageOptions
 
@@ -170,8 +171,15 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
             name="plot_leaderboard",
         ),
     ]
+    pictures = [output for plot in plots for output in plot.outputs if output.endswith(".png")]
     return Pipeline(
         [
+            Node(
+                nodes.describe,
+                ["raw", "documents", "vocabulary", "params:corpus", "params:name", "params:source"],
+                "data",
+                name="describe",
+            ),
             Node(
                 nodes.protocol,
                 ["documents", "vocabulary", "params:corpus", "params:name", "params:seeds"],
@@ -221,5 +229,6 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 name="champion",
             ),
             *plots,
+            *reporting(pictures),
         ]
     )
