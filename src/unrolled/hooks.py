@@ -20,6 +20,7 @@ from unrolled.tracking import (
     history_of,
     local_file,
     log_as,
+    log_input,
     log_node,
     metrics_of,
     namespaces_of,
@@ -96,6 +97,8 @@ class TrackingHooks:
                     curves += metrics_of(value)
                 elif kind == "history":
                     curves += history_of(value)
+                elif kind == "input":
+                    log_input(client_of(uri), run, value)
             log_node(client_of(uri), run, params, curves, {ran_tag(node, namespace): "ran"})
 
     @hook_impl
