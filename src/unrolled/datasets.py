@@ -96,14 +96,23 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     The path may be local or any URL that fsspec reads.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        remedy: str = "put a .csv or .parquet with the columns unique_id, ds, y into"
+        " data/01_raw/series, or name its path in conf/base/parameters/series.yml",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Remember where the data lie.
 
         Args:
             filepath: path or URL of a `.csv` or `.parquet` file or of a folder of parquet parts.
+            remedy: what to do where there is no such file.
             metadata: free for plugins.
         """
         self._filepath = filepath
+        self._remedy = remedy
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -125,11 +134,7 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
                 " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
             ) from error
         if frame is None:
-            raise InputError(
-                f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
-                " columns unique_id, ds, y into data/01_raw/series, or name its path in"
-                " conf/base/parameters/series.yml"
-            )
+            raise InputError(f"series file '{self._filepath}' does not exist; {self._remedy}")
         if frame.empty:
             raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
         return frame

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from unrolled.errors import InputError
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
+from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions
@@ -36,6 +37,7 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "monitor",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
@@ -96,6 +98,7 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
+    monitor: MonitorOptions
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -196,6 +199,7 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
     )
 
 
@@ -316,6 +320,7 @@ def as_parameters(study: Study) -> dict[str, Any]:
             "corpus": text.corpus.model_dump(mode="json"),
             "samples": text.samples.model_dump(mode="json"),
         },
+        "monitor": {"options": study.monitor.model_dump(mode="json")},
     }
 
 

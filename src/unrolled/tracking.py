@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # The parameter that names a job's data set; other jobs bring their own data.
-DATA_SETS = {"forecasting": "series", "text": "corpus"}
+DATA_SETS = {"forecasting": "series", "text": "corpus", "monitor": "series"}
 DEFAULT_URI = "sqlite:///mlflow.db"
 # Where the workers of this run track; empty where tracking is off. Ours alone, so that a second
 # session in the process can tell a MLFLOW_TRACKING_URI of the user's from one that we set.
