@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import forecasting, generate, text
+from unrolled.pipelines import forecasting, generate, monitor, text
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -16,4 +16,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "forecasting": series_job,
         "text": text_job,
         "generate": generate.create_pipeline(),
+        "monitor": monitor.create_pipeline(),
     }

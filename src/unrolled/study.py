@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from unrolled.errors import InputError
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
+from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
@@ -39,6 +40,7 @@ KEYS = (
     "prompt",
     "length",
     "generate",
+    "monitor",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
@@ -110,6 +112,7 @@ class Study(BaseModel):
     forecasting: ForecastingStudy
     text: TextStudy
     generate: GenerateStudy
+    monitor: MonitorOptions
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -215,6 +218,7 @@ def read(
             {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
             "",
         ),
+        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
     )
 
 
@@ -270,6 +274,13 @@ def _forecasting(
             training=_checked(TrainOptions, training, "training"),
         )
 
+    losses = {variant: contender.training.loss for variant, contender in contenders.items()}
+    if len(set(losses.values())) > 1:
+        found = ", ".join(f"{variant} {loss}" for variant, loss in losses.items())
+        raise InputError(
+            f"variants differ in training.loss ({found}), so their validation losses are on"
+            " different scales and cannot choose a champion; give all one loss"
+        )
     baselines = tuple(map(str, _list_of(parameters, "baselines")))
     for baseline in baselines:
         _known("baselines", baseline, sorted(BASELINES))
@@ -328,11 +339,16 @@ def as_parameters(study: Study) -> dict[str, Any]:
             "corpus": text.corpus.model_dump(mode="json"),
             "samples": text.samples.model_dump(mode="json"),
         },
+        "monitor": {"options": study.monitor.model_dump(mode="json")},
     }
 
 
 def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": study.name, "seeds": list(study.seeds)}
+    found: dict[str, Any] = {
+        "name": study.name,
+        "source": study.source,
+        "seeds": list(study.seeds),
+    }
     found |= {baseline: {"variant": baseline} for baseline in study.baselines}
     for variant, contender in study.contenders.items():
         seeds = {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}
