@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import forecasting, monitor, text
+from unrolled.pipelines import forecasting, generate, monitor, text
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -16,4 +16,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "forecasting": series_job,
         "text": text_job,
         "monitor": monitor.create_pipeline(),
+        "generate": generate.create_pipeline(),
     }

@@ -23,7 +23,7 @@ from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
-from unrolled.text.options import CorpusOptions, SampleOptions
+from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
 
 KEYS = (
@@ -38,6 +38,9 @@ KEYS = (
     "corpus_options",
     "text",
     "monitor",
+    "prompt",
+    "length",
+    "generate",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
@@ -91,6 +94,16 @@ class TextStudy(BaseModel):
     seeds: tuple[int, ...]
 
 
+class GenerateStudy(BaseModel):
+    """What this run writes; the fields are the parameters' own names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str = Field(description="beginning of the text, may be empty")
+    length: int = Field(ge=1, description="characters written at most")
+    generate: WritingOptions
+
+
 class Study(BaseModel):
     """What this run compares, job by job."""
 
@@ -99,6 +112,7 @@ class Study(BaseModel):
     forecasting: ForecastingStudy
     text: TextStudy
     monitor: MonitorOptions
+    generate: GenerateStudy
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -107,7 +121,7 @@ def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join([where, *(str(part) for part in first["loc"])])
+        key = ".".join(filter(None, [where, *(str(part) for part in first["loc"])]))
         if first["type"] == "extra_forbidden":
             known = _fields_at(model, first["loc"][:-1])
             hint = _hint(str(first["loc"][-1]), known)
@@ -200,6 +214,11 @@ def read(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
         monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
+        generate=_checked(
+            GenerateStudy,
+            {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
+            "",
+        ),
     )
 
 
