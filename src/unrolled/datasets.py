@@ -253,6 +253,38 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         return {"filepath": self._filepath}
 
 
+class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
+    """SHA-256 of files below a local folder, by their paths there; read only.
+
+    The graph does not know who writes them: a node that asks for digests must take something else
+    that is written with each file, and so runs after it.
+    """
+
+    def __init__(self, *, filepath: str, glob: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the folder `filepath` and which files of it; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self._glob = glob
+        self.metadata = metadata
+
+    def load(self) -> dict[str, str]:
+        """Read every file whole."""
+        folder = Path(self._filepath)
+        return {
+            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(folder.glob(self._glob))
+        }
+
+    def save(self, data: dict[str, str]) -> None:
+        """Refuse: a digest says what lies there."""
+        raise InputError(f"digests of '{self._filepath}' are computed from its files, not saved")
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "glob": self._glob}
+
+
 class TrainedModels(
     AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
 ):
@@ -298,35 +330,3 @@ class TrainedModels(
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "corpus": self._corpus}
-
-
-class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
-    """SHA-256 of files below a local folder, by their paths there; read only.
-
-    The graph does not know who writes them: a node that asks for digests must take something else
-    that is written with each file, and so runs after it.
-    """
-
-    def __init__(self, *, filepath: str, glob: str, metadata: dict[str, Any] | None = None) -> None:
-        """Remember the folder `filepath` and which files of it; `metadata` is free for plugins."""
-        self._filepath = filepath
-        self._glob = glob
-        self.metadata = metadata
-
-    def load(self) -> dict[str, str]:
-        """Read every file whole."""
-        folder = Path(self._filepath)
-        return {
-            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(folder.glob(self._glob))
-        }
-
-    def save(self, data: dict[str, str]) -> None:
-        """Refuse: a digest says what lies there."""
-        raise InputError(f"digests of '{self._filepath}' are computed from its files, not saved")
-
-    def _exists(self) -> bool:
-        return Path(self._filepath).is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "glob": self._glob}

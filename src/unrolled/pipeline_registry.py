@@ -15,6 +15,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": series_job + text_job,
         "forecasting": series_job,
         "text": text_job,
-        "generate": generate.create_pipeline(),
         "monitor": monitor.create_pipeline(),
+        "generate": generate.create_pipeline(),
     }

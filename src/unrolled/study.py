@@ -37,10 +37,10 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "monitor",
     "prompt",
     "length",
     "generate",
-    "monitor",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
@@ -111,8 +111,8 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
-    generate: GenerateStudy
     monitor: MonitorOptions
+    generate: GenerateStudy
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -213,12 +213,12 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
         generate=_checked(
             GenerateStudy,
             {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
             "",
         ),
-        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
     )
 
 

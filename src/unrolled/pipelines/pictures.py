@@ -98,6 +98,23 @@ def leaderboard_bars(leaderboard: pd.DataFrame, protocol: str, metric: str, labe
     return figure, interactive
 
 
+class Picture(NamedTuple):
+    """A drawn picture: the name of its file, without ending, and its bytes."""
+
+    name: str
+    png: bytes
+
+
+class PictureFile(MatplotlibDataset):
+    """A picture that is saved as a figure and loaded as it lies in its PNG file."""
+
+    def load(self) -> Picture:
+        """Read the file whole."""
+        path = self._get_load_path()
+        with self._fs.open(str(path), "rb") as file:
+            return Picture(path.stem, file.read())
+
+
 class Panel(NamedTuple):
     """A text whose characters are coloured by a number each.
 
@@ -211,20 +228,3 @@ def _grid(
         if symbol and place[0] < size:
             letters[place], values[place] = visible(symbol), value
     return letters, values
-
-
-class Picture(NamedTuple):
-    """A drawn picture: the name of its file, without ending, and its bytes."""
-
-    name: str
-    png: bytes
-
-
-class PictureFile(MatplotlibDataset):
-    """A picture that is saved as a figure and loaded as it lies in its PNG file."""
-
-    def load(self) -> Picture:
-        """Read the file whole."""
-        path = self._get_load_path()
-        with self._fs.open(str(path), "rb") as file:
-            return Picture(path.stem, file.read())

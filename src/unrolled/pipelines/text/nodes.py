@@ -26,11 +26,11 @@ COST = ["parameters", "train_seconds"]
 METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
 # Where the loss is looked at by the characters read before it.
 CONTEXTS = (1, 3, 10, 30, 100, 300, 1000)
+BLOCK = 500  # characters compared as one: long enough that neighbours say little of each other
 # Symbols of the test part that are looked at: a passage with its losses; in its beginning what is
 # connected, after so many that were read before; what units are sought in, and how many of them.
 PASSAGE, CONNECTED, CONTEXT, UNITS_READ, UNITS = 600, 80, 500, 10_000, 3
 UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
-BLOCK = 500  # characters compared as one: long enough that neighbours say little of each other
 
 
 def ingest(raw: bytes, options: CorpusOptions, name: str) -> str:
@@ -259,6 +259,27 @@ def write(
     return rows
 
 
+def describe(
+    raw: bytes,
+    documents: Documents,
+    known: dict[str, Any],
+    options: CorpusOptions,
+    name: str,
+    source: str,
+) -> dict[str, Any]:
+    """Say what the data are: where from, which text, under which licence, with its SHA-256."""
+    return {
+        "name": name,
+        "source": source,
+        "licence": options.licence,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "unit": "characters",
+        **{part: sum(map(len, texts)) for part, texts in documents.items()},
+        "documents": sum(map(len, documents.values())),
+        "symbols": Vocabulary.model_validate(known).size,
+    }
+
+
 def look_at_losses(
     losses: npt.NDArray[np.floating[Any]], test_ids: Ids, known: dict[str, Any]
 ) -> pd.DataFrame:
@@ -357,27 +378,6 @@ def _liveliest(feature: npt.NDArray[np.floating[Any]], length: int) -> slice:
     view = np.lib.stride_tricks.sliding_window_view(feature, length)
     first = int(view.std(axis=1).argmax())
     return slice(first, first + length)
-
-
-def describe(
-    raw: bytes,
-    documents: Documents,
-    known: dict[str, Any],
-    options: CorpusOptions,
-    name: str,
-    source: str,
-) -> dict[str, Any]:
-    """Say what the data are: where from, which text, under which licence, with its SHA-256."""
-    return {
-        "name": name,
-        "source": source,
-        "licence": options.licence,
-        "sha256": hashlib.sha256(raw).hexdigest(),
-        "unit": "characters",
-        **{part: sum(map(len, texts)) for part, texts in documents.items()},
-        "documents": sum(map(len, documents.values())),
-        "symbols": Vocabulary.model_validate(known).size,
-    }
 
 
 def protocol(
