@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # The parameter that names a job's data set; other jobs bring their own data.
 DATA_SETS = {"forecasting": "series", "text": "corpus", "monitor": "series"}
+# What the parts of a namespace are below `gradients.networks` and `gradients.matrix`.
+GRADIENTS_TAGS = {"networks": ("variant", "init"), "matrix": ("remedy", "task", "length")}
 DEFAULT_URI = "sqlite:///mlflow.db"
 # Where the workers of this run track; empty where tracking is off. Ours alone, so that a second
 # session in the process can tell a MLFLOW_TRACKING_URI of the user's from one that we set.
@@ -108,12 +110,26 @@ def parent_name(children: Iterable[str], now: datetime) -> str:
     >>> parent_name(["f.gru.seed_0", "f.gru.seed_1", "f.ridge"], datetime(2026, 11, 24, 17, 5))
     'gru 2026-11-24 17:05'
     """
+    children = list(children)
+    if children and job_of(children[0]) == "gradients":
+        return f"{len(children)} networks and batches {now:%Y-%m-%d %H:%M}"
     found = [variant_and_seed(child) for child in children]
     recurrent = dict.fromkeys(variant for variant, seed in found if seed is not None)
     names = list(recurrent or dict.fromkeys(variant for variant, _ in found))
     if len(names) > 3:
         names = [f"{len(names)} {'variants' if recurrent else 'baselines'}"]
     return " ".join(filter(None, ["+".join(names), f"{now:%Y-%m-%d %H:%M}"]))
+
+
+def run_name(namespace: str) -> str:
+    """A readable name of a child run.
+
+    >>> run_name("forecasting.bi_gru.seed_0"), run_name("gradients.matrix.gru.copy.length_50")
+    ('bi_gru seed 0', 'matrix gru copy length 50')
+    """
+    return re.sub(
+        r"\b(seed|length)_(?=\d+$)", r"\1 ", namespace.replace(".", " ").partition(" ")[2]
+    )
 
 
 def data_set_of(job: str, parameters: Mapping[str, Any]) -> str | None:
@@ -123,7 +139,15 @@ def data_set_of(job: str, parameters: Mapping[str, Any]) -> str | None:
 
 
 def child_tags(namespace: str) -> dict[str, str]:
-    """Tags that tell a child run from its siblings."""
+    """Tags that tell a child run from its siblings.
+
+    >>> child_tags("gradients.matrix.gru.adding.length_50")
+    {'kind': 'matrix', 'remedy': 'gru', 'task': 'adding', 'length': '50'}
+    """
+    job, kind, *names = namespace.split(".")
+    if job == "gradients":
+        values = [name.removeprefix("length_") for name in names]
+        return {"kind": kind} | dict(zip(GRADIENTS_TAGS[kind], values, strict=True))
     variant, seed = variant_and_seed(namespace)
     tags = {"variant": variant, "kind": "baseline" if seed is None else "recurrent"}
     return tags if seed is None else tags | {"seed": seed}
@@ -365,7 +389,7 @@ def open_runs(
         for child in children:
             client.create_run(
                 experiment,
-                run_name=" ".join(child.split(".")[1:]).replace("seed_", "seed "),
+                run_name=run_name(child),
                 tags=tags
                 | child_tags(child)
                 | {"unrolled.namespace": child, "mlflow.parentRunId": parent},

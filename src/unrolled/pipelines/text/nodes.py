@@ -74,9 +74,11 @@ def train(
     Returns:
         Its weights, its options and cost, its learning curve.
     """
+    from unrolled.gradients import health
     from unrolled.training import text
 
     began, own = time.perf_counter(), Vocabulary.model_validate(known)
+    curves: list[pd.DataFrame] = []
     weights, history, parameters = text.fit_language_model(
         train_ids,
         validation_ids,
@@ -85,7 +87,9 @@ def train(
         training,
         seed,
         f"{variant} seed {seed}",
+        health.watch(curves),
     )
+    health.warn(f"{variant} seed {seed}", curves, model)
     card = {
         "variant": variant,
         "kind": "recurrent",
