@@ -147,8 +147,7 @@ def test_training_in_bfloat16_learns_as_much_and_keeps_float32_weights(cell, bou
     ids, words = known(LINES, boundaries)
     options = {"model": {"cell": cell, "layers": 2}, "epochs": 20, "learning_rate": 0.02}
     half, whole = (
-        trained(ids, words, **options, precision=precision)
-        for precision in ("bfloat16", "float32")
+        trained(ids, words, **options, precision=precision) for precision in ("bfloat16", "float32")
     )
     assert {tensor.dtype for tensor in half[0].values()} == {torch.float32}
     assert half[1][-1].train_loss == pytest.approx(whole[1][-1].train_loss, rel=0.05)
