@@ -29,8 +29,8 @@ install: $(STAMP)  ## make .venv from the lock
 run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to kedro run
 	$(BIN)/kedro run $(ARGS)
 
-test: lint  ## linters, types, import walls, then every test
-	$(BIN)/pytest -q
+test: lint  ## linters, types, import walls, then every test, on all cores
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(STAMP)  ## formatting, lint, types and import walls, changing nothing
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from kedro.io import AbstractDataset
 from unrolled.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer
 
@@ -244,3 +245,50 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+class TrainedModels(
+    AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
+):
+    """Every language model of a corpus that lies on disk, whichever study trained it; read only."""
+
+    def __init__(
+        self, *, filepath: str, corpus: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Remember where the models lie.
+
+        Args:
+            filepath: local folder with `{variant}/seed_{n}.safetensors` and `.json`.
+            corpus: its name, for the sentence.
+            metadata: free for plugins.
+        """
+        self._filepath, self._corpus = filepath, corpus
+        self.metadata = metadata
+
+    def load(self) -> list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
+        """Read the options of each model, and give a function that loads its weights.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = [
+            (json.loads(path.with_suffix(".json").read_text("utf-8")), path)
+            for path in sorted(Path(self._filepath).glob("*/seed_*.safetensors"))
+            if path.with_suffix(".json").exists()
+        ]
+        if not found:
+            raise InputError(
+                f"corpus '{self._corpus}': no model is trained yet; run kedro run --pipelines=text"
+                f" --params corpus={self._corpus} first"
+            )
+        return [(card, SafetensorsDataset(filepath=str(path)).load) for card, path in found]
+
+    def save(self, data: None) -> None:
+        """Refuse: models are written one by one, where they are trained."""
+        raise InputError(f"models in '{self._filepath}' are read together and never written so")
+
+    def _exists(self) -> bool:
+        return any(Path(self._filepath).glob("*/seed_*.safetensors"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "corpus": self._corpus}

@@ -22,7 +22,7 @@ from unrolled.recurrent.options import LanguageOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
-from unrolled.text.options import CorpusOptions, SampleOptions
+from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
 
 KEYS = (
@@ -36,6 +36,9 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "prompt",
+    "length",
+    "generate",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
@@ -89,6 +92,16 @@ class TextStudy(BaseModel):
     seeds: tuple[int, ...]
 
 
+class GenerateStudy(BaseModel):
+    """What this run writes; the fields are the parameters' own names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str = Field(description="beginning of the text, may be empty")
+    length: int = Field(ge=1, description="characters written at most")
+    generate: WritingOptions
+
+
 class Study(BaseModel):
     """What this run compares, job by job."""
 
@@ -96,6 +109,7 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
+    generate: GenerateStudy
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -104,7 +118,7 @@ def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join([where, *(str(part) for part in first["loc"])])
+        key = ".".join(filter(None, [where, *(str(part) for part in first["loc"])]))
         if first["type"] == "extra_forbidden":
             known = _fields_at(model, first["loc"][:-1])
             hint = _hint(str(first["loc"][-1]), known)
@@ -196,6 +210,11 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        generate=_checked(
+            GenerateStudy,
+            {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
+            "",
+        ),
     )
 
 

@@ -227,7 +227,7 @@ def evaluate(
         -ln p in nats (N,); NaN where nothing is asked for (see `vocabulary.targets`).
     """
     with deterministic(card["seed"], card["training"]["threads"]):
-        return _losses(_restored(weights, card), ids, vocabulary.bos, block)
+        return _losses(restored(weights, card), ids, vocabulary.bos, block)
 
 
 def _mean(net: LanguageModel, ids: Ids, bos: int | None) -> float:
@@ -380,7 +380,7 @@ def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
     anything is read is None; `language_model.select` picks rows of it.
     """
     with deterministic(card["seed"], card["training"]["threads"]):
-        net = _restored(weights, card)
+        net = restored(weights, card)
         layer = net.layer.by_hand()
     cells = [cast("Cell", cast("Manual", block).directions[0]) for block in layer.blocks]
     with torch.no_grad():
@@ -411,7 +411,7 @@ def _lay_out(cell: Cell) -> None:
         cell.weight_hh.data = cell.weight_hh.T.contiguous().T
 
 
-def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+def restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
     """Build the network; draws weights that are thrown away, so only within `deterministic`."""
     net = LanguageModel(
         LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
