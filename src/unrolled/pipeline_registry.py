@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import forecasting, generate, gradients, text
+from unrolled.pipelines import forecasting, generate, gradients, monitor, text
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -16,6 +16,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": series_job + text_job + gradients_job,
         "forecasting": series_job,
         "text": text_job,
+        "monitor": monitor.create_pipeline(),
         "gradients": gradients_job,
         "generate": generate.create_pipeline(),
     }

@@ -21,6 +21,7 @@ from unrolled.errors import InputError
 from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
 from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
+from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
@@ -37,6 +38,7 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "monitor",
     "gradients",
     "prompt",
     "length",
@@ -139,6 +141,7 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
+    monitor: MonitorOptions
     gradients: GradientsStudy
     generate: GenerateStudy
 
@@ -241,6 +244,7 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
         gradients=_gradients(parameters),
         generate=_checked(
             GenerateStudy,
@@ -303,6 +307,13 @@ def _forecasting(
             training=_checked(TrainOptions, training, "training"),
         )
 
+    losses = {variant: contender.training.loss for variant, contender in contenders.items()}
+    if len(set(losses.values())) > 1:
+        found = ", ".join(f"{variant} {loss}" for variant, loss in losses.items())
+        raise InputError(
+            f"variants differ in training.loss ({found}), so their validation losses are on"
+            " different scales and cannot choose a champion; give all one loss"
+        )
     baselines = tuple(map(str, _list_of(parameters, "baselines")))
     for baseline in baselines:
         _known("baselines", baseline, sorted(BASELINES))
@@ -415,6 +426,7 @@ def as_parameters(study: Study) -> dict[str, Any]:
             "corpus": text.corpus.model_dump(mode="json"),
             "samples": text.samples.model_dump(mode="json"),
         },
+        "monitor": {"options": study.monitor.model_dump(mode="json")},
         "gradients": _by_cell(study.gradients),
     }
 
@@ -444,7 +456,11 @@ def _by_cell(study: GradientsStudy) -> dict[str, Any]:
 
 
 def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": study.name, "seeds": list(study.seeds)}
+    found: dict[str, Any] = {
+        "name": study.name,
+        "source": study.source,
+        "seeds": list(study.seeds),
+    }
     found |= {baseline: {"variant": baseline} for baseline in study.baselines}
     for variant, contender in study.contenders.items():
         seeds = {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}

@@ -2,7 +2,7 @@
 
 Nothing here holds state, since `ParallelRunner` starts anew in each worker process: a worker finds
 its run again by the tags that the main process gave it. What a node's output means to MLflow stands
-in the catalog, as `metadata: {mlflow: {log: metrics | history | artifact}}`.
+in the catalog, as `metadata: {mlflow: {log: metrics | history | artifact | input}}`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # The parameter that names a job's data set; other jobs bring their own data.
-DATA_SETS = {"forecasting": "series", "text": "corpus"}
+DATA_SETS = {"forecasting": "series", "text": "corpus", "monitor": "series"}
 # What the parts of a namespace are below `gradients.networks` and `gradients.matrix`.
 GRADIENTS_TAGS = {"networks": ("variant", "init"), "matrix": ("remedy", "task", "length")}
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -43,6 +43,7 @@ URI_VARIABLE = "UNROLLED_TRACKING_URI"
 RAN_TAG = "kedro.node."
 # MLflow's limits for one call and one value.
 METRICS_A_CALL, PARAMS_A_CALL, PARAM_LENGTH, TAG_LENGTH, ERROR_LENGTH = 1000, 100, 6000, 200, 500
+DIGEST_LENGTH = 36
 FILE_CLOCK_MS = 1000  # file times are coarser than MLflow's
 
 
@@ -211,7 +212,7 @@ def history_of(frame: object) -> list[Curve]:
         return []
     return [
         Curve(str(column), float(value), int(epoch))
-        for column in frame.select_dtypes("number").columns.drop("epoch", errors="ignore")
+        for column in frame.select_dtypes("number").columns.drop(["epoch", "seed"], errors="ignore")
         for epoch, value in zip(frame["epoch"], frame[column], strict=True)
         if _is_number(value)
     ]
@@ -415,6 +416,31 @@ def log_node(
     for some_metrics in _chunks(metrics, METRICS_A_CALL):
         client.log_batch(run_id, metrics=some_metrics)
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def log_input(client: MlflowClient, run_id: str, data: Mapping[str, Any]) -> None:
+    """Log a data set as an input of a run.
+
+    Args:
+        client: of the server.
+        run_id: the run, a job's parent.
+        data: `name`, `source`, `sha256` (MLflow keeps as much of it as it has room for), all else
+            as the data set's profile; `columns`, where it has them, as its schema.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    own = ("name", "source", "sha256", "columns")
+    columns = [{"name": name, "type": kind} for name, kind in data.get("columns", {}).items()]
+    dataset = Dataset(
+        name=data["name"],
+        digest=data["sha256"][:DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": data["source"]}),
+        schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
+        profile=json.dumps({key: value for key, value in data.items() if key not in own}),
+    )
+    tag = InputTag("mlflow.data.context", "training")
+    client.log_inputs(run_id, datasets=[DatasetInput(dataset, [tag])])
 
 
 def upload_files(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:

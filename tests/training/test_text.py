@@ -178,6 +178,19 @@ def test_two_symbols_are_enough_to_train_and_to_score():
 # --- training ---
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("boundaries", [False, True])
+def test_training_in_bfloat16_learns_as_much_and_keeps_float32_weights(cell, boundaries):
+    ids, words = known(LINES, boundaries)
+    options = {"model": {"cell": cell, "layers": 2}, "epochs": 20, "learning_rate": 0.02}
+    half, whole = (
+        trained(ids, words, **options, precision=precision) for precision in ("bfloat16", "float32")
+    )
+    assert {tensor.dtype for tensor in half[0].values()} == {torch.float32}
+    assert half[1][-1].train_loss == pytest.approx(whole[1][-1].train_loss, rel=0.05)
+    assert half[1][-1].train_loss != whole[1][-1].train_loss
+
+
 def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monkeypatch):
     # Each mark comes again as a capital after four dots: chunks of three never hold both.
     rng = np.random.default_rng(0)

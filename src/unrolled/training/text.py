@@ -150,9 +150,12 @@ def _fit(
             group["lr"] = rate
         x, y, lengths = _chunk(train, streams, at, steps)
         net.train()
-        logits, state = net(x, state, lengths)
+        with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bfloat16"):
+            logits, state = net(x, state, lengths)
         state = tuple(tensor.detach() for tensor in state)
-        loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED)
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1).float(), y.flatten(), ignore_index=IGNORED
+        )
         optimiser.zero_grad()
         loss.backward()
         norms.append(float(nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)))
