@@ -11,7 +11,7 @@ export DO_NOT_TRACK := true
 export KEDRO_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install run test lint format viz ui lock notebooks-strip clean distclean
+.PHONY: help install run matrix test lint format viz ui lock notebooks-strip clean distclean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ install: $(STAMP)  ## make .venv from the lock
 
 run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to kedro run
 	$(BIN)/kedro run $(ARGS)
+
+matrix: $(STAMP)  ## every remedy against vanishing gradients; again to go on if it was stopped
+	$(BIN)/kedro run --env full --pipelines=gradients --runner ParallelRunner --only-missing-outputs
 
 test: lint  ## linters, types, import walls, then every test, on all cores
 	$(BIN)/pytest -q -n auto --dist worksteal

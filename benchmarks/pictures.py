@@ -21,6 +21,7 @@ PICTURES = {
     "error_by_step": "forecasting/airline/error_by_step",
     "inside": "forecasting/airline/lstm/seed_0.inside",
     "text_units": "text/tang/gru/seed_0.units",
+    "flow": "gradients/flow",
 }
 
 

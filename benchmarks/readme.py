@@ -1,7 +1,8 @@
 """Rewrite the README's tables of benchmarks from the last full results.
 
-A table stands between `<!-- benchmark:NAME -->` and `<!-- /benchmark:NAME -->`, the leaderboard that
-`benchmarks/forecasting.py` kept between `<!-- leaderboard -->` and `<!-- /leaderboard -->`.
+A table stands between `<!-- benchmark:NAME -->` and `<!-- /benchmark:NAME -->`, what
+`benchmarks/forecasting.py` and `benchmarks/gradients.py` kept of a run between `<!-- leaderboard -->`
+and `<!-- /leaderboard -->`, and `<!-- remedies -->` and `<!-- /remedies -->`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from _table import HEADINGS, RESULTS, cells
 
 README = Path(__file__).parents[1] / "README.md"
-_BOARD = re.compile(r"(<!-- leaderboard -->\n).*?(<!-- /leaderboard -->)", re.DOTALL)
+_TEXT = re.compile(r"(<!-- (leaderboard|remedies) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- benchmark:(\w+) -->\n).*?(<!-- /benchmark:\2 -->)", re.DOTALL)
 
 
@@ -43,12 +44,13 @@ def filled(text: str, results: Path) -> str:
         saved = json.loads(path.read_text(encoding="utf-8"))
         return found[1] + markdown(saved) + found[3]
 
-    text = _TABLE.sub(table, text)
-    board = results / "leaderboard.txt"
-    if not board.exists():
-        return text
-    block = f"```text\n{board.read_text(encoding='utf-8')}```\n"
-    return _BOARD.sub(lambda found: found[1] + block + found[2], text)
+    def printed(found: re.Match[str]) -> str:
+        path = results / f"{found[2]}.txt"
+        if not path.exists():
+            return found[0]
+        return f"{found[1]}```text\n{path.read_text(encoding='utf-8')}```\n{found[3]}"
+
+    return _TEXT.sub(printed, _TABLE.sub(table, text))
 
 
 def main(readme: Path = README, results: Path = RESULTS) -> None:
