@@ -291,7 +291,7 @@ def _panels(
 ) -> tuple[Figure, list[Axes], go.Figure]:
     """An empty picture of several panels side by side, on one scale from bottom to top."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    said = textwrap.fill(protocol, int(12 * width))  # about as many letters
+    said = textwrap.fill(protocol, int(10 * width))  # about as many letters
     figure.suptitle(f"{title}\n{said}", fontsize="small")
     panels = list(figure.subplots(1, len(names), sharey=True, squeeze=False)[0])
     interactive = make_subplots(
