@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from _table import RESULTS, Row, main
-from unrolled.hooks import as_text, verdict
+from unrolled.pipelines.leaderboard import as_text, verdict
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPORTS = PROJECT / "data/08_reporting/forecasting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -96,14 +97,23 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     The path may be local or any URL that fsspec reads.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        remedy: str = "put a .csv or .parquet with the columns unique_id, ds, y into"
+        " data/01_raw/series, or name its path in conf/base/parameters/series.yml",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Remember where the data lie.
 
         Args:
             filepath: path or URL of a `.csv` or `.parquet` file or of a folder of parquet parts.
+            remedy: what to do where there is no such file.
             metadata: free for plugins.
         """
         self._filepath = filepath
+        self._remedy = remedy
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -125,11 +135,7 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
                 " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
             ) from error
         if frame is None:
-            raise InputError(
-                f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
-                " columns unique_id, ds, y into data/01_raw/series, or name its path in"
-                " conf/base/parameters/series.yml"
-            )
+            raise InputError(f"series file '{self._filepath}' does not exist; {self._remedy}")
         if frame.empty:
             raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
         return frame
@@ -245,6 +251,38 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
+    """SHA-256 of files below a local folder, by their paths there; read only.
+
+    The graph does not know who writes them: a node that asks for digests must take something else
+    that is written with each file, and so runs after it.
+    """
+
+    def __init__(self, *, filepath: str, glob: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the folder `filepath` and which files of it; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self._glob = glob
+        self.metadata = metadata
+
+    def load(self) -> dict[str, str]:
+        """Read every file whole."""
+        folder = Path(self._filepath)
+        return {
+            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(folder.glob(self._glob))
+        }
+
+    def save(self, data: dict[str, str]) -> None:
+        """Refuse: a digest says what lies there."""
+        raise InputError(f"digests of '{self._filepath}' are computed from its files, not saved")
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "glob": self._glob}
 
 
 class TrainedModels(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
 from unrolled.errors import InputError
+from unrolled.pipelines.champion import sentence
+from unrolled.pipelines.leaderboard import as_text, verdict
 from unrolled.tracking import (
     Curve,
     choose_uri,
@@ -19,6 +20,7 @@ from unrolled.tracking import (
     history_of,
     local_file,
     log_as,
+    log_input,
     log_node,
     metrics_of,
     namespaces_of,
@@ -95,6 +97,8 @@ class TrackingHooks:
                     curves += metrics_of(value)
                 elif kind == "history":
                     curves += history_of(value)
+                elif kind == "input":
+                    log_input(client_of(uri), run, value)
             log_node(client_of(uri), run, params, curves, {ran_tag(node, namespace): "ran"})
 
     @hook_impl
@@ -143,64 +147,28 @@ class LeaderboardHooks:
             protocol = name.replace("leaderboard", "protocol")
             title = catalog.load(protocol) if protocol in pipeline.all_outputs() else name
             print(f"\n{title}\n\n{as_text(board)}\n\n{verdict(board)}")
+            champion = name.replace("leaderboard", "champion")
+            if champion in pipeline.all_outputs():
+                print(sentence(catalog.load(champion)))
             if path is not None:
                 print(f"Report, with plots: {shown(path.parent)}")
-        if names:
+        _print_remedies(pipeline, catalog)
+        if names or "gradients.summary" in pipeline.all_outputs():
             print("The graph: make viz. The runs in MLflow: make ui.")
 
 
-def as_text(board: pd.DataFrame) -> str:
-    """A leaderboard as aligned text: words left, numbers right, four digits each, `-` for none.
-
-    >>> print(as_text(pd.DataFrame({"variant": ["gru", "ridge"], "mase": [0.51234, float("nan")]})))
-    variant    mase
-    gru      0.5123
-    ridge         -
-    """
-    columns = []
-    for name in board:
-        numbers = pd.api.types.is_numeric_dtype(board[name])
-        cells = [str(name), *map(_cell, board[name])]
-        width = max(map(len, cells))
-        columns.append([cell.rjust(width) if numbers else cell.ljust(width) for cell in cells])
-    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
-
-
-def _cell(value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
-        return "-"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
-
-
-def verdict(board: pd.DataFrame) -> str:
-    """Whether the best recurrent network beats the best baseline, in a sentence.
-
-    The board is sorted by the metric whose spread over seeds it holds as `{metric}_std`; a lead
-    smaller than that spread is none.
-
-    >>> row = {"variant": "gru", "kind": "recurrent", "mase": 0.95, "mase_std": 0.1}
-    >>> verdict(pd.DataFrame([row, {"variant": "ridge", "kind": "baseline", "mase": 1.0}]))
-    'A draw: gru 0.95 and the baseline ridge 1 differ by less than the spread over seeds, 0.1.'
-    """
-    metric = next(str(name) for name in board if str(name).endswith("_std")).removesuffix("_std")
-    best = {row["kind"]: row for row in reversed(board.to_dict("records"))}
-    if "baseline" not in best:
-        return f"Best: {best['recurrent']['variant']}. No baseline was asked for."
-    network, baseline = best["recurrent"], best["baseline"]
-    ours = f"{network['variant']} {_cell(network[metric])}"
-    theirs = f"the baseline {baseline['variant']} {_cell(baseline[metric])}"
-    lead, spread = baseline[metric] - network[metric], network[f"{metric}_std"]
-    if abs(lead) < spread:
-        return (
-            f"A draw: {ours} and {theirs} differ by less than the spread over seeds,"
-            f" {_cell(spread)}."
-        )
-    if lead > 0:
-        return f"{ours} beats every baseline; the best of them is {theirs}."
-    more = " It has not been trained enough." if metric == "bits_per_char" else ""
-    return f"No recurrent network beats {theirs}; the best of them is {ours}.{more}"
+def _print_remedies(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Print what the gradients job found: the table of remedies, and their sentences."""
+    if not {"gradients.summary", "gradients.verdicts"} <= pipeline.all_outputs():
+        return
+    print(
+        f"\n{catalog.load('gradients.protocol')}\n\n{as_text(catalog.load('gradients.summary'))}\n"
+    )
+    for row in catalog.load("gradients.verdicts").itertuples():
+        print(f"{row.cures} {row.leaves}")
+    path = local_file(catalog, "gradients.summary")
+    if path is not None:
+        print(f"Report, with plots: {shown(path.parent)}")
 
 
 def shown(path: Path) -> str:

@@ -18,8 +18,10 @@ from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import InputError
-from unrolled.recurrent.options import LanguageOptions, ModelOptions
+from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
+from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
+from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
@@ -36,11 +38,24 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "monitor",
+    "gradients",
     "prompt",
     "length",
     "generate",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
+GRADIENTS_KEYS = (
+    "name",
+    "theory",
+    "variants",
+    "inits",
+    "remedies",
+    "tasks",
+    "lengths",
+    "seeds",
+    "training",
+)
 SERIES_FOLDER = Path("data/01_raw/series")
 CORPORA_FOLDER = Path("data/01_raw/corpora")
 
@@ -92,6 +107,23 @@ class TextStudy(BaseModel):
     seeds: tuple[int, ...]
 
 
+class GradientsStudy(BaseModel):
+    """What this run measures of gradients."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="folder of the outputs, so that a larger study has its own")
+    theory: TheoryOptions
+    networks: dict[str, dict[str, LayerOptions]] = Field(
+        description="by variant and init; default is the variant's own"
+    )
+    remedies: tuple[str, ...]
+    tasks: tuple[str, ...]
+    lengths: tuple[int, ...] = Field(description="T of the tasks, steps")
+    training: MatrixOptions
+    seeds: tuple[int, ...]
+
+
 class GenerateStudy(BaseModel):
     """What this run writes; the fields are the parameters' own names."""
 
@@ -109,6 +141,8 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
+    monitor: MonitorOptions
+    gradients: GradientsStudy
     generate: GenerateStudy
 
 
@@ -210,6 +244,8 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
+        gradients=_gradients(parameters),
         generate=_checked(
             GenerateStudy,
             {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
@@ -224,13 +260,14 @@ def _refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> N
             raise InputError(f"parameter '{where}{key}' is unknown; {_hint(str(key), known)}")
 
 
-def _name(parameters: dict[str, Any], key: str) -> str:
-    """The name of a data set, which becomes part of file names."""
+def _name(parameters: dict[str, Any], key: str, where: str = "") -> str:
+    """The name of a data set or study, which becomes part of file names."""
     name = str(parameters.get(key, ""))
     if not re.fullmatch(r"\w[\w.-]*", name):
+        path = "" if where else f"; give a path by {key}_options.NAME.path"
         raise InputError(
-            f"parameter '{key}' is {name!r}; expected a name of letters, digits, '_', '-' and '.',"
-            f" since output files bear it; give a path by {key}_options.NAME.path"
+            f"parameter '{where}{key}' is {name!r}; expected a name of letters, digits, '_', '-'"
+            f" and '.', since output files bear it{path}"
         )
     return name
 
@@ -270,6 +307,13 @@ def _forecasting(
             training=_checked(TrainOptions, training, "training"),
         )
 
+    losses = {variant: contender.training.loss for variant, contender in contenders.items()}
+    if len(set(losses.values())) > 1:
+        found = ", ".join(f"{variant} {loss}" for variant, loss in losses.items())
+        raise InputError(
+            f"variants differ in training.loss ({found}), so their validation losses are on"
+            " different scales and cannot choose a champion; give all one loss"
+        )
     baselines = tuple(map(str, _list_of(parameters, "baselines")))
     for baseline in baselines:
         _known("baselines", baseline, sorted(BASELINES))
@@ -318,6 +362,60 @@ def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> Text
     )
 
 
+def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
+    section, where = parameters.get("gradients", {}), "gradients."
+    _refuse_unknown(section, GRADIENTS_KEYS, where)
+    training = _checked(MatrixOptions, section.get("training", {}), f"{where}training")
+    entries = parameters.get("variant_options", {})
+    chosen = {
+        key: tuple(map(str, _list_of(section, key, where)))
+        for key in ("variants", "inits", "remedies", "tasks")
+    }
+    for key, known in (
+        ("variants", sorted(set(entries) - {"defaults"})),
+        ("remedies", list(REMEDIES)),
+        ("tasks", list(TASK_NAMES)),
+    ):
+        for value in chosen[key]:
+            _known(f"{where}{key}", value, known)
+    for remedy in chosen["remedies"]:
+        base = REMEDIES[remedy].base
+        if base not in chosen["remedies"]:
+            raise InputError(
+                f"parameter 'gradients.remedies' lists '{remedy}' without '{base}', the network"
+                f" that it is compared with; add '{base}'"
+            )
+    lengths = _list_of(section, "lengths", where)
+    for length in lengths:
+        if not (str(length).isdigit() and int(length) > 1):
+            raise InputError(
+                f"parameter 'gradients.lengths' lists {length!r}; expected whole numbers from 2"
+            )
+    return GradientsStudy(
+        name=_name(section, "name", where),
+        theory=_checked(TheoryOptions, section.get("theory", {}), f"{where}theory"),
+        networks={
+            variant: {
+                init: _layer(entries[variant] or {}, init, training.hidden, variant)
+                for init in chosen["inits"]
+            }
+            for variant in chosen["variants"]
+        },
+        remedies=chosen["remedies"],
+        tasks=chosen["tasks"],
+        lengths=tuple(map(int, lengths)),
+        training=training,
+        seeds=_seeds(_list_of(section, "seeds", where), "gradients.seeds"),
+    )
+
+
+def _layer(entry: dict[str, Any], init: str, hidden: int, variant: str) -> LayerOptions:
+    """The recurrent layer of a variant, all that a gradient goes back through; default: its own."""
+    own = {key: value for key, value in entry.items() if key in LayerOptions.model_fields}
+    options = own | {"hidden": hidden} | ({} if init == "default" else {"init": init})
+    return _checked(LayerOptions, options, f"variant_options.{variant}")
+
+
 def as_parameters(study: Study) -> dict[str, Any]:
     """The resolved options, laid out as the namespaced nodes ask for them."""
     series, text = study.forecasting, study.text
@@ -328,11 +426,41 @@ def as_parameters(study: Study) -> dict[str, Any]:
             "corpus": text.corpus.model_dump(mode="json"),
             "samples": text.samples.model_dump(mode="json"),
         },
+        "monitor": {"options": study.monitor.model_dump(mode="json")},
+        "gradients": _by_cell(study.gradients),
+    }
+
+
+def _by_cell(study: GradientsStudy) -> dict[str, Any]:
+    """Options of the networks looked at, and of every batch of the matrix."""
+    return study.model_dump(mode="json", include={"name", "theory", "training", "seeds"}) | {
+        "length": max(study.lengths),
+        "networks": {
+            variant: {
+                init: {"variant": variant, "layer": layer.model_dump(mode="json")}
+                for init, layer in by_init.items()
+            }
+            for variant, by_init in study.networks.items()
+        },
+        "matrix": {
+            remedy: {
+                task: {
+                    f"length_{length}": {"remedy": remedy, "task": task, "length": length}
+                    for length in study.lengths
+                }
+                for task in study.tasks
+            }
+            for remedy in study.remedies
+        },
     }
 
 
 def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": study.name, "seeds": list(study.seeds)}
+    found: dict[str, Any] = {
+        "name": study.name,
+        "source": study.source,
+        "seeds": list(study.seeds),
+    }
     found |= {baseline: {"variant": baseline} for baseline in study.baselines}
     for variant, contender in study.contenders.items():
         seeds = {f"seed_{seed}": {"variant": variant, "seed": seed} for seed in study.seeds}
@@ -387,6 +515,7 @@ def resolve(key: str) -> str:
     """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
     series, text = current().forecasting, current().text
     return {
+        "gradients": current().gradients.name,
         "series": series.name,
         "series_source": series.source,
         "corpus": text.name,

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
+from kedro_datasets.matplotlib import MatplotlibDataset
 from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -95,6 +96,23 @@ def leaderboard_bars(leaderboard: pd.DataFrame, protocol: str, metric: str, labe
         marker={"color": np.where(board["kind"] == "recurrent", "#1f77b4", "#cccccc")},
     )
     return figure, interactive
+
+
+class Picture(NamedTuple):
+    """A drawn picture: the name of its file, without ending, and its bytes."""
+
+    name: str
+    png: bytes
+
+
+class PictureFile(MatplotlibDataset):
+    """A picture that is saved as a figure and loaded as it lies in its PNG file."""
+
+    def load(self) -> Picture:
+        """Read the file whole."""
+        path = self._get_load_path()
+        with self._fs.open(str(path), "rb") as file:
+            return Picture(path.stem, file.read())
 
 
 class Panel(NamedTuple):

@@ -59,6 +59,27 @@ def score_by_step(backtest: pd.DataFrame, history: pd.DataFrame, season: int) ->
     return _mean_over_series(_per_series(backtest, history, season)).reset_index()
 
 
+def loss_by_cutoff(
+    backtest: pd.DataFrame, history: pd.DataFrame, season: int, metric: str
+) -> pd.DataFrame:
+    """Loss of every variant at every cutoff, for a paired test.
+
+    Args:
+        backtest: as for `score`, but of several variants and seeds.
+        history: as for `score`.
+        season: as for `score`.
+        metric: `mase`, or `mae` for absolute errors as they are.
+
+    Returns:
+        One row a cutoff in rising order, one column a variant: means over steps, seeds and series.
+    """
+    losses = backtest.assign(loss=(backtest["y"] - backtest["y_hat"]).abs())
+    if metric == "mase":
+        scale = _inverse_scale(history, backtest["unique_id"].unique(), season)
+        losses["loss"] *= losses["unique_id"].map(scale)
+    return losses.pivot_table(index="cutoff", columns="variant", values="loss", aggfunc="mean")
+
+
 def _per_series(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> pd.DataFrame:
     """Return the four metrics by `step` and `unique_id` (the index)."""
     keys = ["step", "unique_id"]

@@ -25,6 +25,7 @@ class SeriesOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str | None = Field(None, description="file, folder of parquet parts, or URL")
+    licence: str | None = Field(None, description="of the data, for report and model card")
     generator: Literal["sine", "mackey_glass"] | None = Field(
         None, description="generate the series instead of reading it"
     )

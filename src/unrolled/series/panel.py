@@ -6,6 +6,7 @@ A panel holds one or many series, sorted by series and time, every series on a r
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import Any
 
@@ -50,6 +51,12 @@ def tidy(raw: pd.DataFrame, columns: Columns, fill: Fill, season: int, name: str
         for key, group in panel.groupby("unique_id", sort=False)
     ]
     return pd.concat(filled, ignore_index=True)
+
+
+def digest(panel: pd.DataFrame) -> str:
+    """SHA-256 of a panel's rows in their order, whichever file they came from."""
+    rows = pd.util.hash_pandas_object(panel[PANEL_COLUMNS], index=False)
+    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
 
 
 def _select(raw: pd.DataFrame, columns: Columns, name: str) -> pd.DataFrame:

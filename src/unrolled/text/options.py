@@ -14,6 +14,7 @@ class CorpusOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str | None = Field(None, description="text file")
+    licence: str | None = Field(None, description="of the data, for report and model card")
     encoding: str = Field("utf-8", description="the file's encoding, by its name in Python")
     undecodable: Literal["error", "drop"] = Field(
         "error", description="what to do about bytes that are no text in this encoding"

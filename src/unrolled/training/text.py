@@ -31,7 +31,7 @@ from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.layer import Manual
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
-from unrolled.training.loop import deterministic
+from unrolled.training.loop import WATCHED, Watch, deterministic, parameters
 from unrolled.training.options import TextTrainOptions
 
 Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
@@ -61,6 +61,7 @@ class Evaluation:
         gradient_norm: mean L2 norm before clipping since the row before.
         clipped: share of the steps since then whose gradient was clipped.
         learning_rate: of the last step.
+        update_ratio: this and what follows: see `gradients.health.watch`; NaN where not watched.
     """
 
     step: int
@@ -70,6 +71,9 @@ class Evaluation:
     gradient_norm: float
     clipped: float
     learning_rate: float
+    update_ratio: float = math.nan
+    saturated_share: float = math.nan
+    gradient_at_lag: float = math.nan
 
 
 def fit_language_model(
@@ -80,6 +84,7 @@ def fit_language_model(
     training: TextTrainOptions,
     seed: int,
     label: str = "model",
+    watch: Watch | None = None,
 ) -> tuple[dict[str, Tensor], list[Evaluation], int]:
     """Fit one variant with one seed.
 
@@ -91,6 +96,7 @@ def fit_language_model(
         training: how it is trained.
         seed: of the first weights, the order of documents and the dropouts.
         label: names the model in the progress bar and in errors.
+        watch: measures the health of the network at each evaluation.
 
     Returns:
         Weights, learning curve, number of parameters.
@@ -100,7 +106,7 @@ def fit_language_model(
     """
     with deterministic(seed, training.threads):
         net = LanguageModel(model, vocabulary.size)
-        history = _fit(net, train, validation, vocabulary.bos, training, label)
+        history = _fit(net, train, validation, vocabulary.bos, training, label, watch)
     return net.state_dict(), history, parameter_count(net)
 
 
@@ -118,6 +124,7 @@ def _fit(
     bos: int | None,
     training: TextTrainOptions,
     label: str,
+    watch: Watch | None,
 ) -> list[Evaluation]:
     optimiser = torch.optim.AdamW(
         net.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -152,6 +159,7 @@ def _fit(
         optimiser.zero_grad()
         loss.backward()
         norms.append(float(nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)))
+        before = parameters(net) if watch and step in due else torch.empty(0)
         optimiser.step()
         losses.append(float(loss.detach()))
         symbols.append(int((y != IGNORED).sum()))
@@ -161,6 +169,7 @@ def _fit(
         if step not in due:
             continue
         score = math.nan if validation is None else _mean(net, validation, bos)
+        net.eval()
         history.append(
             Evaluation(
                 step=step,
@@ -170,6 +179,7 @@ def _fit(
                 gradient_norm=float(np.mean(norms)),
                 clipped=float(np.mean(np.array(norms) > training.clip_norm)),
                 learning_rate=rate,
+                **(watch(net, x[:, :WATCHED], before) if watch else {}),
             )
         )
         bar.set_postfix(train=f"{history[-1].train_loss:.4f}", validation=f"{score:.4f}")

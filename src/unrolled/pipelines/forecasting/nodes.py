@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.pipelines.champion import crown, metric_of
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, panel, scaling, splits, windows
 from unrolled.series.baselines import BASELINES, Task
 from unrolled.series.generators import GENERATORS
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import digest
 from unrolled.series.windows import starts
 from unrolled.training.options import TrainOptions
 
@@ -77,13 +79,17 @@ def train(
     Returns:
         Its weights, its options and cost, its learning curve.
     """
+    from unrolled.gradients import health
     from unrolled.training import forecasting
     from unrolled.training.loop import kept_epoch
 
-    began = time.perf_counter()
+    began, label = time.perf_counter(), f"{variant} seed {seed}"
+    curves: list[pd.DataFrame] = []
     weights, history, parameters = forecasting.fit_forecaster(
-        np.array(values), windows, series, model, training, seed, f"{variant} seed {seed}"
+        np.array(values), windows, series, model, training, seed, label, health.watch(curves)
     )
+    if model.attention == "none":  # which is a way past the recurrence
+        health.warn(label, curves, model)
     card = {
         "variant": variant,
         "kind": "recurrent",
@@ -95,6 +101,7 @@ def train(
         "horizon": series.horizon,
         "parameters": parameters,
         "epoch": kept_epoch(history, training),
+        "validation_loss": history[kept_epoch(history, training) - 1].validation_loss,
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).assign(variant=variant, seed=seed)
@@ -215,6 +222,24 @@ def _history(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def describe(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, name: str, source: str
+) -> dict[str, Any]:
+    """Say what the data are: where from, which rows, under which licence, with their SHA-256."""
+    return {
+        "name": name,
+        "source": source or f"generated: {series.generator}",
+        "licence": series.licence or ("none needed" if series.generator else None),
+        "sha256": digest(panel),
+        "unit": "rows",
+        **{part: int(borders[part].sum()) for part in ("train", "validation", "test")},
+        "columns": {column: str(kind) for column, kind in panel.dtypes.items()},
+        "series": len(borders),
+        "first": str(panel["ds"].min()).removesuffix(" 00:00:00"),
+        "last": str(panel["ds"].max()).removesuffix(" 00:00:00"),
+    }
+
+
 def protocol(
     panel: pd.DataFrame,
     borders: pd.DataFrame,
@@ -265,3 +290,24 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     order = "mase" if board["mase"].notna().all() else "mae"
     columns = ["variant", "kind", "seeds", "parameters", *METRICS, "mase_std", "train_seconds"]
     return board.sort_values(order, kind="stable").reset_index()[columns]
+
+
+def champion(
+    choice: dict[str, Any],
+    leaderboard: pd.DataFrame,
+    backtest: pd.DataFrame,
+    digests: dict[str, str],
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    name: str,
+) -> dict[str, Any]:
+    """Set the network that validation chose beside the best baseline, cutoff by cutoff."""
+    history, metric = _history(panel, borders), metric_of(leaderboard)
+    own = backtest[
+        (backtest["variant"] == choice["variant"]) & (backtest["seed"] == choice["seed"])
+    ]
+    seed_score = metrics.score(own, history, series.season)[metric]
+    losses = metrics.loss_by_cutoff(backtest, history, series.season, metric)
+    found = crown(choice, leaderboard, seed_score, losses, series.horizon, digests)
+    return {"job": "forecasting", "data_set": name, **found}

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
+from unrolled.pipelines import champion
 from unrolled.pipelines.forecasting import nodes, report
 from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
+from unrolled.pipelines.reporting import reporting
 from unrolled.recurrent.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -173,8 +175,15 @@ def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
             name="plot_leaderboard",
         ),
     ]
+    pictures = [output for plot in plots for output in plot.outputs if output.endswith(".png")]
     return Pipeline(
         [
+            Node(
+                nodes.describe,
+                ["panel", "borders", "params:series", "params:name", "params:source"],
+                "data",
+                name="describe",
+            ),
             Node(
                 nodes.protocol,
                 ["panel", "borders", "params:series", "params:name", "params:seeds"],
@@ -205,6 +214,28 @@ def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
                 "leaderboard",
                 name="leaderboard",
             ),
+            Node(
+                champion.choose,
+                [f"{run}.options" for run in runs],
+                "choice",
+                name="choose_champion",
+            ),
+            Node(
+                nodes.champion,
+                [
+                    "choice",
+                    "leaderboard",
+                    "backtest",
+                    "digests",
+                    "panel",
+                    "borders",
+                    "params:series",
+                    "params:name",
+                ],
+                "champion",
+                name="champion",
+            ),
             *plots,
+            *reporting(pictures),
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from dataclasses import asdict
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.pipelines.champion import crown
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
@@ -24,6 +26,7 @@ COST = ["parameters", "train_seconds"]
 METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
 # Where the loss is looked at by the characters read before it.
 CONTEXTS = (1, 3, 10, 30, 100, 300, 1000)
+BLOCK = 500  # characters compared as one: long enough that neighbours say little of each other
 # Symbols of the test part that are looked at: a passage with its losses; in its beginning what is
 # connected, after so many that were read before; what units are sought in, and how many of them.
 PASSAGE, CONNECTED, CONTEXT, UNITS_READ, UNITS = 600, 80, 500, 10_000, 3
@@ -71,9 +74,11 @@ def train(
     Returns:
         Its weights, its options and cost, its learning curve.
     """
+    from unrolled.gradients import health
     from unrolled.training import text
 
     began, own = time.perf_counter(), Vocabulary.model_validate(known)
+    curves: list[pd.DataFrame] = []
     weights, history, parameters = text.fit_language_model(
         train_ids,
         validation_ids,
@@ -82,7 +87,9 @@ def train(
         training,
         seed,
         f"{variant} seed {seed}",
+        health.watch(curves),
     )
+    health.warn(f"{variant} seed {seed}", curves, model)
     card = {
         "variant": variant,
         "kind": "recurrent",
@@ -180,6 +187,30 @@ def loss_by_context(
     return pd.DataFrame(rows, columns=["variant", "context", "nats_per_char", "characters"])
 
 
+def loss_by_block(
+    losses: npt.NDArray[np.floating[Any]],
+    card: dict[str, Any],
+    test_ids: Ids,
+    known: dict[str, Any],
+) -> pd.DataFrame:
+    """Losses summed over blocks of the test part, in its order.
+
+    Returns:
+        `variant, seed` (empty for a baseline), `block`, `nats`, `characters`.
+    """
+    asked = losses[vocabulary.targets(test_ids, Vocabulary.model_validate(known))]
+    firsts = np.arange(0, len(asked), BLOCK)
+    return pd.DataFrame(
+        {
+            "variant": card["variant"],
+            "seed": pd.array([card.get("seed")] * len(firsts), dtype="Int64"),
+            "block": np.arange(len(firsts)),
+            "nats": np.add.reduceat(asked, firsts, dtype=np.float64),
+            "characters": np.diff(np.append(firsts, len(asked))),
+        }
+    )
+
+
 def write(
     weights: dict[str, Any],
     card: dict[str, Any],
@@ -230,6 +261,27 @@ def write(
                 }
             )
     return rows
+
+
+def describe(
+    raw: bytes,
+    documents: Documents,
+    known: dict[str, Any],
+    options: CorpusOptions,
+    name: str,
+    source: str,
+) -> dict[str, Any]:
+    """Say what the data are: where from, which text, under which licence, with its SHA-256."""
+    return {
+        "name": name,
+        "source": source,
+        "licence": options.licence,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "unit": "characters",
+        **{part: sum(map(len, texts)) for part, texts in documents.items()},
+        "documents": sum(map(len, documents.values())),
+        "symbols": Vocabulary.model_validate(known).size,
+    }
 
 
 def look_at_losses(
@@ -367,3 +419,23 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     columns = ["variant", "kind", "seeds", "parameters", *METRICS]
     columns += ["bits_per_char_std", "train_seconds"]
     return board.sort_values("bits_per_char", kind="stable").reset_index()[columns]
+
+
+def champion(
+    choice: dict[str, Any],
+    leaderboard: pd.DataFrame,
+    loss_by_block: pd.DataFrame,
+    digests: dict[str, str],
+    name: str,
+) -> dict[str, Any]:
+    """Set the network that validation chose beside the best baseline, block by block."""
+    blocks = loss_by_block.assign(
+        bits_per_char=loss_by_block["nats"] / loss_by_block["characters"] / np.log(2)
+    )
+    own = blocks[(blocks["variant"] == choice["variant"]) & (blocks["seed"] == choice["seed"])]
+    seed_score = float(np.average(own["bits_per_char"], weights=own["characters"]))
+    whole = blocks[blocks["characters"] == BLOCK]
+    losses = whole.pivot_table(index="block", columns="variant", values="bits_per_char")
+    losses = losses.reindex(columns=leaderboard["variant"])  # a short text has no whole block
+    found = crown(choice, leaderboard, seed_score, losses, 1, digests)
+    return {"job": "text", "data_set": name, **found}

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
+from unrolled.pipelines import champion
 from unrolled.pipelines.inside import draw_cell, preview_cell
+from unrolled.pipelines.reporting import reporting
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.options import LanguageOptions
 
@@ -181,6 +183,12 @@ def _scoring(card: str) -> list[Node]:
             "loss_by_context",
             name="loss_by_context",
         ),
+        Node(
+            nodes.loss_by_block,
+            ["losses", card, "test_ids", "vocabulary"],
+            "loss_by_block",
+            name="loss_by_block",
+        ),
     ]
 
 
@@ -206,8 +214,15 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
             name="plot_leaderboard",
         ),
     ]
+    pictures = [output for plot in plots for output in plot.outputs if output.endswith(".png")]
     return Pipeline(
         [
+            Node(
+                nodes.describe,
+                ["raw", "documents", "vocabulary", "params:corpus", "params:name", "params:source"],
+                "data",
+                name="describe",
+            ),
             Node(
                 nodes.protocol,
                 ["documents", "vocabulary", "params:corpus", "params:name", "params:seeds"],
@@ -227,6 +242,12 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 name="combine_loss_by_context",
             ),
             Node(
+                nodes.combine,
+                [f"{one}.loss_by_block" for one in every],
+                "loss_by_block",
+                name="combine_loss_by_block",
+            ),
+            Node(
                 nodes.combine_samples,
                 [f"{variant}.seed_{first}.samples" for variant in variants],
                 "samples",
@@ -244,6 +265,19 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 "leaderboard",
                 name="leaderboard",
             ),
+            Node(
+                champion.choose,
+                [f"{run}.options" for run in runs],
+                "choice",
+                name="choose_champion",
+            ),
+            Node(
+                nodes.champion,
+                ["choice", "leaderboard", "loss_by_block", "digests", "params:name"],
+                "champion",
+                name="champion",
+            ),
             *plots,
+            *reporting(pictures),
         ]
     )

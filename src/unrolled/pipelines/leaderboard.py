@@ -1,0 +1,60 @@
+"""A leaderboard in words: as a table of text, and what it says."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def as_text(board: pd.DataFrame) -> str:
+    """A leaderboard as aligned text: words left, numbers right, four digits each, `-` for none.
+
+    >>> print(as_text(pd.DataFrame({"variant": ["gru", "ridge"], "mase": [0.51234, float("nan")]})))
+    variant    mase
+    gru      0.5123
+    ridge         -
+    """
+    columns = []
+    for name in board:
+        numbers = pd.api.types.is_numeric_dtype(board[name])
+        cells = [str(name), *map(cell, board[name])]
+        width = max(map(len, cells))
+        columns.append([text.rjust(width) if numbers else text.ljust(width) for text in cells])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+
+
+def cell(value: object) -> str:
+    """A value with four digits; `-` for none."""
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def verdict(board: pd.DataFrame) -> str:
+    """Whether the best recurrent network beats the best baseline, in a sentence.
+
+    The board is sorted by the metric whose spread over seeds it holds as `{metric}_std`; a lead
+    smaller than that spread is none.
+
+    >>> row = {"variant": "gru", "kind": "recurrent", "mase": 0.95, "mase_std": 0.1}
+    >>> verdict(pd.DataFrame([row, {"variant": "ridge", "kind": "baseline", "mase": 1.0}]))
+    'A draw: gru 0.95 and the baseline ridge 1 differ by less than the spread over seeds, 0.1.'
+    """
+    metric = next(str(name) for name in board if str(name).endswith("_std")).removesuffix("_std")
+    best = {row["kind"]: row for row in reversed(board.to_dict("records"))}
+    if "baseline" not in best:
+        return f"Best: {best['recurrent']['variant']}. No baseline was asked for."
+    network, baseline = best["recurrent"], best["baseline"]
+    ours = f"{network['variant']} {cell(network[metric])}"
+    theirs = f"the baseline {baseline['variant']} {cell(baseline[metric])}"
+    lead, spread = baseline[metric] - network[metric], network[f"{metric}_std"]
+    if abs(lead) < spread:
+        return (
+            f"A draw: {ours} and {theirs} differ by less than the spread over seeds,"
+            f" {cell(spread)}."
+        )
+    if lead > 0:
+        return f"{ours} beats every baseline; the best of them is {theirs}."
+    more = " It has not been trained enough." if metric == "bits_per_char" else ""
+    return f"No recurrent network beats {theirs}; the best of them is {ours}.{more}"
