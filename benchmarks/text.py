@@ -89,9 +89,9 @@ CASES = {
     "tang": Case(
         TANG,
         LanguageOptions(
-            hidden=512, embedding=256, tied=True, embedding_dropout=0.1, output_dropout=0.4
+            hidden=512, embedding=256, tied=True, embedding_dropout=0.2, output_dropout=0.5
         ),
-        recipe(5, 3e-3, chunk=40),
+        recipe(6, 3e-3, chunk=40),
         nats=4.70,
         minutes=5,
     ),
