@@ -74,7 +74,7 @@ CASES = {
     ),
     "tiny_long": Case(
         TINY_SHAKESPEARE,
-        LanguageOptions(hidden=768, output_dropout=0.4, weight_drop=0.2),
+        LanguageOptions(hidden=768, output_dropout=0.4),
         recipe(8, 4e-3),
         nats=1.45,
         minutes=15,
@@ -82,16 +82,16 @@ CASES = {
     "shakespeare": Case(
         PLAYS,
         LanguageOptions(hidden=512, output_dropout=0.2),
-        recipe(5, 5e-3),
+        recipe(6, 5e-3),
         nats=1.50,
         minutes=5,
     ),
     "tang": Case(
         TANG,
         LanguageOptions(
-            hidden=512, embedding=256, tied=True, embedding_dropout=0.1, output_dropout=0.4
+            hidden=512, embedding=256, tied=True, embedding_dropout=0.2, output_dropout=0.5
         ),
-        recipe(5, 3e-3, chunk=40),
+        recipe(6, 3e-3, chunk=40),
         nats=4.70,
         minutes=5,
     ),
