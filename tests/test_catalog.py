@@ -24,4 +24,4 @@ def test_nothing_between_nodes_is_in_memory_only(project: Path) -> None:
 def test_the_registry_lists_the_pipelines_of_the_design(project: Path) -> None:
     bootstrap_project(project)
     configure_project("unrolled")
-    assert set(pipelines) == {"__default__", "forecasting", "text"}
+    assert set(pipelines) == {"__default__", "forecasting", "text", "deploy", "forecast"}

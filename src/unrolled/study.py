@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +36,10 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "job",
+    "rollback",
+    "allow_worse_than_baseline",
+    "rows",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
 SERIES_FOLDER = Path("data/01_raw/series")
@@ -89,6 +93,17 @@ class TextStudy(BaseModel):
     seeds: tuple[int, ...]
 
 
+class DeployStudy(BaseModel):
+    """What goes into service, and what is then asked; the fields are the parameters' own names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    job: Literal["forecasting", "text"] = Field(description="whose champion is deployed")
+    rollback: bool = Field(description="put the version before the champion in front again")
+    allow_worse_than_baseline: bool = Field(description="deploy where no baseline is beaten")
+    rows: str | None = Field(description="file of new rows to forecast from; null: the series' own")
+
+
 class Study(BaseModel):
     """What this run compares, job by job."""
 
@@ -96,6 +111,7 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
+    deploy: DeployStudy
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -104,7 +120,7 @@ def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join([where, *(str(part) for part in first["loc"])])
+        key = ".".join(filter(None, [where, *(str(part) for part in first["loc"])]))
         if first["type"] == "extra_forbidden":
             known = _fields_at(model, first["loc"][:-1])
             hint = _hint(str(first["loc"][-1]), known)
@@ -196,6 +212,11 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        deploy=_checked(
+            DeployStudy,
+            {key: parameters[key] for key in DeployStudy.model_fields if key in parameters},
+            "",
+        ),
     )
 
 
@@ -377,10 +398,13 @@ def current() -> Study:
 
 def resolve(key: str) -> str:
     """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
-    series, text = current().forecasting, current().text
+    study = current()
+    series, text = study.forecasting, study.text
+    made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
     return {
         "series": series.name,
         "series_source": series.source,
+        "rows": study.deploy.rows or series.source or made,
         "corpus": text.name,
         "corpus_source": text.source,
     }[key]

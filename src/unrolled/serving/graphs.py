@@ -1,0 +1,210 @@
+"""Champions as ONNX graphs, which need neither torch nor this project to run.
+
+A forecaster's graph holds everything between raw values and forecasts in original units. torch's
+exporter turns `nn.GRU` and `nn.LSTM` into ONNX's own operators, and unrolls other cells.
+
+Axis letters: B batch, R raw rows, T time, F features, K horizon steps, S series, L layers, H
+hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from unrolled.recurrent.forecaster import Forecaster
+from unrolled.recurrent.language_model import LanguageModel
+from unrolled.recurrent.options import LanguageOptions, ModelOptions
+from unrolled.series.options import SeriesOptions
+from unrolled.training.loop import deterministic
+
+
+class RawForecaster(nn.Module):
+    """A forecaster with what `series.scaling` and `training.forecasting.gather` do around it.
+
+    All but the network itself is in float64, as there.
+    """
+
+    power: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: Forecaster, scaler: pd.DataFrame, series: SeriesOptions) -> None:
+        """Keep the network and the scales of all series.
+
+        Args:
+            net: reads and gives scaled values.
+            scaler: one row a series, as `scaling.fit` gives it.
+            series: transform, seasonal difference, lags, lookback and horizon.
+        """
+        super().__init__()
+        self.net, self.series = net, series
+        for name in ("power", "mean", "std"):
+            column = torch.tensor(scaler[name].to_numpy(), dtype=torch.float64)
+            self.register_buffer(name, column[:, None])  # (S, 1)
+
+    @property
+    def rows(self) -> int:
+        """R, raw rows that one forecast reads."""
+        return self.series.warmup + self.series.span - self.series.horizon
+
+    def forward(self, y: Tensor, series: Tensor) -> Tensor:
+        """Forecast.
+
+        Args:
+            y: float64 (B, R), original units, oldest first.
+            series: int64 (B,), row of each one's series in the scaler.
+
+        Returns:
+            float64 (B, K), original units.
+        """
+        power, mean, std = self.power[series], self.mean[series], self.std[series]  # (B, 1)
+        season, lookback = self.series.warmup, self.series.lookback
+        level = self._transform(y, power)
+        change = level[:, season:] - level[:, :-season] if season else level
+        scaled = ((change - mean) / std).float()
+        end = scaled.shape[1]
+        features = [
+            scaled[:, end - lag - lookback : end - lag] for lag in (0, *self.series.lags)
+        ]  # (B, T)
+        window = torch.stack(features, dim=2).transpose(0, 1)  # (T, B, F)
+        ahead = self.net(window).T.double() * std + mean  # (B, K)
+        if season:
+            before, blocks = level[:, -season:], []
+            for block in ahead.split(season, dim=1):
+                before = before[:, : block.shape[1]] + block
+                blocks.append(before)
+            ahead = torch.cat(blocks, dim=1)
+        return self._invert(ahead, power)
+
+    def _transform(self, y: Tensor, power: Tensor) -> Tensor:
+        if self.series.transform == "none":
+            return y
+        if self.series.transform == "log":
+            return y.log()
+        return ((power * y.log()).exp() - 1) / power
+
+    def _invert(self, level: Tensor, power: Tensor) -> Tensor:
+        if self.series.transform == "none":
+            return level
+        if self.series.transform == "log":
+            return level.exp()
+        # What lies below the transform of 0 has no inverse.
+        return (level * power + 1).clamp_min(0) ** (1 / power)
+
+
+class CharacterStep(nn.Module):
+    """A language model that reads one symbol of each text, its state as plain tensors."""
+
+    def __init__(self, net: LanguageModel) -> None:
+        """Keep the network."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """int64 (B,), states (L, B, H) -> logits (B, V), states (L, B, H)."""
+        logits, after = self.net.step(ids, state)
+        return logits, *after
+
+
+def forecaster_graph(
+    weights: dict[str, Tensor], card: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions
+) -> bytes:
+    """One graph from raw values to forecasts in original units.
+
+    Args:
+        weights: as `fit_forecaster` returns them.
+        card: the options that stand beside them.
+        scaler: one row a series.
+        series: options of the data set.
+
+    Returns:
+        ONNX: `y` (B, R) float64 and `series` (B,) int64 -> `y_hat` (B, K) float64, B free.
+    """
+    with deterministic(card["seed"], card["training"]["threads"]):
+        net = Forecaster(
+            ModelOptions.model_validate(card["model"]),
+            card["features"],
+            card["lookback"],
+            card["horizon"],
+        )
+        net.load_state_dict(weights)
+        raw = RawForecaster(net, scaler, series).eval()
+        y = torch.linspace(1, 2, 2 * raw.rows, dtype=torch.float64).reshape(2, -1)
+        return _exported(raw, (y, torch.zeros(2, dtype=torch.int64)), ["y", "series"], ["y_hat"])
+
+
+def step_graph(weights: dict[str, Tensor], card: dict[str, Any]) -> bytes:
+    """One step of a language model.
+
+    Args:
+        weights: as `fit_language_model` returns them.
+        card: the options that stand beside them.
+
+    Returns:
+        ONNX: `ids` (B,) int64 and `state_0` (and `state_1`) (L, B, H) float32 -> `logits` (B, V),
+        `after_0` (and `after_1`), B free.
+    """
+    with deterministic(card["seed"], card["training"]["threads"]):
+        net = _language_model(weights, card)
+        state = net.layer.initial_state(2)
+        names = [f"state_{number}" for number in range(len(state))]
+        after = [f"after_{number}" for number in range(len(state))]
+        step = CharacterStep(net).eval()
+        ids = torch.zeros(2, dtype=torch.int64)
+        return _exported(step, (ids, *state), ["ids", *names], ["logits", *after])
+
+
+def first_state(weights: dict[str, Tensor], card: dict[str, Any]) -> list[Any]:
+    """The state before anything is read, each (L, 1, H), as nested lists."""
+    with deterministic(card["seed"], card["training"]["threads"]):
+        state = _language_model(weights, card).layer.initial_state(1)
+    return [tensor.tolist() for tensor in state]
+
+
+def _language_model(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+    net = LanguageModel(
+        LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
+    )
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def _exported(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str]
+) -> bytes:
+    # A state (L, B, H) has the batch second, all else first.
+    batch = torch.export.Dim("batch")
+    axes = [{1: batch} if tensor.dim() == 3 else {0: batch} for tensor in inputs]
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)  # names operators of libraries that are not installed
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of torch's own deprecations on the way
+            program = torch.onnx.export(
+                module,
+                inputs,
+                dynamo=True,
+                verbose=False,
+                input_names=names,
+                output_names=outputs,
+                dynamic_shapes=_nested(module, axes),
+            )
+    finally:
+        quiet.setLevel(level)
+    assert program is not None
+    file = io.BytesIO()
+    program.save(file)
+    return file.getvalue()
+
+
+def _nested(module: nn.Module, axes: list[dict[int, Any]]) -> tuple[Any, ...]:
+    """Axes as `forward` takes them: its starred arguments are one tuple."""
+    return (axes[0], tuple(axes[1:])) if isinstance(module, CharacterStep) else tuple(axes)
