@@ -5,13 +5,14 @@ PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+MODEL ?= models:/forecasting-airline@champion
 ARGS ?=
 
 export DO_NOT_TRACK := true
 export KEDRO_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install run test lint format viz ui lock notebooks-strip clean distclean
+.PHONY: help install run serve test lint format viz ui lock notebooks-strip clean distclean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +29,9 @@ install: $(STAMP)  ## make .venv from the lock
 
 run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to kedro run
 	$(BIN)/kedro run $(ARGS)
+
+serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/forecasting-airline@champion), PORT (5000)
+	$(BIN)/python -m unrolled.serving.app $(MODEL) --port $(PORT)
 
 test: lint  ## linters, types, import walls, then every test
 	$(BIN)/pytest -q

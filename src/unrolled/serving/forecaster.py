@@ -116,7 +116,7 @@ class ServedForecaster:
         if len(bad):
             above = " above 0" if self.options["positive"] else ""
             raise InputError(
-                f"column 'y' is {rows['y'].iloc[bad[0]]!r} in row {bad[0] + 1}; expected finite"
+                f"column 'y' is {rows['y'].tolist()[bad[0]]!r} in row {bad[0] + 1}; expected finite"
                 f" numbers{above}"
             )
         try:
@@ -147,10 +147,10 @@ class ServedForecaster:
         grid = _times(ds.iloc[-1], self.steps[name], needed, ahead=False)
         wrong = np.flatnonzero(ds.to_numpy() != grid)
         if len(wrong):
+            found, due = ds.tolist()[wrong[-1]], pd.Series(grid).tolist()[wrong[-1]]
             raise InputError(
-                f"series '{name}': column 'ds' is {ds.iloc[wrong[-1]]} where {grid[wrong[-1]]} was"
-                f" expected; rows must come oldest first, in steps of {self.steps[name]}, without"
-                " gaps"
+                f"series '{name}': column 'ds' is {found} where {due} was expected; rows must come"
+                f" oldest first, in steps of {self.steps[name]}, without gaps"
             )
         return group["y"].to_numpy()[-needed:]
 

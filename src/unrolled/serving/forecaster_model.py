@@ -8,7 +8,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from unrolled.errors import InputError
 from unrolled.serving.forecaster import ServedForecaster
@@ -21,7 +21,8 @@ class ForecasterModel(PythonModel):
         """Open the graph that was logged with the model."""
         self.served = ServedForecaster(Path(context.artifacts["served"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ANN401
+    # Unannotated: MLflow would make a signature of its own from a type.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Forecast; bad rows are the asker's error, of which MLflow's server makes a 400."""
         try:
             return self.served.predict(model_input)

@@ -9,7 +9,6 @@ hidden, V vocabulary.
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from typing import Any
@@ -200,9 +199,7 @@ def _exported(
     finally:
         quiet.setLevel(level)
     assert program is not None
-    file = io.BytesIO()
-    program.save(file)
-    return file.getvalue()
+    return program.model_proto.SerializeToString()
 
 
 def _nested(module: nn.Module, axes: list[dict[int, Any]]) -> tuple[Any, ...]:

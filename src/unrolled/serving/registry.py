@@ -7,6 +7,7 @@ One registered model a job and data set, `forecasting-airline`; its alias `champ
 from __future__ import annotations
 
 import logging
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,13 @@ logger = logging.getLogger(__name__)
 
 CHAMPION, PREVIOUS = "champion", "previous"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas")
+SERVED_CODE = (
+    "__init__.py",
+    "errors.py",
+    "serving/__init__.py",
+    "serving/forecaster.py",
+    "serving/writer.py",
+)
 
 
 def register(
@@ -42,7 +50,7 @@ def register(
         run: id of the run that holds the model.
         name: of the registered model.
         code: the file that MLflow runs to get the model.
-        folder: what that model opens.
+        folder: what that model opens, itself in a folder where the code can be put together.
         signature: of rows in and out.
         example: rows in, as MLflow takes `input_example`.
         tags: of the version.
@@ -57,7 +65,7 @@ def register(
             name="model",
             python_model=str(code),
             artifacts={"served": str(folder)},
-            code_paths=[str(Path(unrolled.__file__).parent)],
+            code_paths=[str(_served_code(folder.parent))],
             signature=signature,
             input_example=example,
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
@@ -68,6 +76,16 @@ def register(
         client.set_registered_model_alias(name, PREVIOUS, before)
     client.set_registered_model_alias(name, CHAMPION, made)
     return str(made)
+
+
+def _served_code(place: Path) -> Path:
+    """Copy what answers into a package of its own: the rest of the project needs torch and Kedro."""
+    ours = Path(unrolled.__file__).parent
+    for name in SERVED_CODE:
+        target = place / "unrolled" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ours / name, target)
+    return place / "unrolled"
 
 
 def roll_back(client: MlflowClient, name: str) -> tuple[str, str]:

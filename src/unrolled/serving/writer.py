@@ -44,7 +44,9 @@ class ServedWriter:
     ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
         """Read one symbol of each text (B,): logits (B, V) of the next, and the state after."""
         if state is None:
-            state = [np.repeat(np.float32(first), len(ids), axis=1) for first in self.options["state"]]
+            state = [
+                np.repeat(np.float32(first), len(ids), axis=1) for first in self.options["state"]
+            ]
         logits, *after = self.session.run(None, dict(zip(self.names, [ids, *state], strict=True)))
         return logits, after
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from unrolled.errors import InputError
 from unrolled.serving.writer import DEFAULTS, ServedWriter
@@ -22,15 +22,14 @@ class WriterModel(PythonModel):
         """Open the graph that was logged with the model."""
         self.served = ServedWriter(Path(context.artifacts["served"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ANN401
+    # Unannotated: MLflow would make a signature of its own from a type.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Write on from every prompt."""
         prompts = model_input["prompt"].tolist()
         texts = ["".join(self._stream(prompt, params)) for prompt in prompts]
         return model_input[["prompt"]].assign(text=texts)
 
-    def predict_stream(
-        self, context: Any, model_input: Any, params: Any = None  # noqa: ANN401
-    ) -> Iterator[str]:
+    def predict_stream(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Write on from one prompt, each character as soon as it is drawn."""
         return self._stream(model_input["prompt"].iloc[0], params)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,7 @@ def registry_client() -> Any:  # noqa: ANN401
             "tracking is off, but models are registered in MLflow; set enabled: true in"
             " conf/base/mlflow.yml"
         )
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     client = client_of(uri)
     import mlflow
 

@@ -25,6 +25,6 @@ def forecast(rows: pd.DataFrame, series: SeriesOptions, name: str) -> pd.DataFra
     tidy = panel.tidy(rows, series.columns, series.fill, series.season, name)
     model = registry.fetch(registry_client(), f"forecasting-{name}")
     try:
-        return model.predict(tidy)
+        return pd.DataFrame(model.predict(tidy))
     except MlflowException as error:
         raise InputError(f"series '{name}': {error.message}") from error
