@@ -63,7 +63,7 @@ class Service:
         assert result.exit_code == 0, result.output + str(result.exception)
 
     def version(self, alias: str = "champion") -> str:
-        return client_of(self.uri).get_model_version_by_alias(NAME, alias).version
+        return str(client_of(self.uri).get_model_version_by_alias(NAME, alias).version)
 
     def model(self, name: str = NAME) -> Path:
         versions = client_of(self.uri).search_model_versions(f"name='{name}'")
@@ -387,7 +387,7 @@ def test_nothing_is_registered_where_the_graph_differs(
 def test_a_champion_worse_than_its_baseline_needs_a_word(service: Service) -> None:
     winner = Winner(filepath=str(service.folder / "data/06_models/forecasting/airline")).load()
     champion = winner["champion"] | {"beats_baseline": False}
-    with pytest.raises(InputError, match="does not beat the best baseline.*allow_worse_than"):
+    with pytest.raises(InputError, match=r"does not beat the best baseline.*allow_worse_than"):
         nodes.forecaster_graph(winner | {"champion": champion}, None, None, None, False)
 
 

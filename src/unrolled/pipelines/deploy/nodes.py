@@ -39,11 +39,11 @@ def forecaster_graph(
     panel: pd.DataFrame,
     series: SeriesOptions,
     allow_worse_than_baseline: bool,
-) -> tuple[bytes, dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
     """Export the champion.
 
     Returns:
-        The graph; what its server must know beside it; rows that it can be asked with.
+        The graph; what its server must know beside it; a request that it can be asked with.
     """
     _refuse_worse(winner["champion"], allow_worse_than_baseline)
     from unrolled.serving import graphs
@@ -60,7 +60,8 @@ def forecaster_graph(
         "series": {str(name): panels.step_of(group["ds"]) for name, group in groups},
     }
     example = next(iter(groups))[1].tail(rows)
-    return graph, served, json.loads(example.to_json(orient="records", date_format="iso"))
+    records = json.loads(example.to_json(orient="records", date_format="iso"))
+    return graph, served, {"dataframe_records": records}
 
 
 def forecaster_parity(
@@ -92,7 +93,7 @@ def forecaster_parity(
 
 def step_graph(
     winner: dict[str, Any], known: dict[str, Any], allow_worse_than_baseline: bool
-) -> tuple[bytes, dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
     """Export one step of the champion; returns as `forecaster_graph` does."""
     _refuse_worse(winner["champion"], allow_worse_than_baseline)
     from unrolled.serving import graphs
@@ -109,7 +110,7 @@ def step_graph(
         "stop": vocabulary.eos,
         "state": graphs.first_state(winner["weights"], winner["card"]),
     }
-    return graph, served, [{"prompt": vocabulary.characters[:2]}]
+    return graph, served, {"dataframe_records": [{"prompt": vocabulary.characters[:2]}]}
 
 
 def step_parity(
@@ -168,7 +169,7 @@ def register(
     graph: bytes,
     served: dict[str, Any],
     parity: dict[str, Any],
-    example: list[dict[str, Any]],
+    request: dict[str, Any],
     job: str,
     name: str,
 ) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def register(
                 Path(serving.__file__).with_name(f"{kind}_model.py"),
                 folder,
                 signatures.of(job, served),
-                signatures.example(job, example),
+                signatures.example(job, request["dataframe_records"]),
                 {
                     "sha256": served["sha256"],
                     "variant": champion["variant"],

@@ -27,7 +27,7 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
             f"{job}.graph",
             f"{job}.served",
             f"{job}.parity",
-            f"{job}.example",
+            f"{job}.request",
             "params:job",
             f"params:{job}.name",
         ],
@@ -48,7 +48,7 @@ def _forecasting() -> list[Node]:
                 "params:forecasting.series",
                 "params:allow_worse_than_baseline",
             ],
-            ["forecasting.graph", "forecasting.served", "forecasting.example"],
+            ["forecasting.graph", "forecasting.served", "forecasting.request"],
             name="to_onnx",
         ),
         Node(
@@ -74,7 +74,7 @@ def _text() -> list[Node]:
         Node(
             nodes.step_graph,
             ["text.winner", "text.vocabulary", "params:allow_worse_than_baseline"],
-            ["text.graph", "text.served", "text.example"],
+            ["text.graph", "text.served", "text.request"],
             name="to_onnx",
         ),
         Node(
