@@ -61,7 +61,7 @@ class ServedForecaster:
         self, y: npt.NDArray[np.float64], series: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         """Raw values (B, R), oldest first, and places of series (B,) -> forecasts (B, K)."""
-        return self.session.run(None, {"y": y, "series": series})[0]
+        return self.session.run(["y_hat"], {"y": y, "series": series})[0]
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Forecast the steps after the last row of every series.

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import Counter
 from typing import Any
 
+import onnx
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -30,9 +32,7 @@ class RawForecaster(nn.Module):
     All but the network itself is in float64, as there.
     """
 
-    power: Tensor
-    mean: Tensor
-    std: Tensor
+    scales: Tensor
 
     def __init__(self, net: Forecaster, scaler: pd.DataFrame, series: SeriesOptions) -> None:
         """Keep the network and the scales of all series.
@@ -44,9 +44,8 @@ class RawForecaster(nn.Module):
         """
         super().__init__()
         self.net, self.series = net, series
-        for name in ("power", "mean", "std"):
-            column = torch.tensor(scaler[name].to_numpy(), dtype=torch.float64)
-            self.register_buffer(name, column[:, None])  # (S, 1)
+        columns = scaler[["power", "mean", "std"]].to_numpy()
+        self.register_buffer("scales", torch.tensor(columns, dtype=torch.float64))  # (S, 3)
 
     @property
     def rows(self) -> int:
@@ -63,7 +62,7 @@ class RawForecaster(nn.Module):
         Returns:
             float64 (B, K), original units.
         """
-        power, mean, std = self.power[series], self.mean[series], self.std[series]  # (B, 1)
+        power, mean, std = self.scales[series].split(1, dim=1)  # (B, 1) each
         season, lookback = self.series.warmup, self.series.lookback
         level = self._transform(y, power)
         change = level[:, season:] - level[:, :-season] if season else level
@@ -199,7 +198,71 @@ def _exported(
     finally:
         quiet.setLevel(level)
     assert program is not None
-    return program.model_proto.SerializeToString()
+    model = program.model_proto
+    _take_last_state(model.graph)
+    return model.SerializeToString()
+
+
+def _take_last_state(graph: onnx.GraphProto) -> None:
+    """Read the last step from the operator's state, and let the operator itself start from zeros.
+
+    torch's exporter transposes and reshapes all outputs of a GRU or LSTM to gather the last of
+    them, and builds zeros of the batch's size. Both cost as much as a tenth of a forecast.
+    """
+    made = {name: node for node in graph.node for name in node.output}
+    used = Counter(name for node in graph.node for name in node.input)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for gather in graph.node:
+        path = _above(gather, made, ("Gather", "Reshape", "Transpose"))
+        rnn = made.get(path[-1].input[0]) if path else None
+        if rnn is None or rnn.op_type not in ("GRU", "LSTM"):
+            continue
+        index = constants.get(gather.input[1])
+        forward = all(a.s != b"bidirectional" for a in rnn.attribute if a.name == "direction")
+        alone = all(used[name] == 1 for node in [*path[1:], rnn] for name in node.output if name)
+        if index is None or onnx.numpy_helper.to_array(index) != -1 or not (forward and alone):
+            continue
+        last = f"{rnn.output[0]}_last"
+        rnn.output[:] = ["", last]
+        axes = onnx.helper.make_tensor(f"{last}_axes", onnx.TensorProto.INT64, [1], [0])
+        graph.initializer.append(axes)
+        squeeze = onnx.helper.make_node("Squeeze", [last, axes.name], list(gather.output))
+        gather.CopyFrom(squeeze)
+    for rnn in graph.node:
+        if rnn.op_type in ("GRU", "LSTM"):
+            rnn.input[5:7] = ["" if _zeros(made.get(x), made) else x for x in rnn.input[5:7]]
+    while True:  # what nothing reads any more
+        read = {name for node in graph.node for name in node.input}
+        read |= {output.name for output in graph.output}
+        dead = [node for node in graph.node if not read & set(node.output)]
+        for node in dead:
+            graph.node.remove(node)
+        if not dead:
+            break
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
+
+
+def _above(
+    node: onnx.NodeProto, made: dict[str, onnx.NodeProto], kinds: tuple[str, ...]
+) -> list[onnx.NodeProto]:
+    """The node and those that its first input comes through, where they are of these kinds."""
+    path: list[onnx.NodeProto] = []
+    for kind in kinds:
+        found = made.get(path[-1].input[0]) if path else node
+        if found is None or found.op_type != kind:
+            return []
+        path.append(found)
+    return path
+
+
+def _zeros(node: onnx.NodeProto | None, made: dict[str, onnx.NodeProto]) -> bool:
+    """Whether a node only cuts pieces out of zeros."""
+    while node is not None and node.op_type in ("Slice", "Split"):
+        node = made.get(node.input[0])
+    if node is None or node.op_type != "ConstantOfShape":
+        return False
+    return not any(onnx.numpy_helper.to_array(value.t).any() for value in node.attribute)
 
 
 def _nested(module: nn.Module, axes: list[dict[int, Any]]) -> tuple[Any, ...]:
