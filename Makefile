@@ -33,8 +33,8 @@ run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to
 serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/forecasting-airline@champion), PORT (5000)
 	$(BIN)/python -m unrolled.serving.app $(MODEL) --port $(PORT)
 
-test: lint  ## linters, types, import walls, then every test
-	$(BIN)/pytest -q
+test: lint  ## linters, types, import walls, then every test, on all cores
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(STAMP)  ## formatting, lint, types and import walls, changing nothing
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,10 +123,16 @@ def print_table(rows: list[dict[str, Any]], title: str) -> None:
     Console().print(table)
 
 
-def main(rows: Callable[..., list[Row]], **files: Path) -> None:
+def main(
+    rows: Callable[..., list[Row]], only: Collection[str] = (), rehearse: str = "", **files: Path
+) -> None:
     """Run a benchmark from the command line; its name is that of the file of `rows`.
 
-    Each of `files` is the default of an option of its name, and is handed to `rows` by it.
+    Args:
+        rows: the benchmark; is handed each option below that there is, by its name.
+        only: cases, one of which can be asked for.
+        rehearse: what an option of this name does.
+        files: defaults of options of their names.
     """
     name = Path(inspect.getfile(rows)).stem
     parser = argparse.ArgumentParser(description=rows.__globals__["__doc__"])
@@ -137,10 +143,19 @@ def main(rows: Callable[..., list[Row]], **files: Path) -> None:
     )
     for option, default in files.items():
         parser.add_argument(f"--{option}", type=Path, metavar="PATH", default=default)
+    if only:
+        parser.add_argument("--only", choices=only, help="this case alone; all without it")
+    if rehearse:
+        parser.add_argument("--rehearse", action="store_true", help=rehearse)
     options = parser.parse_args()
-    if options.quick and options.save:
-        parser.error("--save keeps full results; leave out --quick")
     chosen = {option: getattr(options, option) for option in files}
+    if only:
+        chosen["only"] = [options.only] if options.only else list(only)
+    if rehearse:
+        chosen["rehearse"] = options.rehearse
+    for reduced in ("quick", "only", "rehearse"):
+        if options.save and getattr(options, reduced, None):
+            parser.error(f"--save keeps full results; leave out --{reduced}")
     found = [asdict(row) for row in rows(options.quick, **chosen)]
     print_table(found, name)
     if options.json:
@@ -162,4 +177,4 @@ def _write(path: Path, content: object) -> None:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

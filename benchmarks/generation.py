@@ -77,7 +77,8 @@ def rows(quick: bool) -> list[Row]:
     for (hidden, prompts), bar in SIZES.items():
         options = LanguageOptions(hidden=hidden)
         model = LanguageModel(options, SYMBOLS).eval()
-        step = stepper(model.state_dict(), {"model": options.model_dump()})
+        card = {"model": options.model_dump(), "training": {"threads": 1}, "seed": 0}
+        step = stepper(model.state_dict(), card)
         window = torch.randint(SYMBOLS, (WINDOW, prompts))
         seconds = measure(
             by_weights(step, window, characters),

@@ -1,6 +1,6 @@
-"""Make the README's pictures: those of the last run on airline, and a diagram of every cell.
+"""Make the README's pictures: those of the last runs on airline and tang, and a diagram of every cell.
 
-python benchmarks/pictures.py    # after `make run`
+python benchmarks/pictures.py    # after `make run` and `kedro run --pipelines=text --params corpus=tang`
 """
 
 from __future__ import annotations
@@ -13,18 +13,25 @@ from unrolled.pipelines.inside import CELLS, draw_cell
 from unrolled.recurrent.options import LayerOptions
 
 PROJECT = Path(__file__).resolve().parents[1]
-REPORT = PROJECT / "data/08_reporting/forecasting/airline"
+REPORT = PROJECT / "data/08_reporting"
 IMAGES = PROJECT / "docs/images"
+PICTURES = {
+    "forecast": "forecasting/airline/forecast",
+    "leaderboard": "forecasting/airline/leaderboard",
+    "error_by_step": "forecasting/airline/error_by_step",
+    "inside": "forecasting/airline/lstm/seed_0.inside",
+    "text_units": "text/tang/gru/seed_0.units",
+}
 
 
 def main() -> None:
     """Copy what a run drew, and draw the cells anew."""
     (IMAGES / "cells").mkdir(parents=True, exist_ok=True)
-    for name in ("forecast", "leaderboard", "error_by_step", "lstm/seed_0.inside"):
-        source = REPORT / f"{name}.png"
+    for name, place in PICTURES.items():
+        source = REPORT / f"{place}.png"
         if not source.exists():
-            sys.exit(f"{source.relative_to(PROJECT)} is not there; run `make run` first")
-        shutil.copyfile(source, IMAGES / f"{Path(name).name.removeprefix('seed_0.')}.png")
+            sys.exit(f"{source.relative_to(PROJECT)} is not there; run that job first")
+        shutil.copyfile(source, IMAGES / f"{name}.png")
     for cell in CELLS:
         draw_cell(LayerOptions(cell=cell)).savefig(IMAGES / "cells" / f"{cell}.png", dpi=100)
 

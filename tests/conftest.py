@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
@@ -18,6 +19,10 @@ from kedro.framework.project import configure_project
 from kedro.framework.startup import bootstrap_project
 
 ROOT = Path(__file__).parents[1]
+
+# No test fails because a machine is busy, and every run tries the same examples.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture

@@ -52,6 +52,11 @@ def refused(result: Result, sentence: str) -> None:
             "series_options.airline.columns.dss=Month",
             "parameter 'series_options.airline.columns.dss' is unknown; did you mean 'ds'?",
         ),
+        (
+            "variants=[gru,lstm],variant_options.gru.training.loss=mae",
+            "variants differ in training.loss (gru mae, lstm mse), so their validation losses are on"
+            " different scales and cannot choose a champion; give all one loss",
+        ),
         ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0"),
         ("seeds=[1,1]", "parameter 'seeds' names 1 twice; name each once"),
         (

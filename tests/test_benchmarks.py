@@ -108,10 +108,43 @@ def test_a_benchmark_is_handed_the_files_that_it_names(benchmark, run, tmp_path,
     assert handed == [(Path("a"), tmp_path)]
 
 
-def test_a_quick_run_is_never_saved(benchmark, run, capsys):
+@pytest.mark.parametrize("reduced", ["--quick", "--rehearse", "--only=one"])
+def test_a_part_of_a_run_is_never_saved(benchmark, run, reduced, capsys):
     with pytest.raises(SystemExit):
-        run(benchmark("_table").main, "--quick", "--save", rows=lambda quick: [])
-    assert "--save keeps full results; leave out --quick" in capsys.readouterr().err
+        run(
+            benchmark("_table").main,
+            reduced,
+            "--save",
+            rows=lambda **_: [],
+            only=["one", "other"],
+            rehearse="score a part of train",
+        )
+    option = reduced.partition("=")[0]
+    assert f"--save keeps full results; leave out {option}" in capsys.readouterr().err
+
+
+def test_one_case_can_be_asked_for(benchmark, run, capsys):
+    handed = []
+
+    def rows(quick, only):
+        handed.append(only)
+        return []
+
+    for asked in ([], ["--only", "other"]):
+        run(benchmark("_table").main, *asked, rows=rows, only=["one", "other"])
+    assert handed == [["one", "other"], ["other"]]
+
+
+@pytest.mark.parametrize("name", ["tiny", "tang"])
+def test_a_rehearsal_never_sees_the_part_that_is_scored(benchmark, name, tmp_path):
+    text = benchmark("text")
+    held_out = text.CASES[name].corpus.held_out and 30
+    file = tmp_path / "corpus.txt"
+    file.write_text("".join(f"poem {i}\n" for i in range(100)))
+    train, scored = text.parts(file, held_out, rehearse=False)
+    earlier, rehearsed = text.parts(file, held_out, rehearse=True)
+    assert "".join(earlier + rehearsed) == "".join(train)
+    assert not set(scored) & set(rehearsed)
 
 
 # --- the README ---

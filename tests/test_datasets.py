@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import hashlib
 import resource
 import signal
 import subprocess
@@ -18,7 +19,13 @@ import torch
 from kedro.io import AbstractDataset, DatasetError
 from matplotlib.figure import Figure
 
-from unrolled.datasets import NpyDataset, SafetensorsDataset, SeriesFile, write_files_whole
+from unrolled.datasets import (
+    Digests,
+    NpyDataset,
+    SafetensorsDataset,
+    SeriesFile,
+    write_files_whole,
+)
 from unrolled.errors import InputError
 
 mpl.use("Agg")
@@ -340,3 +347,13 @@ def test_raw_data_are_never_written(tmp_path):
         SeriesFile(filepath=str(path)).save(RAW)
     assert str(caught.value.__cause__) == (f"series file '{path}' is raw data and is never written")
     assert not path.exists()
+
+
+def test_digests_are_those_of_the_files_and_unfinished_files_have_none(tmp_path):
+    (tmp_path / "gru").mkdir()
+    (tmp_path / "gru/seed_0.json").write_bytes(b"{}")
+    (tmp_path / "gru/.seed_0.json.1.partial").write_bytes(b"{")
+    digests = Digests(filepath=str(tmp_path), glob="*/seed_*.*")
+    assert digests.load() == {"gru/seed_0.json": hashlib.sha256(b"{}").hexdigest()}
+    with pytest.raises(DatasetError, match="are computed from its files, not saved"):
+        digests.save({})

@@ -12,23 +12,41 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 
 
+def pictures_of(name: str, project: Path) -> int:
+    """Run a notebook beside the artifacts, and count the pictures that it shows."""
+    shutil.copytree(ROOT / "notebooks", project / "notebooks")
+    notebook = nbformat.read(project / "notebooks" / name, as_version=4)
+    NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": str(project / "notebooks")}}
+    ).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
 @pytest.mark.slow
 def test_the_series_notebook_runs_and_draws(
     kedro_run: Callable[..., Result], project: Path
 ) -> None:
     assert kedro_run("--params", "variants=[gru,rnn],training.epochs=2").exit_code == 0
-    shutil.copytree(ROOT / "notebooks", project / "notebooks")
-    notebook = nbformat.read(project / "notebooks/series.ipynb", as_version=4)
-    NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(project / "notebooks")}}
-    ).execute()
-    pictures = [
-        output
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
-    assert len(pictures) == 5
+    assert pictures_of("series.ipynb", project) == 5
+
+
+@pytest.mark.slow
+def test_the_text_notebook_runs_and_draws(kedro_run: Callable[..., Result], project: Path) -> None:
+    small = "text.model.hidden=16,text.training.epochs=0.05,text.baselines=[unigram,kneser_ney_2]"
+    result = kedro_run("--pipelines=text", "--params", small)
+    assert result.exit_code == 0, result.output + str(result.exception)
+    corpus_of_base(project, "tang")
+    assert pictures_of("text.ipynb", project) == 6
+
+
+def corpus_of_base(project: Path, corpus: str) -> None:
+    """Let the notebook, which knows no `--env`, find the corpus of the quick run."""
+    place = project / "conf/base/parameters/text.yml"
+    lines = place.read_text().splitlines(keepends=True)
+    place.write_text(
+        "".join(f"corpus: {corpus}\n" if line.startswith("corpus:") else line for line in lines)
+    )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.name)

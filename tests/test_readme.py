@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 
+VERBS = ("buy", "sell", "wash", "paint", "mend", "find", "draw", "write")
+NOUNS = ("bread", "house", "window", "letter", "clock", "garden", "boat", "song")
+
 
 @pytest.fixture
 def kedro(project: Path) -> Callable[[list[str]], str]:
@@ -37,9 +40,17 @@ def test_a_kedro_command_of_the_readme_runs(
     months = pd.date_range("2015-01-01", periods=96, freq="MS").strftime("%Y-%m")
     sales = pd.DataFrame({"Month": months, "Sales": [10.0 + i % 12 + i / 7 for i in range(96)]})
     sales.to_csv(project / "data/01_raw/series/my_sales.csv", index=False)
+    notes = "".join(f"To do: {verb} the {noun}.\n" for verb in VERBS for noun in NOUNS)
+    (project / "data/01_raw/corpora/my_notes.txt").write_text(notes)
+    if "--pipelines=generate" in line:
+        small = "corpus=my_notes,text.model.hidden=16,text.baselines=[uniform]"
+        kedro(["kedro", "run", "--pipelines=text", "--params", small])
     printed = kedro(shlex.split(line.removeprefix(".venv/bin/")))
-    if " run" in line:
-        assert "Report, with plots: data/08_reporting/forecasting/" in printed
+    if "--pipelines=generate" in line:
+        assert re.search("^To do: .", printed, flags=re.MULTILINE)
+    elif " run" in line:
+        job = "text" if "--pipelines=text" in line else "forecasting"
+        assert f"Report, with plots: data/08_reporting/{job}/" in printed
 
 
 @pytest.mark.slow
@@ -60,6 +71,7 @@ def test_make_run_needs_no_second_install_and_prints_the_leaderboard(project: Pa
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "holt_winters" in done.stdout
+    assert "kneser_ney" in done.stdout
     assert "make viz" in done.stdout
 
 

@@ -50,6 +50,15 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     samples = json.loads((output / "samples.json").read_text())
     assert {sample["variant"] for sample in samples} == {"gru", "lstm"}
     assert all({"temperature", "prompt", "text", "longest_copied_run"} <= set(s) for s in samples)
+    described = (report / "samples.md").read_text()
+    assert all(sample["text"].split("\n")[0] in described for sample in samples)
+    assert "documents that keep the form" not in described
+    for picture in ("losses", "connectivity", "units"):
+        for ending in ("png", "json"):
+            assert (report / f"gru/seed_0.{picture}.{ending}").exists()
+            assert not (report / f"gru/seed_1.{picture}.{ending}").exists()
+    units = pd.read_csv(report / "lstm/seed_0.units.csv")
+    assert {"characters of the line", "characters of the clause"} >= set(units["feature"])
     assert "mine: " in result.output
     assert "state carried; seeds 0, 1" in result.output
     client = client_of(f"sqlite:///{project}/mlflow.db")
@@ -60,6 +69,31 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     child = next(run for run in runs if run.data.tags.get("variant") == "lstm")
     assert child.data.tags["corpus"] == "mine"
     assert {"bits_per_char", "validation_loss", "train_loss"} <= set(child.data.metrics)
+    cards = [
+        json.loads((project / f"data/06_models/text/mine/{name}.json").read_text())
+        for name in ("gru/seed_0", "gru/seed_1", "lstm/seed_0", "lstm/seed_1")
+    ]
+    best = min(cards, key=lambda card: card["validation_loss"])
+    written = kedro_run("--pipelines=generate", "--params", "corpus=mine,prompt=a 3,length=20")
+    assert written.exit_code == 0, written.output + str(written.exception)
+    assert f"mine, {best['variant']} seed {best['seed']}: " in written.output
+    text = (output / "generated.txt").read_text()
+    assert len(text) == len("a 3") + 20 + 1
+    assert text in written.output
+
+
+@pytest.mark.slow
+def test_poems_that_keep_the_form_are_counted(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, "".join(f"{a}月，{b}。\n" for a in "床前明天地" for b in "光霜山水风花雪"))
+    form = "corpus_options.mine.boundaries=line,corpus_options.mine.samples.form=.月，.。"
+    small = "text.model.hidden=16,text.training.epochs=40,text.training.learning_rate=0.02"
+    result = run_text(kedro_run, f"corpus=mine,{form},{small}")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    path = "data/07_model_output/text/mine/samples.json"
+    shares = [row["form_share"] for row in json.loads((project / path).read_text())]
+    assert all(0.5 < share <= 1 for share in shares)
+    described = (project / "data/08_reporting/text/mine/samples.md").read_text()
+    assert f"| {shares[0]:.0%} |" in described
 
 
 @pytest.mark.slow
@@ -142,6 +176,11 @@ def test_a_file_that_is_no_corpus_is_told_why(
             " 'kneser_ney_6'?",
         ),
         (
+            "corpus_options.tang.samples.form=(a",
+            "parameter 'text.samples.form' is '(a'; expected a regular expression, but missing ),"
+            " unterminated subpattern at position 0",
+        ),
+        (
             "text.training.chunk=0",
             "parameter 'text.training.chunk' is 0; expected greater than or equal to 1",
         ),
@@ -154,11 +193,37 @@ def test_a_wrong_parameter_of_the_text_job_is_named(
 
 
 @pytest.mark.slow
-def test_a_file_of_two_hundred_characters_still_runs(kedro_run: Run, project: Path) -> None:
-    corpus_file(project, ("to be or not to be, that is the question. " * 5)[:200])
-    small = "text.model.hidden=8,text.training.batch_size=2,text.training.chunk=8"
-    result = run_text(kedro_run, f"corpus=mine,{small}")
+@pytest.mark.parametrize(
+    "content",
+    [
+        ("to be or not to be, that is the question. " * 5)[:200],
+        "a" * 200,
+        "0123456789\n",  # the least: two characters each to validate and to test on
+        ("“子曰”（学而）：\n" * 25)[:200],
+    ],
+)
+def test_a_small_file_still_runs(kedro_run: Run, project: Path, content: str) -> None:
+    corpus_file(project, content)
+    result = run_text(kedro_run, "corpus=mine")
     assert result.exit_code == 0, result.output + str(result.exception)
+    assert "It has not been trained enough." in result.output or "beats" in result.output
+
+
+def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, "one\ntwo\n")
+    refused(
+        run_text(kedro_run, "corpus=mine,corpus_options.mine.boundaries=line"),
+        "corpus 'mine': none of its 2 documents falls to test; add documents, change the"
+        " shares of validation and test, or set boundaries to none",
+    )
+
+
+@pytest.mark.slow
+def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, ("床前明月光，疑是地上霜。\n" * 20).encode("gb18030"))
+    result = run_text(kedro_run, "corpus=mine,corpus_options.mine.encoding=gb18030")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    assert (project / "data/02_intermediate/text/mine/normalised.txt").read_text()[:2] == "床前"
 
 
 @pytest.mark.slow

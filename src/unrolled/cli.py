@@ -1,12 +1,13 @@
 """The project's command line: Kedro's own `run`, which ends in a sentence where the input is bad.
 
 Two things differ from Kedro's: an `InputError` is printed as its sentence, without a traceback; and
-`--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`.
+`--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`, and text as it stands, `--params "prompt=ROMEO:"`.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,13 @@ from yaml import YAMLError
 from unrolled.errors import InputError
 
 _COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[{]*[\]}])")
+_QUOTED = r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*"""
+_QUOTED_VALUE = re.compile(rf"(?<==){_QUOTED}(?=,|$)")
+# What divides pairs is put out of sight inside quotes, as characters that nobody types.
+_HIDDEN = dict(zip(map(ord, ",[]{}"), "\ue000\ue001\ue002\ue003\ue004", strict=True))
+_SHOWN = {ord(hidden): chr(shown) for shown, hidden in _HIDDEN.items()}
+# Parameters that are text, whatever YAML would make of `ROMEO:` or of `12`.
+_TEXTS = ("prompt",)
 
 
 def _input_error(error: BaseException | None) -> InputError | None:
@@ -47,13 +55,23 @@ def sentences() -> Iterator[None]:
 def split_params(text: str) -> dict[str, Any]:
     """Read the value of `--params`: `key=value` pairs between commas, values in YAML.
 
+    A value in quotes may hold commas. `prompt` is text without quotes too.
+
     >>> split_params("series=airline,variants=[gru,lstm],series_options.mine.columns={ds: Month}")
     {'series': 'airline', 'variants': ['gru', 'lstm'], 'series_options': {'mine': {'columns': {'ds': 'Month'}}}}
+
+    >>> split_params("prompt=ROMEO: ,length=5"), split_params("prompt='to be, or'")
+    ({'prompt': 'ROMEO: ', 'length': 5}, {'prompt': 'to be, or'})
 
     Raises:
         InputError: a part without a key, or a value that is no YAML.
     """
-    pairs = [pair.strip() for pair in _COMMA_OUTSIDE_BRACKETS.split(text) if pair.strip()]
+    hidden = _QUOTED_VALUE.sub(lambda found: found[0].translate(_HIDDEN), text)
+    pairs = [
+        pair.lstrip().translate(_SHOWN)
+        for pair in _COMMA_OUTSIDE_BRACKETS.split(hidden)
+        if pair.strip()
+    ]
     for pair in pairs:
         if not pair.partition("=")[0].strip() or "=" not in pair:
             raise InputError(
@@ -61,12 +79,21 @@ def split_params(text: str) -> dict[str, Any]:
                 ' brackets: --params "series=sunspots,variants=[gru,lstm]"'
             )
     try:
-        return dict(OmegaConf.to_container(OmegaConf.from_dotlist(pairs)))  # type: ignore[arg-type]
+        found = OmegaConf.from_dotlist([_quoted(pair) for pair in pairs])
+        return dict(OmegaConf.to_container(found))  # type: ignore[arg-type]
     except (OmegaConfBaseException, YAMLError) as error:
         raise InputError(
             f"--params {text!r} cannot be read: {' '.join(str(error).split())}; expected values in"
             " YAML, with every bracket closed"
         ) from error
+
+
+def _quoted(pair: str) -> str:
+    """Quote the value of a parameter that is text; any other pair as it is."""
+    key, _, value = pair.partition("=")
+    if key.strip() not in _TEXTS or re.fullmatch(_QUOTED, value):
+        return pair
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _params_option(option: click.Parameter) -> click.Parameter:

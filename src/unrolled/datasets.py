@@ -20,7 +20,7 @@ from kedro.io import AbstractDataset
 from unrolled.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer
 
@@ -97,14 +97,23 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     The path may be local or any URL that fsspec reads.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        remedy: str = "put a .csv or .parquet with the columns unique_id, ds, y into"
+        " data/01_raw/series, or name its path in conf/base/parameters/series.yml",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Remember where the data lie.
 
         Args:
             filepath: path or URL of a `.csv` or `.parquet` file or of a folder of parquet parts.
+            remedy: what to do where there is no such file.
             metadata: free for plugins.
         """
         self._filepath = filepath
+        self._remedy = remedy
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -126,11 +135,7 @@ class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
                 " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
             ) from error
         if frame is None:
-            raise InputError(
-                f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
-                " columns unique_id, ds, y into data/01_raw/series, or name its path in"
-                " conf/base/parameters/series.yml"
-            )
+            raise InputError(f"series file '{self._filepath}' does not exist; {self._remedy}")
         if frame.empty:
             raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
         return frame
@@ -357,3 +362,50 @@ def _verified(path: Path, sha256: str) -> bytes:
             " again"
         )
     return content
+
+
+class TrainedModels(
+    AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
+):
+    """Every language model of a corpus that lies on disk, whichever study trained it; read only."""
+
+    def __init__(
+        self, *, filepath: str, corpus: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Remember where the models lie.
+
+        Args:
+            filepath: local folder with `{variant}/seed_{n}.safetensors` and `.json`.
+            corpus: its name, for the sentence.
+            metadata: free for plugins.
+        """
+        self._filepath, self._corpus = filepath, corpus
+        self.metadata = metadata
+
+    def load(self) -> list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
+        """Read the options of each model, and give a function that loads its weights.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = [
+            (json.loads(path.with_suffix(".json").read_text("utf-8")), path)
+            for path in sorted(Path(self._filepath).glob("*/seed_*.safetensors"))
+            if path.with_suffix(".json").exists()
+        ]
+        if not found:
+            raise InputError(
+                f"corpus '{self._corpus}': no model is trained yet; run kedro run --pipelines=text"
+                f" --params corpus={self._corpus} first"
+            )
+        return [(card, SafetensorsDataset(filepath=str(path)).load) for card, path in found]
+
+    def save(self, data: None) -> None:
+        """Refuse: models are written one by one, where they are trained."""
+        raise InputError(f"models in '{self._filepath}' are read together and never written so")
+
+    def _exists(self) -> bool:
+        return any(Path(self._filepath).glob("*/seed_*.safetensors"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "corpus": self._corpus}

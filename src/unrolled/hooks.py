@@ -20,6 +20,7 @@ from unrolled.tracking import (
     history_of,
     local_file,
     log_as,
+    log_input,
     log_node,
     metrics_of,
     namespaces_of,
@@ -96,6 +97,8 @@ class TrackingHooks:
                     curves += metrics_of(value)
                 elif kind == "history":
                     curves += history_of(value)
+                elif kind == "input":
+                    log_input(client_of(uri), run, value)
             log_node(client_of(uri), run, params, curves, {ran_tag(node, namespace): "ran"})
 
     @hook_impl
@@ -149,8 +152,23 @@ class LeaderboardHooks:
                 print(sentence(catalog.load(champion)))
             if path is not None:
                 print(f"Report, with plots: {shown(path.parent)}")
-        if names:
+        _print_remedies(pipeline, catalog)
+        if names or "gradients.summary" in pipeline.all_outputs():
             print("The graph: make viz. The runs in MLflow: make ui.")
+
+
+def _print_remedies(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Print what the gradients job found: the table of remedies, and their sentences."""
+    if not {"gradients.summary", "gradients.verdicts"} <= pipeline.all_outputs():
+        return
+    print(
+        f"\n{catalog.load('gradients.protocol')}\n\n{as_text(catalog.load('gradients.summary'))}\n"
+    )
+    for row in catalog.load("gradients.verdicts").itertuples():
+        print(f"{row.cures} {row.leaves}")
+    path = local_file(catalog, "gradients.summary")
+    if path is not None:
+        print(f"Report, with plots: {shown(path.parent)}")
 
 
 def shown(path: Path) -> str:

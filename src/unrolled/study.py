@@ -18,11 +18,13 @@ from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import InputError
-from unrolled.recurrent.options import LanguageOptions, ModelOptions
+from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
+from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
+from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.text import ngrams
-from unrolled.text.options import CorpusOptions, SampleOptions
+from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
 
 KEYS = (
@@ -40,8 +42,24 @@ KEYS = (
     "rollback",
     "allow_worse_than_baseline",
     "rows",
+    "monitor",
+    "gradients",
+    "prompt",
+    "length",
+    "generate",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
+GRADIENTS_KEYS = (
+    "name",
+    "theory",
+    "variants",
+    "inits",
+    "remedies",
+    "tasks",
+    "lengths",
+    "seeds",
+    "training",
+)
 SERIES_FOLDER = Path("data/01_raw/series")
 CORPORA_FOLDER = Path("data/01_raw/corpora")
 
@@ -104,6 +122,33 @@ class DeployStudy(BaseModel):
     rows: str | None = Field(description="file of new rows to forecast from; null: the series' own")
 
 
+class GradientsStudy(BaseModel):
+    """What this run measures of gradients."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="folder of the outputs, so that a larger study has its own")
+    theory: TheoryOptions
+    networks: dict[str, dict[str, LayerOptions]] = Field(
+        description="by variant and init; default is the variant's own"
+    )
+    remedies: tuple[str, ...]
+    tasks: tuple[str, ...]
+    lengths: tuple[int, ...] = Field(description="T of the tasks, steps")
+    training: MatrixOptions
+    seeds: tuple[int, ...]
+
+
+class GenerateStudy(BaseModel):
+    """What this run writes; the fields are the parameters' own names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str = Field(description="beginning of the text, may be empty")
+    length: int = Field(ge=1, description="characters written at most")
+    generate: WritingOptions
+
+
 class Study(BaseModel):
     """What this run compares, job by job."""
 
@@ -112,6 +157,9 @@ class Study(BaseModel):
     forecasting: ForecastingStudy
     text: TextStudy
     deploy: DeployStudy
+    monitor: MonitorOptions
+    gradients: GradientsStudy
+    generate: GenerateStudy
 
 
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -217,6 +265,13 @@ def read(
             {key: parameters[key] for key in DeployStudy.model_fields if key in parameters},
             "",
         ),
+        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
+        gradients=_gradients(parameters),
+        generate=_checked(
+            GenerateStudy,
+            {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
+            "",
+        ),
     )
 
 
@@ -226,13 +281,14 @@ def _refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> N
             raise InputError(f"parameter '{where}{key}' is unknown; {_hint(str(key), known)}")
 
 
-def _name(parameters: dict[str, Any], key: str) -> str:
-    """The name of a data set, which becomes part of file names."""
+def _name(parameters: dict[str, Any], key: str, where: str = "") -> str:
+    """The name of a data set or study, which becomes part of file names."""
     name = str(parameters.get(key, ""))
     if not re.fullmatch(r"\w[\w.-]*", name):
+        path = "" if where else f"; give a path by {key}_options.NAME.path"
         raise InputError(
-            f"parameter '{key}' is {name!r}; expected a name of letters, digits, '_', '-' and '.',"
-            f" since output files bear it; give a path by {key}_options.NAME.path"
+            f"parameter '{where}{key}' is {name!r}; expected a name of letters, digits, '_', '-'"
+            f" and '.', since output files bear it{path}"
         )
     return name
 
@@ -327,6 +383,60 @@ def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> Text
     )
 
 
+def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
+    section, where = parameters.get("gradients", {}), "gradients."
+    _refuse_unknown(section, GRADIENTS_KEYS, where)
+    training = _checked(MatrixOptions, section.get("training", {}), f"{where}training")
+    entries = parameters.get("variant_options", {})
+    chosen = {
+        key: tuple(map(str, _list_of(section, key, where)))
+        for key in ("variants", "inits", "remedies", "tasks")
+    }
+    for key, known in (
+        ("variants", sorted(set(entries) - {"defaults"})),
+        ("remedies", list(REMEDIES)),
+        ("tasks", list(TASK_NAMES)),
+    ):
+        for value in chosen[key]:
+            _known(f"{where}{key}", value, known)
+    for remedy in chosen["remedies"]:
+        base = REMEDIES[remedy].base
+        if base not in chosen["remedies"]:
+            raise InputError(
+                f"parameter 'gradients.remedies' lists '{remedy}' without '{base}', the network"
+                f" that it is compared with; add '{base}'"
+            )
+    lengths = _list_of(section, "lengths", where)
+    for length in lengths:
+        if not (str(length).isdigit() and int(length) > 1):
+            raise InputError(
+                f"parameter 'gradients.lengths' lists {length!r}; expected whole numbers from 2"
+            )
+    return GradientsStudy(
+        name=_name(section, "name", where),
+        theory=_checked(TheoryOptions, section.get("theory", {}), f"{where}theory"),
+        networks={
+            variant: {
+                init: _layer(entries[variant] or {}, init, training.hidden, variant)
+                for init in chosen["inits"]
+            }
+            for variant in chosen["variants"]
+        },
+        remedies=chosen["remedies"],
+        tasks=chosen["tasks"],
+        lengths=tuple(map(int, lengths)),
+        training=training,
+        seeds=_seeds(_list_of(section, "seeds", where), "gradients.seeds"),
+    )
+
+
+def _layer(entry: dict[str, Any], init: str, hidden: int, variant: str) -> LayerOptions:
+    """The recurrent layer of a variant, all that a gradient goes back through; default: its own."""
+    own = {key: value for key, value in entry.items() if key in LayerOptions.model_fields}
+    options = own | {"hidden": hidden} | ({} if init == "default" else {"init": init})
+    return _checked(LayerOptions, options, f"variant_options.{variant}")
+
+
 def as_parameters(study: Study) -> dict[str, Any]:
     """The resolved options, laid out as the namespaced nodes ask for them."""
     series, text = study.forecasting, study.text
@@ -336,6 +446,32 @@ def as_parameters(study: Study) -> dict[str, Any]:
         | {
             "corpus": text.corpus.model_dump(mode="json"),
             "samples": text.samples.model_dump(mode="json"),
+        },
+        "monitor": {"options": study.monitor.model_dump(mode="json")},
+        "gradients": _by_cell(study.gradients),
+    }
+
+
+def _by_cell(study: GradientsStudy) -> dict[str, Any]:
+    """Options of the networks looked at, and of every batch of the matrix."""
+    return study.model_dump(mode="json", include={"name", "theory", "training", "seeds"}) | {
+        "length": max(study.lengths),
+        "networks": {
+            variant: {
+                init: {"variant": variant, "layer": layer.model_dump(mode="json")}
+                for init, layer in by_init.items()
+            }
+            for variant, by_init in study.networks.items()
+        },
+        "matrix": {
+            remedy: {
+                task: {
+                    f"length_{length}": {"remedy": remedy, "task": task, "length": length}
+                    for length in study.lengths
+                }
+                for task in study.tasks
+            }
+            for remedy in study.remedies
         },
     }
 
@@ -402,6 +538,7 @@ def resolve(key: str) -> str:
     series, text = study.forecasting, study.text
     made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
     return {
+        "gradients": study.gradients.name,
         "series": series.name,
         "series_source": series.source,
         "rows": study.deploy.rows or series.source or made,

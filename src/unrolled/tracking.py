@@ -2,7 +2,7 @@
 
 Nothing here holds state, since `ParallelRunner` starts anew in each worker process: a worker finds
 its run again by the tags that the main process gave it. What a node's output means to MLflow stands
-in the catalog, as `metadata: {mlflow: {log: metrics | history | artifact}}`.
+in the catalog, as `metadata: {mlflow: {log: metrics | history | artifact | input}}`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # The parameter that names a job's data set; other jobs bring their own data.
-DATA_SETS = {"forecasting": "series", "text": "corpus"}
+DATA_SETS = {"forecasting": "series", "text": "corpus", "monitor": "series"}
+# What the parts of a namespace are below `gradients.networks` and `gradients.matrix`.
+GRADIENTS_TAGS = {"networks": ("variant", "init"), "matrix": ("remedy", "task", "length")}
 DEFAULT_URI = "sqlite:///mlflow.db"
 # Where the workers of this run track; empty where tracking is off. Ours alone, so that a second
 # session in the process can tell a MLFLOW_TRACKING_URI of the user's from one that we set.
@@ -41,6 +43,7 @@ URI_VARIABLE = "UNROLLED_TRACKING_URI"
 RAN_TAG = "kedro.node."
 # MLflow's limits for one call and one value.
 METRICS_A_CALL, PARAMS_A_CALL, PARAM_LENGTH, TAG_LENGTH, ERROR_LENGTH = 1000, 100, 6000, 200, 500
+DIGEST_LENGTH = 36
 FILE_CLOCK_MS = 1000  # file times are coarser than MLflow's
 
 
@@ -107,12 +110,26 @@ def parent_name(children: Iterable[str], now: datetime) -> str:
     >>> parent_name(["f.gru.seed_0", "f.gru.seed_1", "f.ridge"], datetime(2026, 11, 24, 17, 5))
     'gru 2026-11-24 17:05'
     """
+    children = list(children)
+    if children and job_of(children[0]) == "gradients":
+        return f"{len(children)} networks and batches {now:%Y-%m-%d %H:%M}"
     found = [variant_and_seed(child) for child in children]
     recurrent = dict.fromkeys(variant for variant, seed in found if seed is not None)
     names = list(recurrent or dict.fromkeys(variant for variant, _ in found))
     if len(names) > 3:
         names = [f"{len(names)} {'variants' if recurrent else 'baselines'}"]
     return " ".join(filter(None, ["+".join(names), f"{now:%Y-%m-%d %H:%M}"]))
+
+
+def run_name(namespace: str) -> str:
+    """A readable name of a child run.
+
+    >>> run_name("forecasting.bi_gru.seed_0"), run_name("gradients.matrix.gru.copy.length_50")
+    ('bi_gru seed 0', 'matrix gru copy length 50')
+    """
+    return re.sub(
+        r"\b(seed|length)_(?=\d+$)", r"\1 ", namespace.replace(".", " ").partition(" ")[2]
+    )
 
 
 def data_set_of(job: str, parameters: Mapping[str, Any]) -> str | None:
@@ -122,7 +139,15 @@ def data_set_of(job: str, parameters: Mapping[str, Any]) -> str | None:
 
 
 def child_tags(namespace: str) -> dict[str, str]:
-    """Tags that tell a child run from its siblings."""
+    """Tags that tell a child run from its siblings.
+
+    >>> child_tags("gradients.matrix.gru.adding.length_50")
+    {'kind': 'matrix', 'remedy': 'gru', 'task': 'adding', 'length': '50'}
+    """
+    job, kind, *names = namespace.split(".")
+    if job == "gradients":
+        values = [name.removeprefix("length_") for name in names]
+        return {"kind": kind} | dict(zip(GRADIENTS_TAGS[kind], values, strict=True))
     variant, seed = variant_and_seed(namespace)
     tags = {"variant": variant, "kind": "baseline" if seed is None else "recurrent"}
     return tags if seed is None else tags | {"seed": seed}
@@ -187,7 +212,7 @@ def history_of(frame: object) -> list[Curve]:
         return []
     return [
         Curve(str(column), float(value), int(epoch))
-        for column in frame.select_dtypes("number").columns.drop("epoch", errors="ignore")
+        for column in frame.select_dtypes("number").columns.drop(["epoch", "seed"], errors="ignore")
         for epoch, value in zip(frame["epoch"], frame[column], strict=True)
         if _is_number(value)
     ]
@@ -364,7 +389,7 @@ def open_runs(
         for child in children:
             client.create_run(
                 experiment,
-                run_name=" ".join(child.split(".")[1:]).replace("seed_", "seed "),
+                run_name=run_name(child),
                 tags=tags
                 | child_tags(child)
                 | {"unrolled.namespace": child, "mlflow.parentRunId": parent},
@@ -391,6 +416,31 @@ def log_node(
     for some_metrics in _chunks(metrics, METRICS_A_CALL):
         client.log_batch(run_id, metrics=some_metrics)
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def log_input(client: MlflowClient, run_id: str, data: Mapping[str, Any]) -> None:
+    """Log a data set as an input of a run.
+
+    Args:
+        client: of the server.
+        run_id: the run, a job's parent.
+        data: `name`, `source`, `sha256` (MLflow keeps as much of it as it has room for), all else
+            as the data set's profile; `columns`, where it has them, as its schema.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    own = ("name", "source", "sha256", "columns")
+    columns = [{"name": name, "type": kind} for name, kind in data.get("columns", {}).items()]
+    dataset = Dataset(
+        name=data["name"],
+        digest=data["sha256"][:DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": data["source"]}),
+        schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
+        profile=json.dumps({key: value for key, value in data.items() if key not in own}),
+    )
+    tag = InputTag("mlflow.data.context", "training")
+    client.log_inputs(run_id, datasets=[DatasetInput(dataset, [tag])])
 
 
 def upload_files(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:

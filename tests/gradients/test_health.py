@@ -1,4 +1,4 @@
-"""The sentence that warns, and the measures of an epoch."""
+"""The sentence that warns, and what is watched in a training."""
 
 import numpy as np
 import pandas as pd
@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from unrolled.gradients.flow import probe
-from unrolled.gradients.health import measures, parameters, warning
+from unrolled.gradients.health import warn, warning, watch
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
+from unrolled.training.loop import parameters
 
 RNN = LayerOptions(cell="rnn")
 
@@ -72,19 +73,53 @@ def test_a_plain_network_over_96_steps_is_warned_of_and_a_chrono_lstm_is_not():
     assert warning(probe(layer, x), chrono) is None
 
 
-def test_the_measures_of_an_epoch_are_counted_by_hand():
-    layer = Recurrent(LayerOptions(cell="lstm", hidden=4, forget_bias=9.0), 1)
-    before = parameters(layer)
+class Network(nn.Module):
+    """A layer that reads its inputs doubled."""
+
+    def __init__(self, options: LayerOptions) -> None:
+        super().__init__()
+        self.layer = Recurrent(options, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(2 * x)[0][-1]
+
+
+def test_what_is_watched_is_counted_by_hand():
+    model = Network(LayerOptions(cell="lstm", hidden=4, forget_bias=9.0))
+    before = parameters(model)
     with torch.no_grad():
-        for parameter in layer.parameters():
+        for parameter in model.parameters():
             parameter *= 1.001
-    found = measures(
-        [0.5, 1.5, 2.0, 0.1], 1.0, before, parameters(layer), layer, torch.zeros(6, 2, 1)
-    )
-    assert list(found) == ["clipped_share", "update_ratio", "saturated_share"]
-    assert found["clipped_share"] == 0.5
+    curves: list[pd.DataFrame] = []
+    x = 0.01 * torch.randn(6, 2, 1)
+    torch.manual_seed(1)
+    found = watch(curves)(model, x, before)
+    assert list(found) == ["update_ratio", "saturated_share", "gradient_at_lag"]
     assert found["update_ratio"] == pytest.approx(1e-3, rel=1e-3)
     assert found["saturated_share"] == 0.25  # the forget gate, one of four
+    torch.manual_seed(1)
+    expected = probe(model.layer, 2 * x)
+    assert found["gradient_at_lag"] == expected["gradient_norm"].iloc[-1]
+    assert curves[0].equals(expected)
+
+
+def test_watching_changes_no_random_number_and_no_gradient():
+    model = Network(RNN)
+    model(torch.randn(5, 2, 1)).sum().backward()
+    state = torch.get_rng_state()
+    gradients = [parameter.grad.clone() for parameter in model.parameters()]
+    with torch.no_grad():
+        watch([])(model, torch.ones(5, 2, 1), parameters(model))
+    assert torch.get_rng_state().equal(state)
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        assert parameter.grad.equal(gradient)
+
+
+def test_a_sick_network_is_named_in_the_log(caplog):
+    warn("rnn seed 0", [curve(0.9 ** np.arange(9)), curve(0.1 ** np.arange(9))], RNN)
+    assert caplog.messages[0].startswith("rnn seed 0: gradient norm fell below 1e-07 at lag 8 of 9")
+    warn("rnn seed 0", [curve(0.1 ** np.arange(9)), curve(0.9 ** np.arange(9))], RNN)
+    assert len(caplog.messages) == 1
 
 
 def test_the_parameters_are_a_copy():

@@ -8,10 +8,8 @@ import torch
 from torch import nn
 
 from unrolled.errors import InputError
-from unrolled.gradients.options import MatrixOptions
+from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, Remedy
 from unrolled.gradients.remedies import (
-    REMEDIES,
-    Remedy,
     TaskNetwork,
     _clip,
     layer_options,
@@ -161,3 +159,7 @@ def test_truncation_changes_no_prediction_and_cuts_the_gradient():
     (gradient,) = torch.autograd.grad(cut.sum(), x)
     assert gradient[:16].eq(0).all()
     assert gradient[16:].abs().sum() > 0
+
+
+def test_the_tasks_named_by_the_options_are_those_there_are():
+    assert list(TASKS) == list(TASK_NAMES)

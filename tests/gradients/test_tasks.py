@@ -14,7 +14,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(length=st.integers(2, 60), seed=st.integers(0, 999))
 def test_adding_marks_one_number_in_each_half_and_asks_for_their_sum(length, seed):
     x, y = draw_adding(length, 8, generator(seed))
@@ -26,7 +26,7 @@ def test_adding_marks_one_number_in_each_half_and_asks_for_their_sum(length, see
     assert torch.allclose((numbers * marks).sum(0), y[0, :, 0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(length=st.integers(1, 60), seed=st.integers(0, 999))
 def test_copy_asks_for_ten_symbols_after_the_pause(length, seed):
     x, y = draw_copy(length, 4, generator(seed))

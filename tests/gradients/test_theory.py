@@ -9,7 +9,7 @@ from unrolled.gradients import theory
 from unrolled.gradients.theory import bands, matrix_products, scalar_products
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(weight=st.floats(0.1, 2).flatmap(lambda w: st.sampled_from([w, -w])), seed=st.integers(0, 9))
 def test_a_scalar_network_never_carries_more_than_w_to_the_k(weight, seed):
     table = scalar_products([weight], lags=40, draws=5, seed=seed)

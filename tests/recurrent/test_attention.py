@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -33,7 +33,6 @@ def test_last_state_attention_equals_its_equations_in_numpy():
         )
 
 
-@settings(deadline=None)
 @given(lengths=st.lists(st.integers(0, T), min_size=B, max_size=B), filler=st.floats(-1e6, 1e6))
 def test_padding_gets_no_attention_and_no_gradient(lengths, filler):
     torch.manual_seed(0)
@@ -97,7 +96,6 @@ def test_causal_attention_never_looks_ahead():
         close(attention(changed, changed)[0][:t], before[:t])
 
 
-@settings(deadline=None)
 @given(cut=st.integers(1, T - 1))
 def test_a_stream_of_queries_gets_what_the_whole_gets(cut):
     torch.manual_seed(0)

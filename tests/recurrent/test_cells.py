@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
@@ -282,7 +282,6 @@ def loop(a, b, h):
     return torch.stack(states)
 
 
-@settings(deadline=None)
 @given(steps=st.integers(1, 70), scale=st.sampled_from([0.1, 1.0, 30.0]), seed=st.integers(0, 99))
 def test_the_scan_equals_the_loop_with_its_gradients(steps, scale, seed):
     generator = torch.Generator().manual_seed(seed)

@@ -118,7 +118,7 @@ def test_the_same_seed_draws_the_same_weights_by_hand_and_by_library(kind, extra
 
 @every_kind
 @pytest.mark.parametrize("extra", EXTRAS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_chunking_with_the_state_carried_changes_nothing(kind, extra, data):
     torch.manual_seed(0)
@@ -144,7 +144,7 @@ def test_any_chunking_with_the_state_carried_changes_nothing(kind, extra, data):
 
 @every_kind
 @pytest.mark.parametrize("extra", BOTH_WAYS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_padding_changes_nothing(kind, extra, data):
     torch.manual_seed(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
@@ -111,7 +111,6 @@ def test_a_history_of_a_few_rows_still_gets_a_forecast(name):
 # --- persistence, seasonal naive, drift ----------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20),
     st.integers(1, 30),

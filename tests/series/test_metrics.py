@@ -104,7 +104,7 @@ def test_each_series_counts_once_however_many_rows_it_has(case):
     assert score(few, history, SEASON)["mae"] == pytest.approx(expected)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(numbers(2, 2, 2), numbers(2, 2, 2), numbers(2, 9), st.integers(-1000, 1000))
 def test_a_shift_of_all_numbers_changes_neither_mae_nor_rmse_nor_mase(y, y_hat, history, shift):
     before = score(*frames(y, y_hat, history), SEASON)
@@ -115,7 +115,7 @@ def test_a_shift_of_all_numbers_changes_neither_mae_nor_rmse_nor_mase(y, y_hat, 
             assert after[name] == pytest.approx(before[name], rel=1e-6, abs=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(numbers(2, 2, 2), numbers(2, 2, 2), numbers(2, 9), st.sampled_from([0.25, 3.0, 1000.0]))
 def test_a_change_of_unit_scales_mae_and_rmse_and_leaves_smape_and_mase(y, y_hat, history, unit):
     before = score(*frames(y, y_hat, history), SEASON)

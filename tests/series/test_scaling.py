@@ -74,7 +74,7 @@ def test_scaled_values_are_those_of_the_definition():
     np.testing.assert_allclose(apply(panel, parts, scaler, options)[4:], expected, rtol=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 100),
     transform=st.sampled_from(TRANSFORMS),

@@ -1,13 +1,17 @@
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.text import corpus, novelty
 
+CORPORA = Path(__file__).parents[2] / "conf/base/parameters/corpora.yml"
+QUATRAIN = yaml.safe_load(CORPORA.read_text())["corpus_options"]["tang"]["samples"]["form"]
 few = st.text("ab\n床", max_size=40)
 
 
@@ -53,19 +57,19 @@ def test_a_text_copied_whole_is_found_in_a_megabyte_within_seconds():
         ("床前明月光，疑是地上霜。举头望明月，低头思故乡，", False),
         ("床前明月光，疑是地上霜。朝辞白帝彩云间，千里江陵一日还。", False),
         ("床前明月光，疑是地上霜。", False),
-        ("床前明月a，疑是地上霜。举头望明月，低头思故乡。", False),
+        ("床前明月 ，疑是地上霜。举头望明月，低头思故乡。", False),
         ("床前明月光，疑是地上霜。举头望明月，低头思故乡。床", False),
         ("", False),
     ],
 )
 def test_the_form_of_a_quatrain_is_recognised(poem, kept):
-    assert novelty.form_share([poem]) == kept
+    assert novelty.form_share([poem], QUATRAIN) == kept
 
 
 def test_every_tang_quatrain_keeps_the_form(shared_text):
     poems = corpus.documents(shared_text("tang_quatrains/tang_quatrains.txt"), "line")
-    assert novelty.form_share(poems) == 1
+    assert novelty.form_share(poems, QUATRAIN) == 1
 
 
 def test_no_poems_have_no_share():
-    assert math.isnan(novelty.form_share([]))
+    assert math.isnan(novelty.form_share([], QUATRAIN))

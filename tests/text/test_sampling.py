@@ -302,3 +302,12 @@ def test_a_beam_lets_ended_texts_stand():
 def test_a_beam_never_writes_what_is_banned():
     for text, _ in beam(4, width=8, banned=[0, 1, 5]):
         assert not {0, 1, 5} & set(text)
+
+
+def test_the_texts_of_a_search_are_spelled_without_their_end():
+    found = sampling.search(
+        step, start(4), ids_of("ab")[0], KNOWN, 5, 4, lambda state, rows: state[rows]
+    )
+    expected = beam(5, width=4, stop=2, banned=[0, 1])
+    assert found == [vocabulary.decode(np.array(ids), KNOWN)[0] for ids, _ in expected]
+    assert set("".join(found)) <= set(KNOWN.characters)

@@ -191,3 +191,18 @@ def test_building_and_encoding_take_little_memory(documents):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak - ids.nbytes < 2e6
+
+
+def test_a_stream_is_spelled_symbol_by_symbol():
+    found = vocabulary.build(["ab"], boundaries=True)
+    ids = vocabulary.encode(["ab", "床"], found)
+    assert vocabulary.spell(ids, found) == ["", "a", "b", "\n", "", "\ufffd", "\n"]
+    without = vocabulary.build(["ab"], boundaries=False)
+    assert vocabulary.spell(vocabulary.encode(["ba床"], without), without) == ["b", "a", "\ufffd"]
+
+
+def test_a_fingerprint_is_that_of_the_ids_meaning():
+    found = vocabulary.build(["aab"], boundaries=False).fingerprint
+    assert found == vocabulary.build(["aaab"], boundaries=False).fingerprint
+    assert found != vocabulary.build(["abb"], boundaries=False).fingerprint
+    assert found != vocabulary.build(["aab"], boundaries=True).fingerprint

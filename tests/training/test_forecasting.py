@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.recurrent.options import ModelOptions
@@ -53,7 +53,6 @@ def trained(seed: int = 0, training: TrainOptions = TRAINING, **model: object) -
     st.lists(st.integers(1, 7), max_size=3, unique=True),
     st.integers(0, 20),
 )
-@settings(deadline=None)
 def test_a_batch_holds_the_value_its_lags_and_the_steps_after_it(lookback, horizon, lags, first):
     options = SeriesOptions(lookback=lookback, horizon=horizon, lags=tuple(lags))
     values = torch.arange(60, dtype=torch.float32)

@@ -1,10 +1,13 @@
 """Training and running a language model on streams and documents."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from pydantic import ValidationError
 
 from unrolled.errors import InputError
 from unrolled.recurrent.language_model import LanguageModel, select
@@ -45,7 +48,7 @@ def trained(ids, words, seed=0, validation=None, model=None, **training):
 
 def one_by_one(weights, card, ids, bos, block=None):
     """The slow truth: a loop over symbols, forgetting at <bos> and at blocks of a document."""
-    net = text._restored(weights, card)
+    net = text.restored(weights, card)
     losses, state, since = np.full(len(ids), np.nan), None, 0
     for i, (read, asked) in enumerate(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)):
         since = 0 if read == bos else since
@@ -57,6 +60,40 @@ def one_by_one(weights, card, ids, bos, block=None):
         if asked != bos:
             losses[i + 1] = -logits.log_softmax(1)[0, asked]
     return losses
+
+
+VARIANTS = yaml.safe_load(
+    (Path(__file__).parents[2] / "conf/base/parameters/variants.yml").read_text()
+)["variant_options"]
+# Those that read backwards, or a window whole, are forecasters alone.
+FORECASTERS = {
+    "bi_rnn", "bi_lstm", "bi_gru", "attention_gru", "attention_lstm", "segment_gru", "defaults",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - FORECASTERS))
+@torch.no_grad()
+def test_a_whole_prompt_equals_steps_and_chunks_for_every_shipped_variant(variant):
+    weights, card = random_model(12, **VARIANTS[variant])
+    net, step = text.restored(weights, card), stepper(weights, card)
+    ids = torch.randint(12, (9, 3))
+    whole, _ = net(ids)
+    for chunk in (1, 2, 4):
+        parts, state = [], None
+        for part in ids.split(chunk):
+            logits, state = net(part, state)
+            parts.append(logits)
+        torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=1e-5)
+    state = None
+    for symbols, expected in zip(ids, whole, strict=True):
+        logits, state = step(symbols, state)
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("variant", sorted(FORECASTERS - {"defaults"}))
+def test_a_variant_of_forecasters_is_refused(variant):
+    with pytest.raises(ValidationError):
+        LanguageOptions(**VARIANTS[variant])
 
 
 # --- evaluation ---
@@ -139,6 +176,19 @@ def test_two_symbols_are_enough_to_train_and_to_score():
 
 
 # --- training ---
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("boundaries", [False, True])
+def test_training_in_bfloat16_learns_as_much_and_keeps_float32_weights(cell, boundaries):
+    ids, words = known(LINES, boundaries)
+    options = {"model": {"cell": cell, "layers": 2}, "epochs": 20, "learning_rate": 0.02}
+    half, whole = (
+        trained(ids, words, **options, precision=precision) for precision in ("bfloat16", "float32")
+    )
+    assert {tensor.dtype for tensor in half[0].values()} == {torch.float32}
+    assert half[1][-1].train_loss == pytest.approx(whole[1][-1].train_loss, rel=0.05)
+    assert half[1][-1].train_loss != whole[1][-1].train_loss
 
 
 def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monkeypatch):
@@ -315,7 +365,7 @@ def test_on_a_plateau_the_step_size_is_halved():
 )
 def test_the_step_for_writing_gives_the_models_own_numbers(cell, extra):
     weights, card = random_model(12, cell=cell, **extra)
-    net, step = text._restored(weights, card), stepper(weights, card)
+    net, step = text.restored(weights, card), stepper(weights, card)
     ours = theirs = None
     for ids in torch.randint(12, (6, 4)):
         found, ours = step(ids, ours)

@@ -243,7 +243,8 @@ def step_singular_values(layer: Recurrent, x: Tensor, steps: list[int]) -> pd.Da
         frames.append(
             pd.DataFrame({"step": step, "rank": np.arange(len(values)), "singular_value": values})
         )
-    return pd.concat(frames, ignore_index=True)
+    columns = ["step", "rank", "singular_value"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
 @torch.no_grad()

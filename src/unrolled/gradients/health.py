@@ -1,21 +1,25 @@
 """Is a training sick? Cheap measures once an epoch, and a sentence where gradient is lost.
 
-`measures` costs one pass by hand over the batch it is given. With eight sequences that is 3 % of 70
-training steps of a small layer of torch's, and of fewer of a larger one; where an epoch is shorter,
-measure every few epochs.
+`watch` costs a few passes by hand over the batch it is given, so the loops of training call it once
+in some hundred steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from typing import cast
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
-from unrolled.gradients.flow import saturation
+from unrolled.gradients.flow import probe, saturation
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
+from unrolled.training.loop import Watch, parameters
+
+logger = logging.getLogger(__name__)
 
 # Of the gradient's norm at lag 0. What is below float32's precision is lost when it is added up.
 VANISHED, EXPLODED = 1e-7, 1e3
@@ -53,40 +57,56 @@ def warning(curve: pd.DataFrame, options: LayerOptions) -> str | None:
     return None
 
 
-def measures(
-    norms: Sequence[float],
-    clip_norm: float,
-    before: Tensor,
-    after: Tensor,
-    layer: Recurrent,
-    x: Tensor,
-) -> dict[str, float]:
-    """What to log once an epoch.
+def watch(curves: list[pd.DataFrame]) -> Watch:
+    """What the loops of training call now and then.
 
     Args:
-        norms: the gradient's norm before clipping, of each step of the epoch.
-        clip_norm: the largest norm let through.
-        before: `parameters` before the epoch's last step.
-        after: `parameters` after it.
-        layer: the recurrent layer.
-        x: a few of its inputs, (T, B, F).
+        curves: gets the flow through the network's layer at each call; `warning` reads the last.
 
     Returns:
-        `clipped_share` of the steps; `update_ratio`, the norm of the last update relative to that
-        of the parameters, about 1e-3 in a healthy training; `saturated_share` of the values of the
-        gates, NaN where none has bounds.
+        A function of the network, a few of its inputs and its `parameters` before the last step. It
+        gives `update_ratio`, the norm of the last update relative to that of the parameters, about
+        1e-3 in a healthy training; `saturated_share` of the values of the gates, NaN where none has
+        bounds; `gradient_at_lag`, the norm of the gradient on the first state relative to the last.
     """
-    gates = saturation(layer, x)
-    return {
-        "clipped_share": float((np.asarray(norms) > clip_norm).mean()),
-        "update_ratio": float((after - before).norm() / before.norm()),
-        "saturated_share": float((gates["closed"] + gates["open"]).mean()),
-    }
+
+    def look(model: nn.Module, x: Tensor, before: Tensor) -> dict[str, float]:
+        layer = cast("Recurrent", model.layer)
+        inputs = _inputs(model, layer, x)
+        with torch.random.fork_rng(), torch.enable_grad():  # looking changes no training
+            curve = probe(layer, inputs)
+        curves.append(curve)
+        gates = saturation(layer, inputs)
+        return {
+            "update_ratio": float((parameters(model) - before).norm() / before.norm()),
+            "saturated_share": float((gates["closed"] + gates["open"]).mean()),
+            "gradient_at_lag": float(curve["gradient_norm"].iloc[-1]),
+        }
+
+    return look
 
 
-def parameters(model: nn.Module) -> Tensor:
-    """Copy all parameters into one vector."""
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
+def warn(label: str, curves: list[pd.DataFrame], options: LayerOptions) -> None:
+    """Log the warning of a training, where there is one.
+
+    Args:
+        label: names the network.
+        curves: what `watch` left.
+        options: of the network's layer.
+    """
+    sentence = warning(curves[-1], options)
+    if sentence:
+        logger.warning("%s: %s", label, sentence)
+
+
+@torch.no_grad()
+def _inputs(model: nn.Module, layer: Recurrent, x: Tensor) -> Tensor:
+    """What the layer inside a network reads, (T, B, F), when the network reads x."""
+    seen: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    model(x)
+    hook.remove()
+    return seen[0]
 
 
 def _longer(options: LayerOptions, steps: int) -> str:

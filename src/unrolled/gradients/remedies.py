@@ -1,9 +1,6 @@
 """Which remedy lets a network learn over how many steps, measured cell by cell.
 
-A cell of the matrix is one remedy on one task of one length with one seed. All change one thing in
-the plain network (`none`): torch's tanh RNN with its own first weights, trained with Adam. That
-network does not explode, and Adam divides by the size of the gradient, so neither shows what
-clipping is for; hence the IRNN by plain descent, as Le et al. 2015 trained it, without and with it.
+A cell of the matrix is one remedy on one task of one length with one seed.
 """
 
 from __future__ import annotations
@@ -11,16 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from unrolled.errors import InputError
 from unrolled.gradients.flow import flow, labelled, state_gradients
-from unrolled.gradients.options import MatrixOptions
+from unrolled.gradients.options import REMEDIES, MatrixOptions, Remedy
 from unrolled.gradients.tasks import TASKS, Task
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
@@ -35,62 +31,12 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-class Remedy(BaseModel):
-    """What is changed in the plain network or in its training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str = Field(description="what it is, to be read")
-    base: str = Field("none", description="the network without it")
-    layer: dict[str, Any] = Field(
-        {}, description="options of the layer; chrono gets the task's length as its longest lag"
-    )
-    clip_norm: float | None = Field(None, gt=0, description="largest L2 norm of the gradient")
-    clip_value: float | None = Field(None, gt=0, description="largest element of the gradient")
-    optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or plain descent")
-    warm_up: int = Field(0, ge=0, description="steps over which the step size rises from 0")
-    truncate: int | None = Field(None, ge=1, description="steps that the gradient goes back")
-
-
-REMEDIES = {
-    "none": Remedy(title="Plain tanh RNN"),
-    "clip_norm": Remedy(title="Clipping by norm", clip_norm=1.0),
-    "clip_value": Remedy(title="Clipping by value", clip_value=0.1),
-    "orthogonal": Remedy(title="Orthogonal weights", layer={"init": "orthogonal"}),
-    "identity": Remedy(
-        title="Identity weights with ReLU (IRNN)",
-        layer={"init": "identity", "nonlinearity": "relu"},
-    ),
-    "identity_sgd": Remedy(
-        title="IRNN by SGD",
-        layer={"init": "identity", "nonlinearity": "relu"},
-        optimiser="sgd",
-    ),
-    "identity_sgd_clipped": Remedy(
-        title="IRNN by SGD, clipping by norm",
-        base="identity_sgd",
-        layer={"init": "identity", "nonlinearity": "relu"},
-        optimiser="sgd",
-        clip_norm=1.0,
-    ),
-    "scaled": Remedy(title="Weights from N(0, 1 / H)", layer={"init": "normal"}),
-    "relu": Remedy(title="ReLU", layer={"nonlinearity": "relu"}),
-    "lstm_bias_0": Remedy(title="LSTM, forget bias 0", layer={"cell": "lstm", "forget_bias": 0.0}),
-    "lstm_bias_1": Remedy(title="LSTM, forget bias 1", layer={"cell": "lstm", "forget_bias": 1.0}),
-    "lstm_chrono": Remedy(title="LSTM, chrono", layer={"cell": "lstm", "forget_bias": "chrono"}),
-    "gru": Remedy(title="GRU", layer={"cell": "gru"}),
-    "residual": Remedy(title="Two layers, residual", layer={"layers": 2, "residual": True}),
-    "layer_norm": Remedy(title="Layer norm", layer={"layer_norm": True}),
-    "warm_up": Remedy(title="Learning-rate warm-up", warm_up=100),
-    "truncated": Remedy(title="Truncated back-propagation", truncate=16),
-}
-
-
 class Outcome(NamedTuple):
     """A trained cell of the matrix."""
 
     record: dict[str, Any]
     flow: pd.DataFrame
+    first: TaskNetwork
     network: TaskNetwork
 
 
@@ -154,7 +100,7 @@ def train_cell(remedy: str, task: str, length: int, seed: int, options: MatrixOp
         (share of steps), and `gradient_before` and `gradient_after` training: the norm on the state
         at lag `length - 1` relative to lag 0, of the last step's loss.
         The flow before and after, as in `gradients.flow`, with the remedy as its variant.
-        The network as trained.
+        The network as initialised, and as trained.
 
     Raises:
         InputError: an unknown remedy or task.
@@ -162,20 +108,39 @@ def train_cell(remedy: str, task: str, length: int, seed: int, options: MatrixOp
     for name, known in ((remedy, REMEDIES), (task, TASKS)):
         if name not in known:
             raise InputError(f"{name!r} is not known; expected one of {', '.join(known)}")
-    cure, problem = REMEDIES[remedy], TASKS[task]
+    return train_remedy(remedy, REMEDIES[remedy], task, length, seed, options)
+
+
+def train_remedy(
+    name: str, remedy: Remedy, task: str, length: int, seed: int, options: MatrixOptions
+) -> Outcome:
+    """Train a remedy that may lie outside the matrix, as any variant of the recurrent room.
+
+    Args:
+        name: what the record calls it.
+        remedy: what it changes.
+        task: adding or copy.
+        length: T of the task.
+        seed: of weights and data.
+        options: sizes and step size.
+
+    Returns:
+        As `train_cell`.
+    """
+    problem = TASKS[task]
     with deterministic(seed, options.threads):
-        network = TaskNetwork(layer_options(cure, options.hidden, length), problem)
+        network = TaskNetwork(layer_options(remedy, options.hidden, length), problem)
         first = deepcopy(network)
-        result = _train(network, cure, problem, length, seed, options)
+        result = _train(network, remedy, problem, length, seed, options)
     curves = []
     for trained, net in ((False, first), (True, network)):
-        curve = _flow(net, problem, length, seed)
+        curve = flow(last_step_gradients(net, task, length, seed)["h"])
         init = network.layer.options.init
-        curves.append(labelled(curve, variant=remedy, init=init, trained=trained, seed=seed))
+        curves.append(labelled(curve, variant=name, init=init, trained=trained, seed=seed))
     before, after = (float(curve["gradient_norm"].iloc[length - 1]) for curve in curves)
-    cell = {"remedy": remedy, "task": task, "length": length, "seed": seed}
+    cell = {"remedy": name, "task": task, "length": length, "seed": seed}
     record = cell | result | {"gradient_before": before, "gradient_after": after}
-    return Outcome(record, pd.concat(curves, ignore_index=True), network)
+    return Outcome(record, pd.concat(curves, ignore_index=True), first, network)
 
 
 def _train(
@@ -227,12 +192,28 @@ def _evaluate(
     return float(task.loss(network(x, len(y)), y))
 
 
-def _flow(network: TaskNetwork, task: Task, length: int, seed: int) -> pd.DataFrame:
-    """Flow of the last step's loss, in float64, which the plain network's lags need."""
-    net = deepcopy(network).double()
-    x, y = task.draw(length, FLOW_BATCH, torch.Generator().manual_seed(seed))
-    x, y = x.double(), y.double() if y.is_floating_point() else y
-    gradients = state_gradients(
-        net.layer, x, lambda outputs: task.loss(net.head(outputs[-1:]), y[-1:])
+def last_step_gradients(
+    network: TaskNetwork, task: str, length: int, seed: int
+) -> dict[str, Tensor]:
+    """Gradients of the last step's loss on the states, in float64, which long lags need.
+
+    Args:
+        network: unchanged.
+        task: adding or copy.
+        length: T of the task.
+        seed: of the data.
+
+    Returns:
+        As `flow.state_gradients`.
+    """
+    net, problem = deepcopy(network).double(), TASKS[task]
+    x, y = drawn(task, length, seed)
+    return state_gradients(
+        net.layer, x, lambda outputs: problem.loss(net.head(outputs[-1:]), y[-1:])
     )
-    return flow(gradients["h"])
+
+
+def drawn(task: str, length: int, seed: int) -> tuple[Tensor, Tensor]:
+    """The sequences on which a network is looked at, in float64."""
+    x, y = TASKS[task].draw(length, FLOW_BATCH, torch.Generator().manual_seed(seed))
+    return x.double(), y.double() if y.is_floating_point() else y

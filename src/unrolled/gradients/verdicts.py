@@ -6,7 +6,7 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.gradients.health import VANISHED
-from unrolled.gradients.remedies import REMEDIES
+from unrolled.gradients.options import REMEDIES
 from unrolled.gradients.tasks import TASKS
 
 

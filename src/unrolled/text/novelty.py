@@ -22,11 +22,6 @@ from unrolled.text.vocabulary import code_points
 
 IntArray = npt.NDArray[np.int64]
 
-_HAN = "[\u3400-\u9fff\U00020000-\U000323af]"
-_QUATRAIN = re.compile(
-    "|".join(f"(?:{_HAN}{{{size}}}，{_HAN}{{{size}}}。){{2}}" for size in (5, 7))
-)
-
 
 class _Runs(NamedTuple):
     """Numbers of all runs of one length, by where they begin.
@@ -100,20 +95,22 @@ def new_share(text: str, training: str, length: int = 10) -> float:
     return 1 - float(runs.copied.mean())
 
 
-def form_share(poems: Sequence[str]) -> float:
-    """Share of poems that are quatrains: four lines of five, or four of seven Han characters.
+def form_share(documents: Sequence[str], form: str) -> float:
+    r"""Share of documents that keep a form.
 
-    The lines end with '，' and '。' in turn, as in the corpus of Tang quatrains.
+    Args:
+        documents: texts.
+        form: regular expression that a document as a whole should match.
 
     Returns:
-        From 0 to 1; NaN for no poems.
+        From 0 to 1; NaN for no documents.
 
-    >>> form_share(["床前明月光，疑是地上霜。举头望明月，低头思故乡。", "床前明月光。"])
+    >>> form_share(["床前明月光，疑是地上霜。", "床前明月光。"], r"\w{5}，\w{5}。")
     0.5
     """
-    if not poems:
+    if not documents:
         return float("nan")
-    return sum(_QUATRAIN.fullmatch(poem) is not None for poem in poems) / len(poems)
+    return sum(re.fullmatch(form, document) is not None for document in documents) / len(documents)
 
 
 def _characters(text: str, training: str) -> _Runs:

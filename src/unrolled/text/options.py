@@ -1,5 +1,6 @@
 """Options of a corpus, from the file to the vocabulary, and of writing."""
 
+import re
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -66,6 +67,21 @@ class SampleOptions(BaseModel):
     )
     length: int = Field(200, ge=1, description="characters written at most")
     seed: int = Field(0, ge=0, description="of the draws")
+    form: str | None = Field(
+        None, description="regular expression that a whole document should match; None: no form"
+    )
+    documents: int = Field(
+        100, ge=1, description="documents written from nothing to see how many keep the form"
+    )
+
+    @field_validator("form")
+    @classmethod
+    def _regular(cls, form: str | None) -> str | None:
+        try:
+            re.compile(form or "")
+        except re.error as error:
+            raise ValueError(f"expected a regular expression, but {error}") from None
+        return form
 
 
 class SamplingOptions(BaseModel):
@@ -111,3 +127,29 @@ class SamplingOptions(BaseModel):
         if not 0 < top_p <= 1:
             raise ValueError("expected a number above 0 and at most 1, where 1 keeps all")
         return top_p
+
+
+class WritingOptions(SamplingOptions):
+    """How `generate` writes."""
+
+    beam: int | None = Field(
+        None,
+        ge=1,
+        description="beginnings kept in a search for the likeliest text, in place of `method` and"
+        " of all that changes the distribution; None: no search",
+    )
+    number: int = Field(1, ge=1, description="texts; of a search the likeliest, at most `beam`")
+    seed: int = Field(0, ge=0, description="of the draws: the same seed writes the same text")
+    strict: bool = Field(
+        False,
+        description="refuse a prompt with characters that the model does not know; false: read"
+        " them as <unk>, with a warning",
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.beam is not None and self.number > self.beam:
+            raise ValueError(
+                f"number {self.number} asks for more texts than beam {self.beam} keeps; raise beam"
+            )
+        return self

@@ -231,12 +231,41 @@ def stream(
     strict: bool = False,
 ) -> Iterator[str]:
     """Write as `write` does from one prompt, and yield each character as soon as it is chosen."""
-    ids = [encode_prompt(prompt, vocabulary, strict)]
+    ids = encode_prompt(prompt, vocabulary, strict)
+    return stream_ids(step, state, ids, vocabulary, length, options, generator)
+
+
+def stream_ids(
+    step: Step[State],
+    state: State,
+    prompt: Ids,
+    vocabulary: Vocabulary,
+    length: int,
+    options: SamplingOptions,
+    generator: torch.Generator,
+) -> Iterator[str]:
+    """Write as `stream` does, from a prompt that is encoded already."""
     for (symbol,) in generate(
-        step, state, ids, length, options, generator, _banned(vocabulary), vocabulary.eos
+        step, state, [prompt], length, options, generator, _banned(vocabulary), vocabulary.eos
     ):
         if symbol != vocabulary.eos:
             yield vocabulary.characters[int(symbol) - vocabulary.first]
+
+
+def search(
+    step: Step[State],
+    state: State,
+    prompt: Ids,
+    vocabulary: Vocabulary,
+    length: int,
+    width: int,
+    select: Callable[[State, Tensor], State],
+) -> list[str]:
+    """Look for the likeliest texts as `beam_search` does, and spell them, the likeliest first."""
+    found = beam_search(
+        step, state, prompt, length, width, select, _banned(vocabulary), vocabulary.eos
+    )
+    return [decode(np.array(ids, np.int64), vocabulary)[0] for ids, _ in found]
 
 
 def _banned(vocabulary: Vocabulary) -> list[int]:

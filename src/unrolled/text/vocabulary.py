@@ -16,6 +16,7 @@ model is asked for every symbol but `<bos>`, so each character and each end is c
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -71,6 +72,11 @@ class Vocabulary(BaseModel):
     def size(self) -> int:
         """V, ids in all."""
         return self.first + len(self.characters)
+
+    @property
+    def fingerprint(self) -> str:
+        """What a model keeps of the vocabulary that gave its ids their meaning."""
+        return hashlib.sha256(f"{self.boundaries}{self.characters}".encode()).hexdigest()[:16]
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
@@ -167,6 +173,13 @@ def decode(ids: npt.NDArray[np.integer[Any]], vocabulary: Vocabulary) -> list[st
     if not len(starts) or starts[0] > 0:
         cuts.insert(0, 0)  # the stream begins inside a document
     return [text[a:b] for a, b in pairwise([*cuts, len(text)])]
+
+
+def spell(ids: npt.NDArray[np.integer[Any]], vocabulary: Vocabulary) -> list[str]:
+    """Spell out a stream (N,), a string for each id: `<bos>` is empty, `<eos>` a newline."""
+    special = [REPLACEMENT, "", "\n"][: vocabulary.first]
+    names = [*special, *vocabulary.characters]
+    return [names[i] for i in ids.tolist()]
 
 
 def encode_prompt(prompt: str, vocabulary: Vocabulary, strict: bool = False) -> Ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,15 @@ from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import starts
-from unrolled.training.loop import LOSSES, Epoch, deterministic, fit, kept_epoch
+from unrolled.training.loop import (
+    LOSSES,
+    WATCHED,
+    Epoch,
+    Watch,
+    deterministic,
+    fit,
+    kept_epoch,
+)
 from unrolled.training.options import TrainOptions
 
 # Windows forecast at once: bounds the memory of a long test part.
@@ -49,11 +58,13 @@ def fit_forecaster(
     training: TrainOptions,
     seed: int,
     label: str,
+    watch: Watch | None = None,
 ) -> tuple[dict[str, Tensor], list[Epoch], int]:
     """Fit one variant with one seed.
 
     With `training.refit`, validation chooses the epoch (without early stopping: the last) and a
-    second network, of the same seed, is trained on train and validation up to it.
+    second network, of the same seed, is trained on train and validation up to it. `watch` measures
+    the health of the first.
 
     Returns:
         Weights, learning curve (of the run that was validated), number of parameters.
@@ -77,6 +88,7 @@ def fit_forecaster(
             training,
             validate=None if epochs else lambda: float(loss(net(held_out[0]), held_out[1])),
             epochs=epochs,
+            watch=partial(watch, net, held_out[0][:, :WATCHED]) if watch and not epochs else None,
             label=label,
         )
         return net, history

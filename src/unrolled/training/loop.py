@@ -25,6 +25,10 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "huber": nn.functional.huber_loss,
 }
 
+# Network, a few of its inputs, its `parameters` before the last step -> numbers for the history.
+Watch = Callable[[nn.Module, Tensor, Tensor], dict[str, float]]
+WATCH_EVERY, WATCHED = 300, 8  # steps, so that watching costs at most 3 % of them; windows
+
 # torch has one random state and one thread count a process. Whatever draws, building a network
 # included, holds this lock, so that variants trained in Kedro's threads give the same bits as one
 # after the other.
@@ -46,13 +50,21 @@ def deterministic(seed: int, threads: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of the learning curve; losses are means over windows, on the scaled values."""
+    """One row of the learning curve; losses are means over windows, on the scaled values.
+
+    `clipped` is the share of the steps whose gradient was clipped. What follows `learning_rate` is
+    measured now and then, else NaN; see `gradients.health.watch`.
+    """
 
     epoch: int
     train_loss: float
     validation_loss: float
     gradient_norm: float
+    clipped: float
     learning_rate: float
+    update_ratio: float = math.nan
+    saturated_share: float = math.nan
+    gradient_at_lag: float = math.nan
 
 
 def fit(
@@ -63,6 +75,7 @@ def fit(
     *,
     validate: Callable[[], float] | None = None,
     epochs: int | None = None,
+    watch: Callable[[Tensor], dict[str, float]] | None = None,
     label: str = "model",
 ) -> list[Epoch]:
     """Train in place with Adam; with `validate`, stop early and restore the best weights.
@@ -74,6 +87,8 @@ def fit(
         options: step size, clipping, schedule, patience.
         validate: gives the validation loss of the model as it stands; None trains all epochs.
         epochs: epochs to run, at most `options.epochs`, on the schedule of all of them.
+        watch: what to measure of the model's health in some epochs and the last, from its
+            `parameters` before the epoch's last step.
         label: names the model in the progress bar and in errors.
 
     Returns:
@@ -88,9 +103,10 @@ def fit(
     )
     history: list[Epoch] = []
     stops_early = validate is not None and options.early_stopping
-    best, best_weights = math.inf, _copy(model)
+    best, best_at, best_weights = math.inf, 0, _copy(model)
+    last, unwatched = epochs or options.epochs, 0
     bar = tqdm(
-        range(1, (epochs or options.epochs) + 1),
+        range(1, last + 1),
         desc=label,
         unit="epoch",
         disable=None,
@@ -102,11 +118,15 @@ def fit(
             group["lr"] = rate
         model.train()
         losses, norms = [], []
-        for batch in torch.randperm(windows).split(options.batch_size):
+        batches = torch.randperm(windows).split(options.batch_size)
+        before = torch.empty(0)
+        for batch in batches:
             loss = batch_loss(batch)
             optimiser.zero_grad()
             loss.backward()
             norms.append(nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm))
+            if watch and batch is batches[-1]:
+                before = parameters(model)
             optimiser.step()
             losses.append(loss.detach() * len(batch))
         train_loss = float(torch.stack(losses).sum()) / windows
@@ -119,14 +139,20 @@ def fit(
         model.eval()
         with torch.no_grad():
             validation_loss = validate() if validate else math.nan
-        norm = float(torch.stack(norms).mean())
-        history.append(Epoch(epoch, train_loss, validation_loss, norm, rate))
+        if stops_early and validation_loss < best:
+            best, best_at, best_weights = validation_loss, epoch, _copy(model)
+        ends = epoch == last or (stops_early and epoch - best_at >= options.patience)
+        unwatched += len(norms)
+        health = {}
+        if watch and (ends or unwatched >= WATCH_EVERY):
+            health, unwatched = watch(before), 0
+        norm = torch.stack(norms)
+        clipped = float((norm > options.clip_norm).float().mean())
+        history.append(
+            Epoch(epoch, train_loss, validation_loss, float(norm.mean()), clipped, rate, **health)
+        )
         bar.set_postfix(train=f"{train_loss:.4f}", validation=f"{validation_loss:.4f}")
-        if not stops_early:
-            continue
-        if validation_loss < best:
-            best, best_weights = validation_loss, _copy(model)
-        if epoch - best_epoch(history) >= options.patience:
+        if ends:
             break
     if stops_early:
         model.load_state_dict(best_weights)
@@ -150,6 +176,11 @@ def learning_rate(options: TrainOptions, epoch: int) -> float:
         return options.learning_rate
     share = (epoch - 1) / max(1, options.epochs)
     return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def parameters(model: nn.Module) -> Tensor:
+    """Copy all parameters into one vector."""
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.layer import Manual
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
-from unrolled.training.loop import deterministic
+from unrolled.training.loop import WATCHED, Watch, deterministic, parameters
 from unrolled.training.options import TextTrainOptions
 
 Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
@@ -61,6 +61,7 @@ class Evaluation:
         gradient_norm: mean L2 norm before clipping since the row before.
         clipped: share of the steps since then whose gradient was clipped.
         learning_rate: of the last step.
+        update_ratio: this and what follows: see `gradients.health.watch`; NaN where not watched.
     """
 
     step: int
@@ -70,6 +71,9 @@ class Evaluation:
     gradient_norm: float
     clipped: float
     learning_rate: float
+    update_ratio: float = math.nan
+    saturated_share: float = math.nan
+    gradient_at_lag: float = math.nan
 
 
 def fit_language_model(
@@ -80,6 +84,7 @@ def fit_language_model(
     training: TextTrainOptions,
     seed: int,
     label: str = "model",
+    watch: Watch | None = None,
 ) -> tuple[dict[str, Tensor], list[Evaluation], int]:
     """Fit one variant with one seed.
 
@@ -91,6 +96,7 @@ def fit_language_model(
         training: how it is trained.
         seed: of the first weights, the order of documents and the dropouts.
         label: names the model in the progress bar and in errors.
+        watch: measures the health of the network at each evaluation.
 
     Returns:
         Weights, learning curve, number of parameters.
@@ -100,7 +106,7 @@ def fit_language_model(
     """
     with deterministic(seed, training.threads):
         net = LanguageModel(model, vocabulary.size)
-        history = _fit(net, train, validation, vocabulary.bos, training, label)
+        history = _fit(net, train, validation, vocabulary.bos, training, label, watch)
     return net.state_dict(), history, parameter_count(net)
 
 
@@ -118,6 +124,7 @@ def _fit(
     bos: int | None,
     training: TextTrainOptions,
     label: str,
+    watch: Watch | None,
 ) -> list[Evaluation]:
     optimiser = torch.optim.AdamW(
         net.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -143,12 +150,16 @@ def _fit(
             group["lr"] = rate
         x, y, lengths = _chunk(train, streams, at, steps)
         net.train()
-        logits, state = net(x, state, lengths)
+        with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bfloat16"):
+            logits, state = net(x, state, lengths)
         state = tuple(tensor.detach() for tensor in state)
-        loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED)
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1).float(), y.flatten(), ignore_index=IGNORED
+        )
         optimiser.zero_grad()
         loss.backward()
         norms.append(float(nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)))
+        before = parameters(net) if watch and step in due else torch.empty(0)
         optimiser.step()
         losses.append(float(loss.detach()))
         symbols.append(int((y != IGNORED).sum()))
@@ -158,6 +169,7 @@ def _fit(
         if step not in due:
             continue
         score = math.nan if validation is None else _mean(net, validation, bos)
+        net.eval()
         history.append(
             Evaluation(
                 step=step,
@@ -167,6 +179,7 @@ def _fit(
                 gradient_norm=float(np.mean(norms)),
                 clipped=float(np.mean(np.array(norms) > training.clip_norm)),
                 learning_rate=rate,
+                **(watch(net, x[:, :WATCHED], before) if watch else {}),
             )
         )
         bar.set_postfix(train=f"{history[-1].train_loss:.4f}", validation=f"{score:.4f}")
@@ -224,7 +237,7 @@ def evaluate(
         -ln p in nats (N,); NaN where nothing is asked for (see `vocabulary.targets`).
     """
     with deterministic(card["seed"], card["training"]["threads"]):
-        return _losses(_restored(weights, card), ids, vocabulary.bos, block)
+        return _losses(restored(weights, card), ids, vocabulary.bos, block)
 
 
 def _mean(net: LanguageModel, ids: Ids, bos: int | None) -> float:
@@ -377,7 +390,7 @@ def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
     anything is read is None; `language_model.select` picks rows of it.
     """
     with deterministic(card["seed"], card["training"]["threads"]):
-        net = _restored(weights, card)
+        net = restored(weights, card)
         layer = net.layer.by_hand()
     cells = [cast("Cell", cast("Manual", block).directions[0]) for block in layer.blocks]
     with torch.no_grad():
@@ -408,7 +421,7 @@ def _lay_out(cell: Cell) -> None:
         cell.weight_hh.data = cell.weight_hh.T.contiguous().T
 
 
-def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+def restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
     """Build the network; draws weights that are thrown away, so only within `deterministic`."""
     net = LanguageModel(
         LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])

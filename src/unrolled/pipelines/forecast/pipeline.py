@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
                     "params:forecasting.series",
                     "params:forecasting.name",
                 ],
-                "forecasting.forecast",
+                ["forecasting.forecast", "forecasting.stored_forecast"],
                 name="forecast",
             )
         ]

@@ -79,13 +79,17 @@ def train(
     Returns:
         Its weights, its options and cost, its learning curve.
     """
+    from unrolled.gradients import health
     from unrolled.training import forecasting
     from unrolled.training.loop import kept_epoch
 
-    began = time.perf_counter()
+    began, label = time.perf_counter(), f"{variant} seed {seed}"
+    curves: list[pd.DataFrame] = []
     weights, history, parameters = forecasting.fit_forecaster(
-        np.array(values), windows, series, model, training, seed, f"{variant} seed {seed}"
+        np.array(values), windows, series, model, training, seed, label, health.watch(curves)
     )
+    if model.attention == "none":  # which is a way past the recurrence
+        health.warn(label, curves, model)
     card = {
         "variant": variant,
         "kind": "recurrent",

@@ -14,7 +14,7 @@ import pandas as pd
 
 from unrolled.pipelines.champion import crown
 from unrolled.recurrent.options import LanguageOptions
-from unrolled.text import compression, corpus, metrics, ngrams, novelty, vocabulary
+from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.options import TextTrainOptions
@@ -27,6 +27,10 @@ METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
 # Where the loss is looked at by the characters read before it.
 CONTEXTS = (1, 3, 10, 30, 100, 300, 1000)
 BLOCK = 500  # characters compared as one: long enough that neighbours say little of each other
+# Symbols of the test part that are looked at: a passage with its losses; in its beginning what is
+# connected, after so many that were read before; what units are sought in, and how many of them.
+PASSAGE, CONNECTED, CONTEXT, UNITS_READ, UNITS = 600, 80, 500, 10_000, 3
+UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
 
 
 def ingest(raw: bytes, options: CorpusOptions, name: str) -> str:
@@ -70,18 +74,22 @@ def train(
     Returns:
         Its weights, its options and cost, its learning curve.
     """
+    from unrolled.gradients import health
     from unrolled.training import text
 
-    began = time.perf_counter()
+    began, own = time.perf_counter(), Vocabulary.model_validate(known)
+    curves: list[pd.DataFrame] = []
     weights, history, parameters = text.fit_language_model(
         train_ids,
         validation_ids,
-        Vocabulary.model_validate(known),
+        own,
         model,
         training,
         seed,
         f"{variant} seed {seed}",
+        health.watch(curves),
     )
+    health.warn(f"{variant} seed {seed}", curves, model)
     card = {
         "variant": variant,
         "kind": "recurrent",
@@ -91,6 +99,7 @@ def train(
         "parameters": parameters,
         "step": text.best(history).step,
         "validation_loss": text.best(history).validation_loss,
+        "vocabulary": own.fingerprint,
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
@@ -209,7 +218,11 @@ def write(
     known: dict[str, Any],
     samples: SampleOptions,
 ) -> list[dict[str, Any]]:
-    """Write on from every prompt at every temperature, and say how much was copied from train."""
+    """Write on from every prompt at every temperature, and say how much was copied from train.
+
+    Where the corpus has a form, `form_share` is the share of documents that keep it, among those
+    that were written from nothing at the same temperature.
+    """
     import torch
 
     from unrolled.text import sampling
@@ -217,17 +230,24 @@ def write(
 
     own, step = Vocabulary.model_validate(known), text.stepper(weights, card)
     training = "\n".join(documents["train"])
+    free = [""] * samples.documents if samples.form is not None else []
     rows = []
     for temperature in samples.temperatures:
-        written = sampling.write(
-            step,
-            None,
-            samples.prompts,
-            own,
-            samples.length,
-            SamplingOptions(temperature=temperature),
-            torch.Generator().manual_seed(samples.seed),
+        written, freely = (
+            sampling.write(
+                step,
+                None,
+                prompts,
+                own,
+                samples.length,
+                SamplingOptions(temperature=temperature),
+                torch.Generator().manual_seed(samples.seed),
+            )
+            if prompts
+            else []
+            for prompts in (samples.prompts, free)
         )
+        share = None if samples.form is None else novelty.form_share(freely, samples.form)
         for prompt, found in zip(samples.prompts, written, strict=True):
             rows.append(
                 {
@@ -237,6 +257,7 @@ def write(
                     "text": found,
                     "longest_copied_run": novelty.longest_copied_run(prompt + found, training),
                     "new_10grams": novelty.new_share(prompt + found, training),
+                    "form_share": share,
                 }
             )
     return rows
@@ -261,6 +282,106 @@ def describe(
         "documents": sum(map(len, documents.values())),
         "symbols": Vocabulary.model_validate(known).size,
     }
+
+
+def look_at_losses(
+    losses: npt.NDArray[np.floating[Any]], test_ids: Ids, known: dict[str, Any]
+) -> pd.DataFrame:
+    """The passage that the pictures show, and the loss of each of its characters.
+
+    Returns:
+        `symbol, loss` (nats; NaN where nothing is asked for).
+    """
+    own = Vocabulary.model_validate(known)
+    first = _passage(test_ids, own).start
+    part = slice(first, first + PASSAGE)
+    return pd.DataFrame({"symbol": vocabulary.spell(test_ids[part], own), "loss": losses[part]})
+
+
+def measure_connectivity(
+    weights: dict[str, Any], card: dict[str, Any], test_ids: Ids, known: dict[str, Any]
+) -> pd.DataFrame:
+    """How much each character that was read moves the logit of each that came.
+
+    Returns:
+        `asked, read` (places in the passage that the pictures show), `asked_symbol, read_symbol`
+        and `norm`, the Euclidean norm of d logit / d x.
+    """
+    from unrolled.training import text_inside
+
+    own = Vocabulary.model_validate(known)
+    part = _passage(test_ids, own)
+    before = test_ids[max(0, part.start - CONTEXT) : part.start]
+    norms = text_inside.connectivity(weights, card, test_ids[part], before)
+    read, asked = np.triu_indices(len(norms))
+    symbols = np.array(vocabulary.spell(test_ids[part], own))
+    return pd.DataFrame(
+        {
+            "asked": asked + 1,
+            "read": read,
+            "asked_symbol": symbols[asked + 1],
+            "read_symbol": symbols[read],
+            "norm": norms[asked, read],
+        }
+    )
+
+
+def find_units(
+    weights: dict[str, Any], card: dict[str, Any], test_ids: Ids, known: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hidden units that follow quotes, brackets, the length of a line or of a clause.
+
+    Returns:
+        The units, as `text_inside.followers` gives them; and, for the best of each feature,
+        `feature, state, unit, symbol, value` over the passage in which the feature changes most.
+    """
+    from unrolled.training import text_inside
+
+    own = Vocabulary.model_validate(known)
+    ids = test_ids[:UNITS_READ]
+    symbols = np.array(vocabulary.spell(ids, own))
+    features = structure.features(symbols.tolist())
+    states = text_inside.states(weights, card, ids, own)
+    units = pd.DataFrame(text_inside.followers(states, features, UNITS), columns=UNIT_COLUMNS)
+    passages = []
+    for best in units.drop_duplicates("feature").to_dict("records"):
+        part = _liveliest(features[best["feature"]], PASSAGE // 2)
+        passages.append(
+            pd.DataFrame(
+                {
+                    "feature": best["feature"],
+                    "state": best["state"],
+                    "unit": best["unit"],
+                    "symbol": symbols[part],
+                    "value": states[best["state"]][part, best["unit"]],
+                }
+            )
+        )
+    empty = pd.DataFrame(columns=["feature", "state", "unit", "symbol", "value"])
+    return units, pd.concat(passages, ignore_index=True) if passages else empty
+
+
+def _passage(test_ids: Ids, known: Vocabulary) -> slice:
+    """Where the passage of the pictures lies in the test part: in one document, at a line's start.
+
+    Without boundaries some text is left before it, for the network to have read.
+    """
+    if known.bos is not None:
+        ends = np.flatnonzero(test_ids == known.bos)[1:]
+        return slice(0, min(int(ends[0]) if len(ends) else len(test_ids), CONNECTED))
+    first = max(0, min(CONTEXT, len(test_ids) - CONNECTED))
+    lines = np.flatnonzero(test_ids[:first] == known.first + known.characters.find("\n")) + 1
+    first = int(lines[-1]) if len(lines) and "\n" in known.characters else first
+    return slice(first, first + CONNECTED)
+
+
+def _liveliest(feature: npt.NDArray[np.floating[Any]], length: int) -> slice:
+    """The stretch of a text in which a feature (N,) varies most; of a count, where it is highest."""
+    if len(feature) <= length:
+        return slice(0, len(feature))
+    view = np.lib.stride_tricks.sliding_window_view(feature, length)
+    first = int(view.std(axis=1).argmax())
+    return slice(first, first + length)
 
 
 def protocol(
@@ -315,5 +436,6 @@ def champion(
     seed_score = float(np.average(own["bits_per_char"], weights=own["characters"]))
     whole = blocks[blocks["characters"] == BLOCK]
     losses = whole.pivot_table(index="block", columns="variant", values="bits_per_char")
+    losses = losses.reindex(columns=leaderboard["variant"])  # a short text has no whole block
     found = crown(choice, leaderboard, seed_score, losses, 1, digests)
     return {"job": "text", "data_set": name, **found}

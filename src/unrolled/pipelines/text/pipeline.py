@@ -16,7 +16,7 @@ from unrolled.recurrent.options import LanguageOptions
 if TYPE_CHECKING:
     from unrolled.study import TextStudy
 
-SHARED = {"documents", "vocabulary", "train_ids", "validation_ids", "test_ids"}
+SHARED = {"documents", "vocabulary", "train_ids", "validation_ids", "test_ids", "protocol"}
 
 
 def create_pipeline(study: TextStudy) -> Pipeline:
@@ -101,9 +101,52 @@ def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) ->
                 name="write",
             ),
             Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
+            *_looking_inside(),
         ]
         parameters["params:samples"] = "params:samples"
-    return Pipeline(steps, namespace=f"{variant}.seed_{seed}", inputs=SHARED, parameters=parameters)
+    inputs = SHARED if first else SHARED - {"protocol"}
+    return Pipeline(steps, namespace=f"{variant}.seed_{seed}", inputs=inputs, parameters=parameters)
+
+
+def _looking_inside() -> list[Node]:
+    return [
+        Node(
+            nodes.look_at_losses,
+            ["losses", "test_ids", "vocabulary"],
+            "passage",
+            name="look_at_losses",
+        ),
+        Node(
+            nodes.measure_connectivity,
+            ["model", "options", "test_ids", "vocabulary"],
+            "connectivity",
+            name="measure_connectivity",
+        ),
+        Node(
+            nodes.find_units,
+            ["model", "options", "test_ids", "vocabulary"],
+            ["units", "unit_passages"],
+            name="find_units",
+        ),
+        Node(
+            report.plot_losses,
+            ["passage", "params:variant", "protocol"],
+            ["losses.png", "losses.plotly"],
+            name="plot_losses",
+        ),
+        Node(
+            report.plot_connectivity,
+            ["connectivity", "params:variant", "protocol"],
+            ["connectivity.png", "connectivity.plotly"],
+            name="plot_connectivity",
+        ),
+        Node(
+            report.plot_units,
+            ["units", "unit_passages", "params:variant", "protocol"],
+            ["units.png", "units.plotly"],
+            name="plot_units",
+        ),
+    ]
 
 
 def _baseline(name: str) -> Pipeline:
@@ -123,7 +166,7 @@ def _baseline(name: str) -> Pipeline:
         ),
         *_scoring("cost"),
     ]
-    return Pipeline(steps, namespace=name, inputs=SHARED)
+    return Pipeline(steps, namespace=name, inputs=SHARED - {"protocol"})
 
 
 def _scoring(card: str) -> list[Node]:
@@ -209,6 +252,12 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 [f"{variant}.seed_{first}.samples" for variant in variants],
                 "samples",
                 name="combine_samples",
+            ),
+            Node(
+                report.describe_samples,
+                ["samples", "protocol"],
+                "samples_report",
+                name="describe_samples",
             ),
             Node(
                 nodes.leaderboard,

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
-from unrolled.pipelines.pictures import Pictures, blank, leaderboard_bars, learning_curves
+from unrolled.pipelines.pictures import (
+    Panel,
+    Pictures,
+    blank,
+    coloured_text,
+    leaderboard_bars,
+    learning_curves,
+    visible,
+)
 
 
 def plot_learning_curves(curves: pd.DataFrame, protocol: str) -> Pictures:
@@ -37,3 +48,108 @@ def plot_loss_by_context(
     interactive.update_xaxes(type="log")
     figure.legend(loc="outside right upper")
     return figure, interactive
+
+
+def plot_losses(passage: pd.DataFrame, variant: str, protocol: str) -> Pictures:
+    """Held-out text, each character on the colour of its loss."""
+    panel = Panel("", passage["symbol"].tolist(), passage["loss"].to_numpy())
+    return coloured_text(
+        [panel], f"Loss of each character, {variant}", protocol, "nats", signed=False
+    )
+
+
+def plot_connectivity(connectivity: pd.DataFrame, variant: str, protocol: str) -> Pictures:
+    """What the network looked at: a row for each character that came, a column for each read."""
+    figure, axes, interactive = blank(
+        f"Connectivity, {variant}",
+        protocol,
+        "character read: how much it moves",
+        "the logit of the character that came",
+    )
+    table = connectivity.pivot_table(index="asked", columns="read", values="norm")
+    # Norms differ by powers of ten.
+    shown = np.log10(table.to_numpy(float).clip(min=1e-12))
+    highest = np.nanmax(shown, initial=-12.0)
+    lowest = max(np.nanmin(shown, initial=0.0), highest - 4)
+    names = {
+        axis: [visible(symbol) for symbol in connectivity.groupby(axis)[f"{axis}_symbol"].first()]
+        for axis in ("asked", "read")
+    }
+    names["read"] = [name or "▷" for name in names["read"]]  # the start of a document
+    size = max(4.5, 0.1 * len(table) + 1.5)
+    figure.set_size_inches(size + 1.5, size)
+    axes.set_title(protocol, fontsize="x-small", color="dimgrey", wrap=True)
+    axes.grid(False)
+    picture = axes.imshow(shown, cmap="magma_r", vmin=lowest, vmax=highest)
+    axes.set_xticks(range(len(names["read"])), names["read"], fontsize="x-small", parse_math=False)
+    axes.set_yticks(
+        range(len(names["asked"])), names["asked"], fontsize="x-small", parse_math=False
+    )
+    figure.colorbar(picture, ax=axes, label="log10 of |d logit / d x|", shrink=0.7)
+    interactive.add_heatmap(
+        z=shown, colorscale="Magma", reversescale=True,
+        zmin=lowest, zmax=highest, colorbar={"title": "log10"},
+    )  # fmt: skip
+    for update, axis in ((interactive.update_xaxes, "read"), (interactive.update_yaxes, "asked")):
+        update(tickvals=list(range(len(names[axis]))), ticktext=names[axis])
+    interactive.update_yaxes(autorange="reversed")
+    return figure, interactive
+
+
+def plot_units(
+    units: pd.DataFrame, unit_passages: pd.DataFrame, variant: str, protocol: str
+) -> Pictures:
+    """For each feature of the text the unit that follows it best, over held-out text."""
+    worth = units.drop_duplicates("feature").set_index("feature")["correlation"]
+    panels = [
+        Panel(
+            f"{feature}: {own['state'].iloc[0]}, unit {own['unit'].iloc[0]}, correlation"
+            f" {worth[feature]:.2f}",
+            own["symbol"].tolist(),
+            # The cell of an LSTM counts to any height, other states end at 1.
+            own["value"].to_numpy(float) / max(own["value"].abs().max(), 1e-12),
+        )
+        for feature, own in unit_passages.groupby("feature", sort=False)
+    ] or [Panel("no feature of the text changes in the test part", [], np.empty(0))]
+    return coloured_text(
+        panels,
+        f"Units that follow the text, {variant}",
+        protocol,
+        "state, of its largest here",
+        signed=True,
+        rows=12,
+    )
+
+
+def describe_samples(samples: list[dict[str, Any]], protocol: str) -> str:
+    """What every variant wrote, as Markdown, with what of it is new."""
+    table = pd.DataFrame(samples)
+    table["copied"] = table["longest_copied_run"].str.len()
+    lines = ["# Samples", "", protocol, ""]
+    for variant, own in table.groupby("variant", sort=False):
+        lines += [f"## {variant}", "", *_novelty(own), ""]
+        for temperature, rows in own.groupby("temperature", sort=False):
+            lines += [f"### Temperature {temperature:g}", ""]
+            for row in rows.itertuples():
+                # Indented: nothing that was written can end such a block.
+                text = f"[{row.prompt}]{row.text}"
+                lines += [*(f"    {line}" for line in text.split("\n")), ""]
+                lines += [f"{row.copied} characters of it at most stand in train in one piece.", ""]
+    return "\n".join(lines)
+
+
+def _novelty(samples: pd.DataFrame) -> list[str]:
+    """A table of one variant's samples by temperature."""
+    heads = ["temperature", "longest copied run", "new 10-grams"]
+    rows = samples.groupby("temperature", sort=False).agg(
+        {"copied": "max", "new_10grams": "mean", "form_share": "first"}
+    )
+    formed = bool(rows["form_share"].notna().any())
+    heads += ["documents that keep the form"] if formed else []
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('--:' for _ in heads)} |"]
+    for temperature, row in rows.iterrows():
+        new = row["new_10grams"]
+        cells = [f"{temperature:g}", f"{row['copied']:.0f}", "-" if np.isnan(new) else f"{new:.0%}"]
+        cells += [f"{row['form_share']:.0%}"] if formed else []
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines

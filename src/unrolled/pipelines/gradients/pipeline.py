@@ -1,0 +1,169 @@
+"""The gradients pipeline: theory, networks looked into, remedies, top to bottom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro.pipeline import Node, Pipeline
+
+from unrolled.pipelines.gradients import nodes, report
+
+if TYPE_CHECKING:
+    from unrolled.study import GradientsStudy
+
+SHARED = {"params:seeds": "params:seeds", "params:training": "params:training"}
+
+
+def create_pipeline(study: GradientsStudy) -> Pipeline:
+    """One namespaced pipeline for each network looked at and each batch of the matrix."""
+    networks = [
+        f"networks.{variant}.{init}" for variant, inits in study.networks.items() for init in inits
+    ]
+    batches = [
+        f"matrix.{remedy}.{task}.length_{length}"
+        for remedy in study.remedies
+        for task in study.tasks
+        for length in study.lengths
+    ]
+    steps = [
+        _theory(),
+        *map(_network, networks),
+        _flow(networks),
+        *map(_batch, batches),
+        _verdict(batches),
+    ]
+    return Pipeline(sum(steps, Pipeline([])), namespace="gradients")
+
+
+def _theory() -> Pipeline:
+    return Pipeline(
+        [
+            Node(nodes.scalar_products, "params:theory", "scalar_products", name="scalar_products"),
+            Node(nodes.matrix_products, "params:theory", "matrix_products", name="matrix_products"),
+            Node(
+                report.plot_scalar_products,
+                "scalar_products",
+                ["scalar_products.png", "scalar_products.plotly"],
+                name="plot_scalar_products",
+            ),
+            Node(
+                report.plot_matrix_products,
+                "matrix_products",
+                ["matrix_products.png", "matrix_products.plotly"],
+                name="plot_matrix_products",
+            ),
+        ]
+    )
+
+
+def _network(namespace: str) -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                nodes.train_network,
+                [
+                    "params:layer",
+                    "params:variant",
+                    "params:length",
+                    "params:seeds",
+                    "params:training",
+                ],
+                ["model", "options", "flow", "metrics"],
+                name="train_network",
+            ),
+            Node(
+                nodes.look_inside,
+                ["model", "options"],
+                ["heat_map", "spectrum", "singular_values", "saturation"],
+                name="look_inside",
+            ),
+            Node(
+                report.plot_inside,
+                ["heat_map", "spectrum", "singular_values", "saturation"],
+                ["inside.png", "inside.plotly"],
+                name="plot_inside",
+            ),
+        ],
+        namespace=namespace,
+        parameters=SHARED | {"params:length": "params:length"},
+    )
+
+
+def _flow(networks: list[str]) -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                nodes.combine_flows,
+                [f"{network}.flow" for network in networks],
+                ["flow", "flow_by_state"],
+                name="combine_flows",
+            ),
+            Node(nodes.effective_memory, "flow", "effective_memory", name="effective_memory"),
+            Node(
+                nodes.combine,
+                [f"{network}.saturation" for network in networks],
+                "saturation",
+                name="combine_saturation",
+            ),
+            Node(
+                report.plot_flow,
+                ["flow_by_state", "protocol"],
+                ["flow.png", "flow.plotly"],
+                name="plot_flow",
+            ),
+        ]
+    )
+
+
+def _batch(namespace: str) -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                nodes.train_batch,
+                [
+                    "params:remedy",
+                    "params:task",
+                    "params:length",
+                    "params:seeds",
+                    "params:training",
+                ],
+                ["records", "metrics"],
+                name="train_batch",
+            )
+        ],
+        namespace=namespace,
+        parameters=SHARED,
+    )
+
+
+def _verdict(batches: list[str]) -> Pipeline:
+    return Pipeline(
+        [
+            Node(
+                nodes.combine,
+                [f"{batch}.records" for batch in batches],
+                "remedies",
+                name="combine_remedies",
+            ),
+            Node(
+                nodes.protocol,
+                ["remedies", "params:seeds", "params:training"],
+                "protocol",
+                name="protocol",
+            ),
+            Node(nodes.judge, "remedies", "verdicts", name="judge"),
+            Node(nodes.summary, "remedies", "summary", name="summary"),
+            Node(
+                report.plot_remedies,
+                ["remedies", "protocol"],
+                ["remedies.png", "remedies.plotly"],
+                name="plot_remedies",
+            ),
+            Node(
+                report.plot_losses,
+                ["remedies", "protocol"],
+                ["losses.png", "losses.plotly"],
+                name="plot_losses",
+            ),
+        ]
+    )

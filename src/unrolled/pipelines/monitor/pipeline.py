@@ -1,0 +1,41 @@
+"""The monitor pipeline: stored forecasts, true values, a verdict."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from unrolled.pipelines.forecasting.nodes import ingest
+from unrolled.pipelines.monitor import nodes
+
+TRAINED = {f"forecasting.{name}" for name in ("raw", "panel", "borders")}
+
+
+def create_pipeline() -> Pipeline:
+    """Score the forecasts of the series of this run."""
+    steps = [
+        Node(
+            ingest,
+            ["forecasting.raw", "params:forecasting.series", "params:forecasting.name"],
+            "observed",
+            name="ingest",
+        ),
+        Node(
+            nodes.match,
+            ["forecasts", "observed", "params:forecasting.series"],
+            "matched",
+            name="match",
+        ),
+        Node(nodes.score, "matched", "scores", name="score"),
+        Node(
+            nodes.decide,
+            ["scores", "observed", "forecasting.panel", "forecasting.borders", "params:options"],
+            "verdict",
+            name="decide",
+        ),
+    ]
+    return Pipeline(
+        steps,
+        namespace="monitor",
+        inputs=TRAINED,
+        parameters={"params:forecasting.series", "params:forecasting.name"},
+    )

@@ -1,0 +1,139 @@
+"""Looking inside a language model while it reads held-out text.
+
+Letters: N symbols of a text, T steps, B documents side by side, H units, V ids.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.training.loop import deterministic
+from unrolled.training.text import restored
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def connectivity(
+    weights: dict[str, Tensor], card: dict[str, Any], ids: Ids, before: Ids
+) -> FloatArray:
+    """How much each symbol that was read moves the logit of each symbol that came.
+
+    Args:
+        weights: as `fit_language_model` returns them.
+        card: the options that stand beside them.
+        ids: (N,) passage within one document.
+        before: what was read of the document before it, may be empty.
+
+    Returns:
+        The Euclidean norm of d logit / d x, (N - 1, N - 1): row i asks for `ids[i + 1]`, column j
+        reads `ids[j]`, x being the vector that stands for it; NaN where j > i.
+
+    Source:
+        Madsen (2019), Visualizing memorization in RNNs, Distill, 10.23915/distill.00016.
+    """
+    steps = len(ids) - 1
+    symbols, earlier = (torch.from_numpy(part.astype(np.int64)) for part in (ids, before))
+    with deterministic(card["seed"], card["training"]["threads"]):
+        net = restored(weights, card)
+        state = None
+        if len(earlier):
+            with torch.no_grad():
+                _, state = net.layer(net.embed(earlier[:, None]))
+            state = tuple(tensor.expand(-1, steps, -1).contiguous() for tensor in state)
+        # The passage once for each symbol that is asked for, so that one pass back gives all rows.
+        x = net.embed(symbols[:-1, None]).detach().repeat(1, steps, 1).requires_grad_()  # (T, T, E)
+        outputs, _ = net.layer(x, state)
+        step = torch.arange(steps)
+        logits = net.decode(outputs[step, step])  # (T, V)
+        (slope,) = torch.autograd.grad(logits[step, symbols[1:]].sum(), x)
+    norms: FloatArray = slope.norm(dim=2).T.numpy()
+    return np.where(np.tri(steps, dtype=bool), norms, np.nan).astype(np.float32)
+
+
+def states(
+    weights: dict[str, Tensor], card: dict[str, Any], ids: Ids, vocabulary: Vocabulary
+) -> dict[str, FloatArray]:
+    """What every unit holds after each symbol.
+
+    Args:
+        weights: as `fit_language_model` returns them.
+        card: the options that stand beside them.
+        ids: (N,) of held-out text; each document is read from a fresh state.
+        vocabulary: as in training.
+
+    Returns:
+        By layer and state (`layer 1 h`, of the LSTM also `layer 1 c`), (N, H).
+    """
+    starts = np.flatnonzero(ids == vocabulary.bos) if vocabulary.bos is not None else np.array([0])
+    documents = [part for part in np.split(ids, starts) if len(part)]
+    lengths = torch.tensor([len(part) for part in documents])
+    read = torch.zeros(int(lengths.max()), len(documents), dtype=torch.int64)  # (T, B)
+    for number, part in enumerate(documents):
+        read[: len(part), number] = torch.from_numpy(part.astype(np.int64))
+    real = (torch.arange(len(read))[:, None] < lengths).T  # (B, T)
+    with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+        net = restored(weights, card)
+        inside = net.layer.look_inside(net.embed(read))
+    return {
+        f"layer {number} {name}": values[name].transpose(0, 1)[real].numpy()
+        for number, values in enumerate(inside, 1)
+        for name in ("h", "c")
+        if name in values
+    }
+
+
+def followers(
+    found: dict[str, FloatArray], features: dict[str, FloatArray], most: int
+) -> list[dict[str, Any]]:
+    """Units that follow a feature of the text.
+
+    They are chosen on the first half of the text. The correlation on the second half is what they
+    are worth: among many units one always fits by chance.
+
+    Args:
+        found: as `states` gives them, each (N, H).
+        features: by name, (N,); one that is constant in either half is left out.
+        most: units for each feature.
+
+    Returns:
+        Rows `feature, state, unit, correlation_chosen, correlation` (Pearson's, in the first and in
+        the second half), the best first.
+    """
+    names = [(state, unit) for state, values in found.items() for unit in range(values.shape[1])]
+    units = np.concatenate(list(found.values()), axis=1)
+    half = len(units) // 2
+    rows = []
+    for feature, values in features.items():
+        first, second = (
+            _correlations(units[part], values[part]) for part in (slice(half), slice(half, None))
+        )
+        if np.isnan(first).all() or np.isnan(second).all():
+            continue
+        for place in np.argsort(-np.abs(np.nan_to_num(first)), kind="stable")[:most]:
+            state, unit = names[place]
+            rows.append(
+                {
+                    "feature": feature,
+                    "state": state,
+                    "unit": unit,
+                    "correlation_chosen": float(first[place]),
+                    "correlation": float(second[place]),
+                }
+            )
+    return rows
+
+
+def _correlations(units: FloatArray, feature: FloatArray) -> FloatArray:
+    """Pearson's correlation of each unit (N, U) with a feature (N,); NaN where either is constant."""
+    if len(units) == 0:
+        return np.full(units.shape[1], np.nan, np.float32)
+    units, feature = units - units.mean(0), feature - feature.mean()
+    scale = np.sqrt((units**2).sum(0) * (feature**2).sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(scale > 0, feature @ units / scale, np.nan).astype(np.float32)

@@ -1,0 +1,130 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from unrolled.pipelines.champion import choose, crown, diebold_mariano, sentence
+from unrolled.pipelines.text import nodes as text
+from unrolled.series import metrics
+
+DIGESTS = {"gru/seed_1.safetensors": "aa", "gru/seed_1.json": "bb"}
+CHOICE = {"variant": "gru", "seed": 1, "validation_loss": 0.3, "mean_validation_loss": 0.4}
+
+
+def board(gru: float, ridge: float | None) -> pd.DataFrame:
+    rows = [{"variant": "gru", "kind": "recurrent", "mae": 2.0, "mase": gru}]
+    if ridge is not None:
+        rows.append({"variant": "ridge", "kind": "baseline", "mae": 2.0, "mase": ridge})
+    return pd.DataFrame(rows).sort_values("mase")
+
+
+def card(variant: str, seed: int, loss: float) -> dict:
+    return {"variant": variant, "seed": seed, "validation_loss": loss, "parameters": 3}
+
+
+def test_the_mean_over_seeds_chooses_the_variant_and_then_its_best_seed():
+    cards = [card("rnn", 0, 0.1), card("rnn", 1, 0.9), card("gru", 0, 0.5), card("gru", 1, 0.3)]
+    found = choose(*cards)
+    assert found == CHOICE
+
+
+def test_a_network_whose_validation_loss_is_no_number_is_never_chosen():
+    cards = [card("rnn", 0, float("nan")), card("rnn", 1, 0.01), card("gru", 1, 5.0)]
+    assert choose(*cards)["variant"] == "gru"
+
+
+def test_a_champion_that_loses_says_so_first_in_log_and_sentence(caplog):
+    losses = pd.DataFrame({"gru": np.arange(20.0), "ridge": np.arange(20.0) ** 0.5})
+    found = crown(CHOICE, board(1.0, 0.5), 0.9, losses, 2, DIGESTS)
+    assert found["beats_baseline"] is False
+    assert found["margin"] == -0.5
+    assert found["baseline"] == "ridge"
+    assert found["digests"] == {"model": "aa", "options": "bb"}
+    assert (found["score"], found["seed_score"]) == (1.0, 0.9)
+    assert caplog.messages == [sentence(found)]
+    assert sentence(found).startswith("The champion gru does not beat the best baseline: MASE 1 ")
+
+
+def test_a_champion_beside_no_baseline_has_not_beaten_one():
+    found = crown(CHOICE, board(1.0, None), 0.9, pd.DataFrame({"gru": [1.0, 2.0]}), 1, DIGESTS)
+    assert found["beats_baseline"] is False
+    assert found["baseline"] is found["margin"] is found["p_value"] is None
+    assert sentence(found).startswith("No baseline was asked for")
+
+
+def test_without_a_season_scale_the_champion_is_measured_in_mae():
+    lead = board(float("nan"), 0.5)
+    losses = pd.DataFrame({"gru": [1.0, 2.0], "ridge": [2.0, 1.0]})
+    assert crown(CHOICE, lead, 2.0, losses, 1, DIGESTS)["metric"] == "mae"
+
+
+def by_hand(d: np.ndarray, horizon: int) -> float:
+    """Bartlett's variance and the correction of Harvey et al., from the papers' formulas."""
+    n, e = len(d), d - d.mean()
+    lags = max(horizon - 1, int(np.ceil(n ** (1 / 3))))
+    gamma = [(e[k:] * e[: n - k]).sum() / n for k in range(lags + 1)]
+    variance = gamma[0] + 2 * sum((1 - k / (lags + 1)) * gamma[k] for k in range(1, lags + 1))
+    factor = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
+    return float(2 * stats.t.sf(abs(factor * d.mean() / np.sqrt(variance / n)), n - 1))
+
+
+@pytest.mark.parametrize(("rows", "horizon"), [(13, 12), (60, 6), (200, 1)])
+def test_the_p_value_is_that_of_the_papers_formulas(rows, horizon):
+    random = np.random.default_rng(rows)
+    ours, theirs = random.normal(1.1, 1, rows), random.normal(1, 1, rows)
+    assert diebold_mariano(ours, theirs, horizon) == pytest.approx(by_hand(ours - theirs, horizon))
+
+
+@given(st.lists(st.floats(-5, 5), min_size=9, max_size=40), st.integers(1, 8), st.floats(0.1, 9))
+def test_the_test_takes_neither_side_and_knows_no_unit(values, horizon, unit):
+    ours = np.array(values) + np.linspace(0, 1, len(values))
+    theirs = np.zeros(len(values))
+    one = diebold_mariano(ours, theirs, horizon)
+    assert one == pytest.approx(diebold_mariano(theirs, ours, horizon), nan_ok=True)
+    assert one == pytest.approx(
+        diebold_mariano(unit * ours, unit * theirs, horizon), rel=1e-4, abs=1e-9, nan_ok=True
+    )
+
+
+def test_fewer_losses_than_the_horizon_or_equal_ones_test_nothing():
+    same = np.arange(30.0)
+    assert diebold_mariano(same[:6], same[:6] ** 2, 6) is None
+    assert diebold_mariano(same, same, 1) is None
+
+
+def test_losses_by_cutoff_average_to_the_leaderboards_mase():
+    random, season = np.random.default_rng(0), 2
+    names = ["a", "b"]
+    history = pd.DataFrame(
+        [(name, t, random.normal()) for name in names for t in range(10)],
+        columns=["unique_id", "ds", "y"],
+    )
+    backtest = pd.DataFrame(
+        [
+            (name, cutoff, step, random.normal(), random.normal(), "gru", seed)
+            for name in names
+            for cutoff in range(5)
+            for step in (1, 2, 3)
+            for seed in (0, 1)
+        ],
+        columns=["unique_id", "cutoff", "step", "y", "y_hat", "variant", "seed"],
+    )
+    scores = [metrics.score(own, history, season)["mase"] for _, own in backtest.groupby("seed")]
+    losses = metrics.loss_by_cutoff(backtest, history, season, "mase")
+    assert losses.index.tolist() == list(range(5))
+    assert losses["gru"].mean() == pytest.approx(np.mean(scores))
+
+
+def test_losses_by_block_average_to_bits_per_character():
+    known = {"characters": "ab", "counts": [9, 9], "unknown": 0, "boundaries": False}
+    ids = np.zeros(1301, np.int64)
+    losses = np.random.default_rng(0).random(1301)
+    losses[0] = np.nan
+    blocks = text.loss_by_block(losses, {"variant": "gru", "seed": 1}, ids, known)
+    assert blocks["characters"].tolist() == [500, 500, 300]
+    lead = pd.DataFrame([{"variant": "gru", "kind": "recurrent", "bits_per_char": 1.0}])
+    found = text.champion(CHOICE, lead, blocks, DIGESTS, "mine")
+    assert found["seed_score"] == pytest.approx(losses[1:].mean() / np.log(2))
+    assert (found["job"], found["data_set"]) == ("text", "mine")

@@ -1,0 +1,192 @@
+"""Whole runs of `generate`: what is written, from which model, and what bad prompts are told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from safetensors.torch import save_file
+
+from unrolled.recurrent.options import LanguageOptions
+from unrolled.text import vocabulary
+from unrolled.training.options import TextTrainOptions
+from unrolled.training.text import best, fit_language_model
+
+Run = Callable[..., Result]
+Generate = Callable[[str], Result]
+
+POEMS = ["床前明月光，疑是地上霜。", "举头望明月，低头思故乡。", "春眠不觉晓，处处闻啼鸟。"]
+
+
+def train(project: Path, variant: str, texts: list[str], epochs: int, seed: int = 0) -> None:
+    """Leave a model of the corpus `mine` where the text job leaves it."""
+    known = vocabulary.build(POEMS, boundaries=True)
+    ids = vocabulary.encode(texts, known)
+    model = LanguageOptions(hidden=16, embedding=8)
+    training = TextTrainOptions(epochs=epochs, batch_size=2, learning_rate=0.03)
+    weights, history, _ = fit_language_model(ids, ids, known, model, training, seed)
+    card = {
+        "variant": variant,
+        "seed": seed,
+        "model": model.model_dump(),
+        "training": training.model_dump(),
+        "validation_loss": best(history).validation_loss,
+        "vocabulary": known.fingerprint,
+    }
+    place = project / f"data/06_models/text/mine/{variant}/seed_{seed}.safetensors"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, place)
+    place.with_suffix(".json").write_text(json.dumps(card))
+    place = project / "data/04_feature/text/mine/vocabulary.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(known.model_dump()))
+
+
+@pytest.fixture
+def generate(kedro_run: Run, project: Path) -> Generate:
+    """Run `generate` where a model that knows its poems by heart lies beside a worse one."""
+    train(project, "gru", POEMS, epochs=60)  # takes a fraction of a second
+    train(project, "lazy", POEMS, epochs=1)
+    return lambda params: kedro_run(
+        "--pipelines=generate", "--params", f"corpus=mine,{params}".rstrip(",")
+    )
+
+
+def saved(project: Path) -> str:
+    return (project / "data/07_model_output/text/mine/generated.txt").read_text()
+
+
+def printed(result: Result) -> str:
+    """What stands on the screen between the lines of the log."""
+    assert result.exit_code == 0, result.output + str(result.exception)
+    return result.output
+
+
+def refused(result: Result, sentence: str) -> None:
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1] == f"Error: {sentence}"
+    assert "Traceback" not in result.output
+
+
+def test_the_best_model_writes_on_from_the_prompt_to_the_screen_and_the_file(
+    generate: Generate, project: Path
+) -> None:
+    found = printed(generate("prompt=床前,length=100,generate.method=greedy"))
+    assert saved(project) == f"{POEMS[0]}\n"
+    assert f"\n{POEMS[0]}\n" in found
+    assert "mine, gru seed 0: " in found
+
+
+def test_no_more_is_written_than_asked_for(generate: Generate, project: Path) -> None:
+    printed(generate("prompt=床前,length=3,generate.method=greedy"))
+    assert saved(project) == POEMS[0][:5] + "\n"
+
+
+def test_the_same_seed_writes_the_same_texts_and_another_seed_others(
+    generate: Generate, project: Path
+) -> None:
+    found = []
+    for seed in (0, 0, 1):
+        printed(generate(f"generate.seed={seed},generate.temperature=3,generate.number=4"))
+        found.append(saved(project))
+    assert found[0] == found[1] != found[2]
+    assert len(set(found[0].strip().split("\n\n"))) > 1
+
+
+def test_a_beam_writes_the_likeliest_texts_best_first(generate: Generate, project: Path) -> None:
+    printed(generate("prompt=举头,generate.beam=3,generate.number=2"))
+    texts = saved(project).strip().split("\n\n")
+    assert texts[0] == POEMS[1]
+    assert len(set(texts)) == 2
+
+
+def test_an_empty_prompt_begins_a_document(generate: Generate, project: Path) -> None:
+    printed(generate("generate.method=greedy"))
+    assert saved(project).strip() in POEMS
+
+
+def test_unknown_characters_of_a_prompt_are_named_and_never_written(
+    generate: Generate, project: Path
+) -> None:
+    found = printed(generate("prompt=x床y,generate.temperature=5,generate.number=3,length=20"))
+    message = "prompt 'x床y': the model does not know 'x', 'y'; read as <unk>"
+    assert " ".join(found.split()).count(message) == 1
+    texts = saved(project).strip().split("\n\n")
+    assert len(texts) == 3
+    assert all(text.startswith("x床y") for text in texts)
+    assert all(set(text[3:]) <= set("".join(POEMS)) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        (
+            "prompt=x床y,generate.strict=true",
+            "prompt 'x床y': the model does not know 'x', 'y'; expected characters of its training"
+            " text",
+        ),
+        (
+            "generate.temperature=0",
+            "parameter 'generate.temperature' is 0; expected a number above 0; for the likeliest"
+            " character every time, set method to greedy",
+        ),
+        (
+            "generate.temperature=-1.5",
+            "parameter 'generate.temperature' is -1.5; expected a number above 0; for the"
+            " likeliest character every time, set method to greedy",
+        ),
+        (
+            "generate.top_p=0",
+            "parameter 'generate.top_p' is 0; expected a number above 0 and at most 1, where 1"
+            " keeps all",
+        ),
+        (
+            "generate.top_p=1.01",
+            "parameter 'generate.top_p' is 1.01; expected a number above 0 and at most 1, where 1"
+            " keeps all",
+        ),
+        ("length=0", "parameter 'length' is 0; expected greater than or equal to 1"),
+        (
+            "generate.beam=2,generate.number=3",
+            "parameters under 'generate': number 3 asks for more texts than beam 2 keeps; raise"
+            " beam",
+        ),
+    ],
+)
+def test_an_impossible_request_is_told_why(generate: Generate, params: str, sentence: str) -> None:
+    refused(generate(params), sentence)
+
+
+def test_without_a_trained_model_it_says_what_to_run(kedro_run: Run) -> None:
+    refused(
+        kedro_run("--pipelines=generate", "--params", "corpus=mine"),
+        "corpus 'mine': no model is trained yet; run kedro run --pipelines=text --params"
+        " corpus=mine first",
+    )
+
+
+def test_models_of_another_vocabulary_are_not_used(generate: Generate, project: Path) -> None:
+    place = project / "data/04_feature/text/mine/vocabulary.json"
+    place.write_text(json.dumps(vocabulary.build(["abc"], boundaries=True).model_dump()))
+    refused(
+        generate(""),
+        "corpus 'mine': its 2 trained models know another vocabulary; run kedro run"
+        " --pipelines=text --params corpus=mine again",
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "prompt"),
+    [
+        ("prompt=ROMEO:", "ROMEO:"),
+        ("prompt=12,length=1", "12"),
+        ("prompt='to be, or',length=1", "to be, or"),
+        ('prompt="a\\n",length=1', "a\n"),
+        ("length=1,prompt=it's [well]", "it's [well]"),
+    ],
+)
+def test_a_prompt_is_text_whatever_it_looks_like(params: str, prompt: str) -> None:
+    from unrolled.cli import split_params
+
+    assert split_params(params)["prompt"] == prompt

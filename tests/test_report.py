@@ -1,0 +1,168 @@
+"""What a run shows its readers: report, card and champion, MLflow's own pages, in a real browser."""
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from tests.browser import browser, needs_chromium
+
+from unrolled.tracking import client_of
+
+Run = Callable[..., Result]
+
+SMALL = "variants=[rnn,gru,lstm],seeds=[0],baselines=[seasonal_naive,ridge],training.epochs=2"
+TEXT = "corpus=tutorial,text.variants=[gru],text.training.epochs=3"
+MODELS = Path("data/06_models/forecasting/airline")
+REPORT = Path("data/08_reporting/forecasting/airline")
+
+pytestmark = pytest.mark.slow
+
+
+def succeeded(result: Result) -> Result:
+    assert result.exit_code == 0, result.output + str(result.exception)
+    return result
+
+
+@contextmanager
+def mlflow_server(project: Path) -> Iterator[str]:
+    """MLflow over the project's runs, on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{project}/mlflow.db"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=project, env=dict(os.environ), **quiet)
+    try:
+        url, end = f"http://127.0.0.1:{port}", time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended"
+                assert time.monotonic() < end, "the server does not answer"
+                time.sleep(0.3)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_champion_and_card_tell_what_the_files_say(kedro_run: Run) -> None:
+    printed = succeeded(kedro_run("--params", SMALL)).output
+    champion = json.loads((MODELS / "champion.json").read_text())
+    cards = {
+        path.parent.name: json.loads(path.read_text()) for path in MODELS.glob("*/seed_0.json")
+    }
+    assert champion["variant"] == min(cards, key=lambda name: cards[name]["validation_loss"])
+    board = pd.read_csv(REPORT / "leaderboard.csv").set_index("variant")["mase"]
+    assert champion["score"] == champion["seed_score"] == pytest.approx(board[champion["variant"]])
+    assert champion["margin"] == pytest.approx(board[champion["baseline"]] - champion["score"])
+    weights = MODELS / champion["variant"] / "seed_0.safetensors"
+    for kind, path in (("model", weights), ("options", weights.with_suffix(".json"))):
+        assert champion["digests"][kind] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+    card = (REPORT / "card.md").read_text()
+    sentence = f"The champion {champion['variant']} does not beat the best baseline: MASE"
+    assert card.splitlines()[2].startswith(sentence)
+    assert sentence in printed
+    assert "BSD-3-Clause" in card
+    assert champion["digests"]["model"] in card
+    snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert snippet is not None
+    exec(snippet[1], {})
+
+
+def test_the_card_of_a_language_model_loads_it(kedro_run: Run) -> None:
+    succeeded(kedro_run("--pipelines=text", "--params", TEXT))
+    card = Path("data/08_reporting/text/tutorial/card.md").read_text()
+    raw = Path("data/01_raw/corpora/tutorial.txt").read_bytes()
+    assert hashlib.sha256(raw).hexdigest() in card
+    assert "| licence | not stated |" in card
+    snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert snippet is not None
+    exec(snippet[1], {})
+    champion = json.loads(Path("data/06_models/text/tutorial/champion.json").read_text())
+    assert champion["p_value"] is None  # a text of few blocks tests nothing
+
+
+@needs_chromium
+def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
+    kedro_run: Run, project: Path, tmp_path: Path
+) -> None:
+    succeeded(kedro_run("--params", SMALL))
+    client = client_of(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("forecasting/airline")
+    runs = client.search_runs([experiment.experiment_id])
+    parent = next(run for run in runs if run.data.tags["kind"] == "parent")
+    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "card.md", "champion.json", "leaderboard.csv"} <= artifacts
+    inputs = parent.inputs.dataset_inputs
+    assert [found.dataset.name for found in inputs] == ["airline"]
+    data = json.loads((REPORT / "data.json").read_text())
+    assert data["sha256"].startswith(inputs[0].dataset.digest)
+    three = {
+        run.info.run_name: run.info.run_id for run in runs if run.data.tags["kind"] == "recurrent"
+    }
+    assert set(three) == {"rnn seed 0", "gru seed 0", "lstm seed 0"}
+
+    with browser(tmp_path / "profile") as page:
+        page.open((project / REPORT / "report.html").as_uri())
+        page.wait("document.readyState == 'complete'")
+        board = pd.read_csv(REPORT / "leaderboard.csv")
+        rows = page.ask(
+            "[...document.querySelectorAll('.leaderboard tbody th')].map(e => e.innerText)"
+        )
+        assert rows == board["variant"].tolist()
+        shown = page.ask("[...document.images].map(image => image.naturalWidth)")
+        assert isinstance(shown, list)
+        assert len(shown) == len(list(REPORT.glob("*.png")))
+        assert min(shown) > 500
+        assert (
+            page.ask(
+                "performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+            )
+            == 0
+        )
+        for word in ("does not beat the best baseline", data["sha256"], "BSD-3-Clause", "torch"):
+            assert word in page.text()
+        assert page.errors == []
+
+        with mlflow_server(project) as url:
+            asked = {
+                "runs": json.dumps(list(three.values())),
+                "experiments": json.dumps([experiment.experiment_id]),
+            }
+            page.open(f"{url}/#/compare-runs?{urlencode(asked)}")
+            page.wait("document.body.innerText.includes('Comparing 3 Runs')")
+            page.wait("document.querySelectorAll('input[role=combobox]').length > 1")
+            # The plot opens with what differs between the runs; its cost is three words away.
+            page.ask("document.querySelectorAll('input[role=combobox]')[1].focus()")
+            page.press("Backspace", 8)
+            for metric in ("mase", "train_seconds", "parameters"):
+                page.type(metric)
+                page.wait(
+                    f"[...document.querySelectorAll('[role=option], [class*=option-content]')].some(e => e.innerText == '{metric}')"
+                )
+                page.press("Enter", 13)
+            axes = "[...document.querySelectorAll('.axis-title')].map(e => e.textContent)"
+            page.wait(f"{axes}.length >= 5")
+            drawn = page.ask(axes)
+            assert isinstance(drawn, list)
+            assert {"variant", "mase", "train_seconds", "parameters"} <= set(drawn)
+            for name in three:
+                assert name in page.text()
