@@ -5,13 +5,14 @@ PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+MODEL ?= models:/forecasting-airline@champion
 ARGS ?=
 
 export DO_NOT_TRACK := true
 export KEDRO_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install run matrix test lint format viz ui lock notebooks-strip clean distclean
+.PHONY: help install run matrix serve test lint format viz ui lock notebooks-strip clean distclean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +32,9 @@ run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to
 
 matrix: $(STAMP)  ## every remedy against vanishing gradients; again to go on if it was stopped
 	$(BIN)/kedro run --env full --pipelines=gradients --runner ParallelRunner --only-missing-outputs
+
+serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/forecasting-airline@champion), PORT (5000)
+	$(BIN)/python -m unrolled.serving.app $(MODEL) --port $(PORT)
 
 test: lint  ## linters, types, import walls, then every test, on all cores
 	$(BIN)/pytest -q -n auto --dist worksteal

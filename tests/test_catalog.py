@@ -29,7 +29,9 @@ def test_the_registry_lists_the_pipelines_of_the_design(project: Path) -> None:
         "__default__",
         "forecasting",
         "text",
-        "generate",
         "gradients",
+        "deploy",
+        "forecast",
+        "generate",
         "monitor",
     }

@@ -285,6 +285,85 @@ class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
         return {"filepath": self._filepath, "glob": self._glob}
 
 
+class OnnxFile(AbstractDataset[bytes, bytes]):
+    """One ONNX graph, as its bytes."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the local path `filepath`; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> bytes:
+        """Read the file whole."""
+        return Path(self._filepath).read_bytes()
+
+    def save(self, data: bytes) -> None:
+        """Write the file whole, or leave the old one."""
+        with fsspec.open(self._filepath, "wb") as file:
+            file.write(data)
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class Winner(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """The champion's file with its weights and options, which must be those that were scored."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the folder `filepath` of all variants; `metadata` is free for plugins."""
+        self._folder = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        """Read `champion.json` and the files that it names.
+
+        Returns:
+            `champion`; `weights`, a state dict; `card`, the options beside them.
+
+        Raises:
+            InputError: no champion yet, or a file that is missing or is another than was scored.
+        """
+        from safetensors.torch import load
+
+        path = self._folder / "champion.json"
+        if not path.exists():
+            raise InputError(f"champion file '{path}' does not exist; run the job itself first")
+        champion = json.loads(path.read_bytes())
+        stem = self._folder / champion["variant"] / f"seed_{champion['seed']}"
+        digests = champion["digests"]
+        return {
+            "champion": champion,
+            "weights": load(_verified(stem.with_suffix(".safetensors"), digests["model"])),
+            "card": json.loads(_verified(stem.with_suffix(".json"), digests["options"])),
+        }
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Refuse: the job writes these files one by one."""
+        raise InputError(f"the champion in '{self._folder}' is read, not saved")
+
+    def _exists(self) -> bool:
+        return (self._folder / "champion.json").exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": str(self._folder)}
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    """The bytes of a file, which must have this digest."""
+    content = path.read_bytes() if path.exists() else b""
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"file '{path}' {f'has SHA-256 {found}' if path.exists() else 'is missing'}, but the"
+            f" champion that was scored had {sha256}; it is truncated or was changed: run the job"
+            " again"
+        )
+    return content
+
+
 class TrainedModels(
     AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
 ):

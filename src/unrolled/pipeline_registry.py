@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import forecasting, generate, gradients, monitor, text
+from unrolled.pipelines import deploy, forecast, forecasting, generate, gradients, monitor, text
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -19,4 +19,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "monitor": monitor.create_pipeline(),
         "gradients": gradients_job,
         "generate": generate.create_pipeline(),
+        "deploy": deploy.create_pipeline(now.deploy),
+        "forecast": forecast.create_pipeline(),
     }

@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -38,6 +38,10 @@ KEYS = (
     "corpus",
     "corpus_options",
     "text",
+    "job",
+    "rollback",
+    "allow_worse_than_baseline",
+    "rows",
     "monitor",
     "gradients",
     "prompt",
@@ -107,6 +111,17 @@ class TextStudy(BaseModel):
     seeds: tuple[int, ...]
 
 
+class DeployStudy(BaseModel):
+    """What goes into service, and what is then asked; the fields are the parameters' own names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    job: Literal["forecasting", "text"] = Field(description="whose champion is deployed")
+    rollback: bool = Field(description="put the version before the champion in front again")
+    allow_worse_than_baseline: bool = Field(description="deploy where no baseline is beaten")
+    rows: str | None = Field(description="file of new rows to forecast from; null: the series' own")
+
+
 class GradientsStudy(BaseModel):
     """What this run measures of gradients."""
 
@@ -141,6 +156,7 @@ class Study(BaseModel):
 
     forecasting: ForecastingStudy
     text: TextStudy
+    deploy: DeployStudy
     monitor: MonitorOptions
     gradients: GradientsStudy
     generate: GenerateStudy
@@ -244,6 +260,11 @@ def read(
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
         text=_text(parameters, asked.get("text", {}).get("training", {})),
+        deploy=_checked(
+            DeployStudy,
+            {key: parameters[key] for key in DeployStudy.model_fields if key in parameters},
+            "",
+        ),
         monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
         gradients=_gradients(parameters),
         generate=_checked(
@@ -513,11 +534,14 @@ def current() -> Study:
 
 def resolve(key: str) -> str:
     """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
-    series, text = current().forecasting, current().text
+    study = current()
+    series, text = study.forecasting, study.text
+    made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
     return {
-        "gradients": current().gradients.name,
+        "gradients": study.gradients.name,
         "series": series.name,
         "series_source": series.source,
+        "rows": study.deploy.rows or series.source or made,
         "corpus": text.name,
         "corpus_source": text.source,
     }[key]

@@ -351,7 +351,7 @@ def ran_tag(node: Node, namespace: str) -> str:
     return RAN_TAG + re.sub(r"[^\w./ -]", "_", node.name.removeprefix(f"{namespace}."))[:TAG_LENGTH]
 
 
-def _experiment(client: MlflowClient, name: str, uri: str, project: Path) -> str:
+def experiment_of(client: MlflowClient, name: str, uri: str, project: Path) -> str:
     """Id of an experiment, made or restored where need be."""
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -379,7 +379,7 @@ def open_runs(
     for job in sorted({job_of(namespace) for namespace in namespaces}):
         data_set = data_set_of(job, parameters)
         tags = shared if data_set is None else shared | {DATA_SETS[job]: data_set}
-        experiment = _experiment(client, "/".join(filter(None, [job, data_set])), uri, project)
+        experiment = experiment_of(client, "/".join(filter(None, [job, data_set])), uri, project)
         children = [name for name in leaves(namespaces) if job_of(name) == job]
         parent = client.create_run(
             experiment,

@@ -63,7 +63,7 @@ class Forecaster(nn.Module):
         Returns:
             (K, B), on the same scale as the window's first feature.
         """
-        level, scale = self._moments(window[:, :, 0])  # (B,), (B,)
+        level, scale = self._moments(window[:, :, 0])  # (B,) or (1,)
         x = (window - level[:, None]) / scale[:, None]  # (T, B, F)
         outputs, state = self.layer(to_segments(x, self.options.segment))  # (T / segment, B, H)
         if isinstance(self.head, SegmentDecoder):
@@ -113,12 +113,12 @@ class Forecaster(nn.Module):
         return None, None
 
     def _moments(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Level and scale of each window (T, B) -> (B,), (B,)."""
+        """Level and scale of each window (T, B) -> (B,) each, or (1,) where it is one for all."""
         kind = self.options.window_normalisation
         if kind == "none":
-            return torch.zeros_like(values[0]), torch.ones_like(values[0])
+            return values.new_zeros(1), values.new_ones(1)
         if kind == "last":
-            return values[-1], torch.ones_like(values[0])
+            return values[-1], values.new_ones(1)
         scale = values.std(0, correction=0).clamp_min(SMALLEST_STD)
         return values[-1] if kind == "last_std" else values.mean(0), scale
 

@@ -26,6 +26,8 @@ def to_segments(x: Tensor, segment: int) -> Tensor:
     tensor([[0., 1., 2.],
             [3., 4., 5.]])
     """
+    if segment == 1:  # nothing to join, and no copies in an exported graph
+        return x
     steps, batch, features = x.shape
     missing = -steps % segment
     x = functional.pad(x, (0, 0, 0, 0, missing, 0))
@@ -69,7 +71,7 @@ class SegmentDecoder(nn.Module):
         """
         segments, batch = len(self.positions), state[0].shape[1]
         # One step of segments * B sequences: (1, K / P * B, inputs).
-        x = self.positions.repeat_interleave(batch, dim=0)[None]
+        x = self.positions[:, None].expand(-1, batch, -1).flatten(0, 1)[None]
         outputs, _ = layer(x, tuple(tensor.repeat(1, segments, 1) for tensor in state))
         steps = self.head(outputs[0])  # (K / P * B, P)
         return steps.reshape(segments, batch, -1).transpose(1, 2).flatten(0, 1)[: self.horizon]

@@ -53,6 +53,19 @@ def tidy(raw: pd.DataFrame, columns: Columns, fill: Fill, season: int, name: str
     return pd.concat(filled, ignore_index=True)
 
 
+def step_of(ds: pd.Series) -> str | int:
+    """From one time stamp of a series (on its regular grid) to the next: a frequency, or a number.
+
+    >>> step_of(pd.Series(pd.date_range("2001-01-01", periods=4, freq="MS"))), step_of(pd.Series([3, 5]))
+    ('MS', 2)
+    """
+    if pd.api.types.is_integer_dtype(ds):
+        return int(ds.iloc[1] - ds.iloc[0])
+    step = _frequency(pd.DatetimeIndex(ds))
+    assert step is not None, "a panel lies on a grid"
+    return step
+
+
 def digest(panel: pd.DataFrame) -> str:
     """SHA-256 of a panel's rows in their order, whichever file they came from."""
     rows = pd.util.hash_pandas_object(panel[PANEL_COLUMNS], index=False)

@@ -1,0 +1,143 @@
+"""`make serve`: MLflow's own scoring server, whose every answer to bad input is a sentence.
+
+    python -m unrolled.serving.app models:/forecasting-airline@champion --port 5000
+
+MLflow's server alone echoes what it could not read, however large, tells tracebacks to whoever
+sends bad CSV, and takes bodies of any size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+MAX_BODY = 10_000_000  # bytes; MAX_ROWS rows of JSON fit
+SENTENCE = 400  # characters of an error that are told
+
+
+def guarded(app: App) -> App:
+    """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence."""
+
+    async def guard(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        body = await _read(receive)
+        if body is None:
+            return await _refuse(
+                send, 413, f"the body has more than {MAX_BODY:,} bytes; send fewer rows"
+            )
+        kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        if scope["method"] == "POST" and kind.partition(";")[0].strip() != "application/json":
+            found = repr(kind) if kind else "missing"
+            return await _refuse(
+                send, 415, f"the Content-Type is {found}; expected application/json"
+            )
+        status, headers, answer = await _answered(app, scope, body)
+        if status >= 400:
+            return await _refuse(send, status, _sentence(answer))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        return await send({"type": "http.response.body", "body": answer})
+
+    return guard
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None where it is too large, read to its end so that the asker listens."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY:
+            parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts) if size <= MAX_BODY else None
+
+
+async def _answered(
+    app: App, scope: Message, body: bytes
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of the application's answer."""
+    status, headers, parts = 500, [], []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def keep(message: Message) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status, headers = message["status"], message["headers"]
+        else:
+            parts.append(message.get("body", b""))
+
+    try:
+        await app(scope, receive, keep)
+    except RecursionError:  # JSON nested a thousand deep
+        return 400, [], b"the body cannot be read: its JSON is nested too deeply"
+    return status, headers, b"".join(parts)
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    answer = json.dumps({"error": sentence}, ensure_ascii=False).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def _sentence(answer: bytes) -> str:
+    r"""What is wrong, from MLflow's answer: without the data sent, without a traceback.
+
+    >>> _sentence(rb'{"message": "Failed to predict data: 1 2 3. \nError: too few rows"}')
+    'too few rows'
+    """
+    text = answer.decode("utf-8", errors="replace")
+    try:
+        found = json.loads(text)
+        # Starlette's own errors are {"detail": ...}.
+        text = str(found.get("message") or found.get("detail") or text)
+    except (ValueError, AttributeError):
+        pass
+    text = text.partition("\nInput: ")[0].partition(" IMPORTANT: ")[0].rpartition("\nError: ")[2]
+    if text.startswith("Failed to enforce schema"):
+        text = text.rpartition(" Error: ")[2]
+    text = " ".join(text.split())
+    return text if len(text) <= SENTENCE else f"{text[:SENTENCE]} ..."
+
+
+def main() -> None:
+    """Serve a registered model on the loopback interface until stopped."""
+    from unrolled.tracking import DEFAULT_URI, absolute_uri
+
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("model", help="models:/NAME@champion, or any other model URI of MLflow")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5000)
+    options = parser.parse_args()
+    for variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
+        os.environ[variable] = "true"
+    os.environ.setdefault("MLFLOW_TRACKING_URI", absolute_uri(DEFAULT_URI, Path.cwd()))
+    import uvicorn
+    from mlflow.exceptions import MlflowException
+    from mlflow.pyfunc import load_model, scoring_server
+
+    try:
+        model = load_model(options.model)
+    except MlflowException as error:
+        parser.exit(1, f"Error: model '{options.model}' cannot be loaded: {error.message}\n")
+    uvicorn.run(guarded(scoring_server.init(model)), host=options.host, port=options.port)
+
+
+if __name__ == "__main__":
+    main()

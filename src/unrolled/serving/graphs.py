@@ -1,0 +1,270 @@
+"""Champions as ONNX graphs, which need neither torch nor this project to run.
+
+A forecaster's graph holds everything between raw values and forecasts in original units. torch's
+exporter turns `nn.GRU` and `nn.LSTM` into ONNX's own operators, and unrolls other cells.
+
+Axis letters: B batch, R raw rows, T time, F features, K horizon steps, S series, L layers, H
+hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from typing import Any
+
+import onnx
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from unrolled.recurrent.forecaster import Forecaster
+from unrolled.recurrent.language_model import LanguageModel
+from unrolled.recurrent.options import LanguageOptions, ModelOptions
+from unrolled.series.options import SeriesOptions
+from unrolled.training.loop import deterministic
+
+
+class RawForecaster(nn.Module):
+    """A forecaster with what `series.scaling` and `training.forecasting.gather` do around it.
+
+    All but the network itself is in float64, as there.
+    """
+
+    scales: Tensor
+
+    def __init__(self, net: Forecaster, scaler: pd.DataFrame, series: SeriesOptions) -> None:
+        """Keep the network and the scales of all series.
+
+        Args:
+            net: reads and gives scaled values.
+            scaler: one row a series, as `scaling.fit` gives it.
+            series: transform, seasonal difference, lags, lookback and horizon.
+        """
+        super().__init__()
+        self.net, self.series = net, series
+        columns = scaler[["power", "mean", "std"]].to_numpy()
+        self.register_buffer("scales", torch.tensor(columns, dtype=torch.float64))  # (S, 3)
+
+    @property
+    def rows(self) -> int:
+        """R, raw rows that one forecast reads."""
+        return self.series.warmup + self.series.span - self.series.horizon
+
+    def forward(self, y: Tensor, series: Tensor) -> Tensor:
+        """Forecast.
+
+        Args:
+            y: float64 (B, R), original units, oldest first.
+            series: int64 (B,), row of each one's series in the scaler.
+
+        Returns:
+            float64 (B, K), original units.
+        """
+        power, mean, std = self.scales[series].split(1, dim=1)  # (B, 1) each
+        season, lookback = self.series.warmup, self.series.lookback
+        level = self._transform(y, power)
+        change = level[:, season:] - level[:, :-season] if season else level
+        scaled = ((change - mean) / std).float()
+        end = scaled.shape[1]
+        features = [
+            scaled[:, end - lag - lookback : end - lag] for lag in (0, *self.series.lags)
+        ]  # (B, T)
+        window = torch.stack(features, dim=2).transpose(0, 1)  # (T, B, F)
+        ahead = self.net(window).T.double() * std + mean  # (B, K)
+        if season:
+            before, blocks = level[:, -season:], []
+            for block in ahead.split(season, dim=1):
+                before = before[:, : block.shape[1]] + block
+                blocks.append(before)
+            ahead = torch.cat(blocks, dim=1)
+        return self._invert(ahead, power)
+
+    def _transform(self, y: Tensor, power: Tensor) -> Tensor:
+        if self.series.transform == "none":
+            return y
+        if self.series.transform == "log":
+            return y.log()
+        return ((power * y.log()).exp() - 1) / power
+
+    def _invert(self, level: Tensor, power: Tensor) -> Tensor:
+        if self.series.transform == "none":
+            return level
+        if self.series.transform == "log":
+            return level.exp()
+        # What lies below the transform of 0 has no inverse.
+        return (level * power + 1).clamp_min(0) ** (1 / power)
+
+
+class CharacterStep(nn.Module):
+    """A language model that reads one symbol of each text, its state as plain tensors."""
+
+    def __init__(self, net: LanguageModel) -> None:
+        """Keep the network."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, ids: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """int64 (B,), states (L, B, H) -> logits (B, V), states (L, B, H)."""
+        logits, after = self.net.step(ids, state)
+        return logits, *after
+
+
+def forecaster_graph(
+    weights: dict[str, Tensor], card: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions
+) -> bytes:
+    """One graph from raw values to forecasts in original units.
+
+    Args:
+        weights: as `fit_forecaster` returns them.
+        card: the options that stand beside them.
+        scaler: one row a series.
+        series: options of the data set.
+
+    Returns:
+        ONNX: `y` (B, R) float64 and `series` (B,) int64 -> `y_hat` (B, K) float64, B free.
+    """
+    with deterministic(card["seed"], card["training"]["threads"]):
+        net = Forecaster(
+            ModelOptions.model_validate(card["model"]),
+            card["features"],
+            card["lookback"],
+            card["horizon"],
+        )
+        net.load_state_dict(weights)
+        raw = RawForecaster(net, scaler, series).eval()
+        y = torch.linspace(1, 2, 2 * raw.rows, dtype=torch.float64).reshape(2, -1)
+        return _exported(raw, (y, torch.zeros(2, dtype=torch.int64)), ["y", "series"], ["y_hat"])
+
+
+def step_graph(weights: dict[str, Tensor], card: dict[str, Any]) -> bytes:
+    """One step of a language model.
+
+    Args:
+        weights: as `fit_language_model` returns them.
+        card: the options that stand beside them.
+
+    Returns:
+        ONNX: `ids` (B,) int64 and `state_0` (and `state_1`) (L, B, H) float32 -> `logits` (B, V),
+        `after_0` (and `after_1`), B free.
+    """
+    with deterministic(card["seed"], card["training"]["threads"]):
+        net = _language_model(weights, card)
+        state = net.layer.initial_state(2)
+        names = [f"state_{number}" for number in range(len(state))]
+        after = [f"after_{number}" for number in range(len(state))]
+        step = CharacterStep(net).eval()
+        ids = torch.zeros(2, dtype=torch.int64)
+        return _exported(step, (ids, *state), ["ids", *names], ["logits", *after])
+
+
+def first_state(weights: dict[str, Tensor], card: dict[str, Any]) -> list[Any]:
+    """The state before anything is read, each (L, 1, H), as nested lists."""
+    with deterministic(card["seed"], card["training"]["threads"]):
+        state = _language_model(weights, card).layer.initial_state(1)
+    return [tensor.tolist() for tensor in state]
+
+
+def _language_model(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+    net = LanguageModel(
+        LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
+    )
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def _exported(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str]
+) -> bytes:
+    # A state (L, B, H) has the batch second, all else first.
+    batch = torch.export.Dim("batch")
+    axes = [{1: batch} if tensor.dim() == 3 else {0: batch} for tensor in inputs]
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)  # names operators of libraries that are not installed
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of torch's own deprecations on the way
+            program = torch.onnx.export(
+                module,
+                inputs,
+                dynamo=True,
+                verbose=False,
+                input_names=names,
+                output_names=outputs,
+                dynamic_shapes=_nested(module, axes),
+            )
+    finally:
+        quiet.setLevel(level)
+    assert program is not None
+    model = program.model_proto
+    _take_last_state(model.graph)
+    return model.SerializeToString()
+
+
+def _take_last_state(graph: onnx.GraphProto) -> None:
+    """Read the last step from the operator's state, and let the operator itself start from zeros.
+
+    torch's exporter transposes and reshapes all outputs of a GRU or LSTM to gather the last of
+    them, and builds zeros of the batch's size. Both cost as much as a tenth of a forecast.
+    """
+    made = {name: node for node in graph.node for name in node.output}
+    used = Counter(name for node in graph.node for name in node.input)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for gather in graph.node:
+        path = _above(gather, made, ("Gather", "Reshape", "Transpose"))
+        rnn = made.get(path[-1].input[0]) if path else None
+        if rnn is None or rnn.op_type not in ("GRU", "LSTM"):
+            continue
+        index = constants.get(gather.input[1])
+        forward = all(a.s != b"bidirectional" for a in rnn.attribute if a.name == "direction")
+        alone = all(used[name] == 1 for node in [*path[1:], rnn] for name in node.output if name)
+        if index is None or onnx.numpy_helper.to_array(index) != -1 or not (forward and alone):
+            continue
+        last = f"{rnn.output[0]}_last"
+        rnn.output[:] = ["", last]
+        axes = onnx.helper.make_tensor(f"{last}_axes", onnx.TensorProto.INT64, [1], [0])
+        graph.initializer.append(axes)
+        squeeze = onnx.helper.make_node("Squeeze", [last, axes.name], list(gather.output))
+        gather.CopyFrom(squeeze)
+    for rnn in graph.node:
+        if rnn.op_type in ("GRU", "LSTM"):
+            rnn.input[5:7] = ["" if _zeros(made.get(x), made) else x for x in rnn.input[5:7]]
+    while True:  # what nothing reads any more
+        read = {name for node in graph.node for name in node.input}
+        read |= {output.name for output in graph.output}
+        dead = [node for node in graph.node if not read & set(node.output)]
+        for node in dead:
+            graph.node.remove(node)
+        if not dead:
+            break
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
+
+
+def _above(
+    node: onnx.NodeProto, made: dict[str, onnx.NodeProto], kinds: tuple[str, ...]
+) -> list[onnx.NodeProto]:
+    """The node and those that its first input comes through, where they are of these kinds."""
+    path: list[onnx.NodeProto] = []
+    for kind in kinds:
+        found = made.get(path[-1].input[0]) if path else node
+        if found is None or found.op_type != kind:
+            return []
+        path.append(found)
+    return path
+
+
+def _zeros(node: onnx.NodeProto | None, made: dict[str, onnx.NodeProto]) -> bool:
+    """Whether a node only cuts pieces out of zeros."""
+    while node is not None and node.op_type in ("Slice", "Split"):
+        node = made.get(node.input[0])
+    if node is None or node.op_type != "ConstantOfShape":
+        return False
+    return not any(onnx.numpy_helper.to_array(value.t).any() for value in node.attribute)
+
+
+def _nested(module: nn.Module, axes: list[dict[int, Any]]) -> tuple[Any, ...]:
+    """Axes as `forward` takes them: its starred arguments are one tuple."""
+    return (axes[0], tuple(axes[1:])) if isinstance(module, CharacterStep) else tuple(axes)

@@ -1,0 +1,94 @@
+"""A language model in service: a prompt in, characters out, by its ONNX graph of one step.
+
+This file goes with the registered model, so it imports numpy and onnxruntime alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from unrolled.errors import InputError
+from unrolled.serving.forecaster import open_graph
+
+MAX_LENGTH = 10_000
+DEFAULTS: dict[str, Any] = {"length": 200, "temperature": 0.8, "seed": 0}
+
+
+class ServedWriter:
+    """The graph and the characters that it knows."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open `writer.onnx` and `writer.json` of a folder.
+
+        Raises:
+            InputError: another graph than the one that was registered.
+        """
+        self.options: dict[str, Any] = json.loads(
+            (folder / "writer.json").read_text(encoding="utf-8")
+        )
+        path = folder / "writer.onnx"
+        self.session = open_graph(path.read_bytes(), self.options["sha256"], path.name)
+        self.first: int = self.options["first"]
+        self.characters: str = self.options["characters"]
+        self.ids = {c: self.first + place for place, c in enumerate(self.characters)}
+        self.names = [value.name for value in self.session.get_inputs()]
+
+    def step(
+        self, ids: npt.NDArray[np.int64], state: list[npt.NDArray[np.float32]] | None = None
+    ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
+        """Read one symbol of each text (B,): logits (B, V) of the next, and the state after."""
+        if state is None:
+            state = [
+                np.repeat(np.float32(first), len(ids), axis=1) for first in self.options["state"]
+            ]
+        logits, *after = self.session.run(None, dict(zip(self.names, [ids, *state], strict=True)))
+        return logits, after
+
+    def stream(self, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
+        """Write on from a prompt, each character as soon as it is drawn.
+
+        Args:
+            prompt: beginning of the text, may be empty; unknown characters are read as such.
+            length: characters written at most.
+            temperature: logits are divided by it; 0 takes the likeliest every time.
+            seed: of the draws.
+
+        Raises:
+            InputError: a value that cannot be.
+        """
+        for name, value, least, most in (
+            ("length", length, 1, MAX_LENGTH),
+            ("temperature", temperature, 0, 100),
+            ("seed", seed, 0, 2**63 - 1),
+            ("the prompt's length", len(prompt), 0, MAX_LENGTH),
+        ):
+            if not least <= value <= most:
+                raise InputError(f"{name} is {value}; expected {least} to {most}")
+        return self._stream(prompt, length, temperature, seed)
+
+    def _stream(self, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
+        read = [*self.options["before"], *(self.ids.get(c, 0) for c in prompt)]
+        state, draws = None, np.random.default_rng(seed)
+        for symbol in read or self.options["empty"]:
+            logits, state = self.step(np.array([symbol]), state)
+        for _ in range(length):
+            symbol = self._draw(logits[0].astype(np.float64), temperature, draws)
+            if symbol == self.options["stop"]:
+                return
+            yield self.characters[symbol - self.first]
+            logits, state = self.step(np.array([symbol]), state)
+
+    def _draw(
+        self, logits: npt.NDArray[np.float64], temperature: float, draws: np.random.Generator
+    ) -> int:
+        logits[self.options["banned"]] = -np.inf
+        if temperature == 0:
+            return int(logits.argmax())
+        p = np.exp((logits - logits.max()) / temperature).cumsum()
+        return int(np.searchsorted(p, draws.random() * p[-1], side="right"))

@@ -1,0 +1,121 @@
+"""Exported graphs: from raw values to original units as the networks in torch do it."""
+
+import itertools
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+
+from unrolled.recurrent.forecaster import Forecaster
+from unrolled.recurrent.language_model import LanguageModel
+from unrolled.recurrent.options import LanguageOptions, ModelOptions
+from unrolled.series import scaling, splits
+from unrolled.series.options import SeriesOptions
+from unrolled.series.windows import sliding
+from unrolled.serving import graphs
+from unrolled.training import forecasting
+
+TRAINING = {"threads": 1}
+
+
+def panel_of(series: int = 2, rows: int = 60) -> pd.DataFrame:
+    time = np.arange(rows)
+    level = [10 + s + 0.1 * time + np.sin(time + s) for s in range(series)]
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat([f"s{s}" for s in range(series)], rows),
+            "ds": np.tile(pd.date_range("2001-01-01", periods=rows, freq="MS"), series),
+            "y": np.concatenate(level),
+        }
+    )
+
+
+def network(series: SeriesOptions, **model: object) -> tuple[dict, dict]:
+    options = ModelOptions(hidden=6, **model)
+    torch.manual_seed(0)
+    net = Forecaster(options, 1 + len(series.lags), series.lookback, series.horizon)
+    card = {
+        "model": options.model_dump(),
+        "training": TRAINING,
+        "seed": 0,
+        "features": 1 + len(series.lags),
+        "lookback": series.lookback,
+        "horizon": series.horizon,
+    }
+    return net.state_dict(), card
+
+
+def test_that_the_exporter_finds_onnx_operators_of_its_own() -> None:
+    series = SeriesOptions(lookback=8, horizon=3)
+    panel = panel_of(1)
+    scaler = scaling.fit(panel, splits.borders(panel, 10, 10), series)
+    for cell in ("gru", "lstm"):
+        graph = graphs.forecaster_graph(*network(series, cell=cell), scaler, series)
+        assert cell.upper().encode() in graph
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [
+        ({"transform": "boxcox", "lags": (3, 12)}, {"cell": "lstm", "bidirectional": True}),
+        (
+            {"transform": "log", "season": 5, "seasonal_difference": True, "horizon": 12},
+            {"cell": "gru", "layers": 2, "attention": "last_state"},
+        ),
+        ({}, {"cell": "min_gru", "window_normalisation": "mean_std"}),
+        ({"horizon": 7}, {"cell": "gru", "segment": 4, "decoder": "segments"}),
+        ({"lookback": 5}, {"cell": "rnn", "manual": True, "highway": True}),
+    ],
+)
+def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model: dict) -> None:
+    series = SeriesOptions(**{"lookback": 8, "horizon": 3, **options})
+    panel = panel_of()
+    borders = splits.borders(panel, 15, 15)
+    scaler = scaling.fit(panel, borders, series)
+    values = scaling.apply(panel, borders, scaler, series)
+    weights, card = network(series, **model)
+    session = onnxruntime.InferenceSession(graphs.forecaster_graph(weights, card, scaler, series))
+    y = panel["y"].to_numpy()
+    rows = session.get_inputs()[0].shape[1]
+    scales = list(scaling.scales(scaler))
+    for place, parts in enumerate(splits.each(borders)):
+        cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon)
+        first = cutoffs + 1 - (series.span - series.horizon)
+        ahead = forecasting.predict(weights, card, values, first, series)
+        expected = scaling.invert(ahead, y, cutoffs, scales[place], series.warmup)
+        inputs = {
+            "y": sliding(y, rows)[cutoffs - rows + 1],
+            "series": np.full(len(cutoffs), place),
+        }
+        np.testing.assert_allclose(session.run(None, inputs)[0], expected, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "lstm", "layers": 2},
+        {"cell": "gru", "tied": True, "learned_state": True},
+    ],
+)
+def test_a_step_gives_the_logits_and_states_of_the_whole_sequence(options: dict) -> None:
+    own = LanguageOptions(hidden=7, embedding=5, **options)
+    torch.manual_seed(0)
+    net = LanguageModel(own, 11).eval()
+    card = {"model": own.model_dump(), "training": TRAINING, "seed": 0}
+    session = onnxruntime.InferenceSession(graphs.step_graph(net.state_dict(), card))
+    names = [value.name for value in session.get_inputs()]
+    ids = torch.randint(0, 11, (6, 3))
+    first = graphs.first_state(net.state_dict(), card)
+    state = [np.repeat(np.float32(start), 3, axis=1) for start in first]
+    with torch.no_grad():
+        logits, after = net(ids)
+    for symbols, expected in itertools.zip_longest(ids, logits):
+        inputs = dict(zip(names, [symbols.numpy(), *state], strict=True))
+        found, *state = session.run(None, inputs)
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+    for found, expected in zip(state, after, strict=True):
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)

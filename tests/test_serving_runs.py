@@ -1,0 +1,471 @@
+"""From a trained job to a process that answers HTTP: deploy, serve, roll back, forecast."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.project import configure_project
+from kedro.framework.startup import bootstrap_project
+
+from unrolled.datasets import Winner
+from unrolled.errors import InputError
+from unrolled.pipelines.deploy import nodes
+from unrolled.serving.app import MAX_BODY
+from unrolled.tracking import client_of
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+NAME = "forecasting-airline"
+Ask = Callable[..., tuple[int, Any]]
+
+pytestmark = pytest.mark.slow
+
+
+class Service:
+    """A project folder whose champion was deployed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uri = f"sqlite:///{folder}/mlflow.db"
+        self.environment = os.environ | {"MLFLOW_TRACKING_URI": self.uri}
+
+    def kedro(self, pipeline: str, *params: str) -> Result:
+        from unrolled.cli import run
+
+        before = Path.cwd(), dict(os.environ)
+        os.chdir(self.folder)
+        try:
+            bootstrap_project(self.folder)
+            configure_project("unrolled")
+            asked = ["--params", ",".join(params)] if params else []
+            return CliRunner().invoke(run, ["--env", "quick", f"--pipelines={pipeline}", *asked])
+        finally:
+            os.chdir(before[0])
+            os.environ.clear()
+            os.environ.update(before[1])
+
+    def done(self, pipeline: str, *params: str) -> None:
+        result = self.kedro(pipeline, *params)
+        assert result.exit_code == 0, result.output + str(result.exception)
+
+    def version(self, alias: str = "champion") -> str:
+        return str(client_of(self.uri).get_model_version_by_alias(NAME, alias).version)
+
+    def model(self, name: str = NAME) -> Path:
+        versions = client_of(self.uri).search_model_versions(f"name='{name}'")
+        newest = max(versions, key=lambda version: int(version.version))
+        found = newest.source.removeprefix("models:/")
+        (place,) = self.folder.glob(f"mlartifacts/**/{found}/artifacts")
+        return place
+
+    @contextmanager
+    def serving(self, *command: str) -> Iterator[Ask]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        path = f"{BIN}:{os.environ['PATH']}"
+        with (self.folder / "server.log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--port", str(port)],
+                cwd=self.folder,
+                env=self.environment | {"PATH": path},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield self._asker(port, process)
+        finally:
+            os.killpg(process.pid, 15)
+            process.wait(30)
+
+    def _asker(self, port: int, process: subprocess.Popen) -> Ask:
+        def ask(body: bytes, path: str = "/invocations", kind: str = "application/json") -> Any:
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=body or None)
+            request.add_header("Content-Type", kind)
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+
+        for _ in range(600):
+            assert process.poll() is None, (self.folder / "server.log").read_text()
+            try:
+                assert ask(b"", "/ping")[0] == 200
+                return ask
+            except urllib.error.URLError:
+                time.sleep(0.2)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+
+GRU, BASELINE = "variants=[gru],seeds=[0]", "baselines=[persistence]"
+MLFLOW = ("mlflow", "models", "serve", "-m", f"models:/{NAME}@champion", "--env-manager", "local")
+OURS = (sys.executable, "-m", "unrolled.serving.app", f"models:/{NAME}@champion")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    folder = tmp_path_factory.mktemp("serving") / "project"
+    for name in ("conf", "data/01_raw"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "src").mkdir()
+    made = Service(folder)
+    made.done("forecasting", GRU, BASELINE)
+    made.done("deploy", GRU, BASELINE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def ours(service: Service) -> Iterator[Ask]:
+    with service.serving(*OURS) as ask:
+        yield ask
+
+
+@pytest.fixture
+def rows(service: Service) -> list[dict[str, Any]]:
+    """What the backtest's first cutoff had read."""
+    raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv")
+    return raw[raw["ds"] < "1959-01-01"].tail(30).to_dict("records")
+
+
+@pytest.fixture
+def expected(service: Service) -> pd.DataFrame:
+    """What torch forecast from there."""
+    path = service.folder / "data/07_model_output/forecasting/airline/backtest.parquet"
+    backtest = pd.read_parquet(path)
+    first = backtest["cutoff"].min()
+    return backtest[(backtest["variant"] == "gru") & (backtest["cutoff"] == first)]
+
+
+def records(rows: list[dict[str, Any]]) -> bytes:
+    return json.dumps({"dataframe_records": rows}).encode()
+
+
+def equal(answer: str, expected: pd.DataFrame) -> None:
+    found = pd.DataFrame(json.loads(answer)["predictions"])
+    assert list(found) == ["unique_id", "ds", "y_hat"]
+    assert (pd.to_datetime(found["ds"]).to_numpy() == expected["ds"].to_numpy()).all()
+    np.testing.assert_allclose(found["y_hat"], expected["y_hat"], rtol=1e-5)
+
+
+def test_mlflows_own_server_answers_what_torch_forecast(
+    service: Service, rows: list[dict[str, Any]], expected: pd.DataFrame
+) -> None:
+    with service.serving(*MLFLOW) as ask:
+        status, answer = ask(records(rows))
+        assert status == 200, answer
+        equal(answer, expected)
+        for bad in ([], rows[:5], [row | {"y": None} for row in rows]):
+            status, answer = ask(records(bad))
+            assert status == 400
+            assert "stack_trace" not in answer
+            assert "Traceback" not in answer
+        assert ask(records(rows))[0] == 200
+
+
+def test_our_server_answers_the_same_after_a_restart(
+    service: Service, ours: Ask, rows: list[dict[str, Any]], expected: pd.DataFrame
+) -> None:
+    equal(ours(records(rows))[1], expected)
+    with service.serving(*OURS) as again:
+        equal(again(records(rows))[1], expected)
+
+
+BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
+    "a column missing": (
+        lambda rows: records([{k: v for k, v in row.items() if k != "y"} for row in rows]),
+        400,
+        "Model is missing inputs ['y'].",
+    ),
+    "text for a number": (
+        lambda rows: records([row | {"y": "many"} for row in rows]),
+        400,
+        "Failed to convert column y to type 'float64'",
+    ),
+    "no date": (
+        lambda rows: records([row | {"ds": "soon"} for row in rows]),
+        400,
+        "Failed to convert column ds",
+    ),
+    "NaN": (
+        lambda rows: records([*rows[:-1], rows[-1] | {"y": float("nan")}]),
+        400,
+        "column 'y' is empty in 1 of 30 rows, the first is row 30; expected a value in every row",
+    ),
+    "not above zero": (
+        lambda rows: records([*rows[:-1], rows[-1] | {"y": 0.0}]),
+        400,
+        "column 'y' is 0.0 in row 30; expected finite numbers above 0",
+    ),
+    "too few rows": (
+        lambda rows: records(rows[-23:]),
+        400,
+        "series 'airline': 23 rows; expected the last 24 or more",
+    ),
+    "a gap": (
+        lambda rows: records([*rows[:-2], rows[-1]]),
+        400,
+        "series 'airline': column 'ds' is 1958-10-01 00:00:00 where 1958-11-01 00:00:00 was"
+        " expected; rows must come oldest first, in steps of MS, without gaps",
+    ),
+    "another series": (
+        lambda rows: records([row | {"unique_id": "rail"} for row in rows]),
+        400,
+        "series 'rail' is unknown; this model was trained on airline",
+    ),
+    "too many rows": (
+        lambda rows: records(rows * 3334),
+        400,
+        "100020 rows; expected 1 to 100000, the last 24 of each series are read",
+    ),
+    "no rows": (lambda _: records([]), 400, "Model is missing inputs"),
+    "no JSON": (lambda _: b"hello", 400, "Ensure that input is a valid JSON formatted string"),
+    "a list": (lambda _: b"[1]", 400, "Received a list."),
+    "other keys": (lambda _: b'{"rows": []}', 400, "The input must be a JSON dictionary"),
+    "nested deep": (
+        lambda _: b'{"dataframe_records":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        400,
+        "the body cannot be read: its JSON is nested too deeply",
+    ),
+    "50 MB": (
+        lambda _: b"x" * 50_000_000,
+        413,
+        f"the body has more than {MAX_BODY:,} bytes; send fewer rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_told_in_a_sentence(ours: Ask, rows: list[dict[str, Any]], case: str) -> None:
+    body, code, sentence = BAD[case]
+    status, answer = ours(body(rows))
+    assert status == code
+    assert list(json.loads(answer)) == ["error"]
+    assert sentence in json.loads(answer)["error"]
+    assert len(answer) < 600
+    assert "Traceback" not in answer
+    assert ours(records(rows))[0] == 200
+
+
+def test_another_kind_of_body_is_refused(ours: Ask) -> None:
+    status, answer = ours(b"unique_id,ds,y", kind="text/csv")
+    assert (status, json.loads(answer)["error"]) == (
+        415,
+        "the Content-Type is 'text/csv'; expected application/json",
+    )
+
+
+def test_the_registered_model_holds_all_it_needs_and_no_pickle(service: Service) -> None:
+    place = service.model()
+    files = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert not [name for name in files if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
+    assert {name for name in files if name.startswith("code/")} == {
+        "code/unrolled/__init__.py",
+        "code/unrolled/errors.py",
+        "code/unrolled/serving/__init__.py",
+        "code/unrolled/serving/forecaster.py",
+        "code/unrolled/serving/writer.py",
+    }
+    required = (place / "requirements.txt").read_text().split()
+    assert [line.partition("==")[0] for line in required] == [
+        "mlflow", "numpy", "onnxruntime", "pandas",
+    ]  # fmt: skip
+    assert all("==" in line for line in required)
+    assert (place / "input_example.json").exists()
+    assert "signature" in (place / "MLmodel").read_text()
+
+
+WITHOUT_TORCH = """
+import sys
+for name in ("torch", "kedro", "onnx", "cloudpickle.cloudpickle_fast"):
+    sys.modules[name] = None
+import json, mlflow, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+rows = pandas.DataFrame(json.loads(sys.argv[2]))
+rows["ds"] = pandas.to_datetime(rows["ds"])
+answer = model.predict(rows)
+assert not [name for name in sys.modules if name.startswith("torch") and sys.modules[name]]
+print(json.dumps({"predictions": json.loads(answer.to_json(orient="records", date_format="iso"))}))
+"""
+
+
+def answer_without_torch(python: str, model: str, rows: list[dict], service: Service) -> str:
+    environment = {k: v for k, v in service.environment.items() if k != "PYTHONPATH"}
+    numbers = [row | {"y": float(row["y"])} for row in rows]
+    done = subprocess.run(
+        [python, "-c", WITHOUT_TORCH, model, json.dumps(numbers)],
+        cwd=service.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_model_answers_where_torch_and_kedro_cannot_be_imported(
+    service: Service, rows: list[dict[str, Any]], expected: pd.DataFrame
+) -> None:
+    equal(answer_without_torch(sys.executable, str(service.model()), rows, service), expected)
+
+
+def test_the_model_answers_in_an_environment_of_its_own_requirements(
+    service: Service, rows: list[dict[str, Any]], expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    place = service.model()
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv/bin/python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "-q", "--retries", "1"]
+    done = subprocess.run(
+        [*pip, "install", "-r", str(place / "requirements.txt")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"pip cannot install the model's requirements: {done.stderr[-200:]}")
+    equal(answer_without_torch(python, str(place), rows, service), expected)
+
+
+def test_a_forecast_of_new_rows_begins_after_the_last(service: Service, ours: Ask) -> None:
+    service.done("forecast")
+    forecast = service.folder / "data/07_model_output/forecasting/airline/forecast.csv"
+    found = pd.read_csv(forecast)
+    assert list(found) == ["unique_id", "ds", "y_hat"]
+    assert found["ds"].tolist()[::11] == ["1961-01-01", "1961-12-01"]
+    raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv").to_dict("records")
+    answer = pd.DataFrame(json.loads(ours(records(raw))[1])["predictions"])
+    np.testing.assert_allclose(found["y_hat"], answer["y_hat"], rtol=1e-9)
+
+
+def test_a_forecast_of_rows_that_break_the_signature_names_the_column(service: Service) -> None:
+    raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv")
+    raw.rename(columns={"y": "passengers"}).to_csv(service.folder / "new.csv", index=False)
+    result = service.kedro("forecast", "rows=new.csv")
+    assert result.exit_code == 1
+    assert "column 'y' for y is missing" in result.output.splitlines()[-1]
+    raw.tail(20).to_csv(service.folder / "new.csv", index=False)
+    result = service.kedro("forecast", "rows=new.csv")
+    assert "series 'airline': 20 rows; expected the last 24 or more" in result.output
+
+
+def test_nothing_is_registered_where_the_graph_differs(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unrolled.serving import graphs
+
+    export = graphs.forecaster_graph
+
+    def changed(weights: dict, *rest: Any) -> bytes:
+        return export({name: tensor * 1.001 for name, tensor in weights.items()}, *rest)
+
+    monkeypatch.setattr(graphs, "forecaster_graph", changed)
+    result = service.kedro("deploy", GRU, BASELINE)
+    assert result.exit_code == 1
+    assert "the exported graph differs from the network by" in result.output.splitlines()[-1]
+    assert len(client_of(service.uri).search_model_versions(f"name='{NAME}'")) == 1
+
+
+def test_a_champion_worse_than_its_baseline_needs_a_word(service: Service) -> None:
+    winner = Winner(filepath=str(service.folder / "data/06_models/forecasting/airline")).load()
+    champion = winner["champion"] | {"beats_baseline": False}
+    with pytest.raises(InputError, match=r"does not beat the best baseline.*allow_worse_than"):
+        nodes.forecaster_graph(winner | {"champion": champion}, None, None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("seed_0.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+        ("seed_0.json", lambda content: content[: len(content) // 2]),
+    ],
+)
+def test_a_file_that_was_changed_or_cut_off_is_refused_by_its_name(
+    service: Service, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    path = service.folder / "data/06_models/forecasting/airline/gru" / name
+    content = path.read_bytes()
+    path.write_bytes(change(content))
+    try:
+        result = service.kedro("deploy", GRU, BASELINE)
+    finally:
+        path.write_bytes(content)
+    assert result.exit_code == 1
+    assert name in result.output.splitlines()[-1]
+    assert "it is truncated or was changed" in result.output.splitlines()[-1]
+
+
+def test_a_changed_graph_is_refused_by_its_name(service: Service, tmp_path: Path) -> None:
+    from unrolled.serving.forecaster import ServedForecaster
+
+    folder = tmp_path / "served"
+    shutil.copytree(service.model() / "artifacts/served", folder)
+    graph = folder / "forecaster.onnx"
+    graph.write_bytes(graph.read_bytes()[:-10])
+    with pytest.raises(InputError, match=r"graph 'forecaster\.onnx' has SHA-256"):
+        ServedForecaster(folder)
+
+
+def test_rolling_back_swaps_champion_and_previous(service: Service) -> None:
+    result = service.kedro("deploy", "rollback=true")
+    assert "has no version 'previous' to roll back to" in result.output.splitlines()[-1]
+    service.done("deploy", GRU, BASELINE)
+    assert service.version() == "1"  # the same graph is not registered twice
+    other = "variants=[lstm],seeds=[0]"
+    service.done("forecasting", other, BASELINE)
+    service.done("deploy", other, BASELINE)
+    assert (service.version(), service.version("previous")) == ("2", "1")
+    service.done("deploy", "rollback=true")
+    assert (service.version(), service.version("previous")) == ("1", "2")
+
+
+def test_a_language_model_streams_what_its_network_would_write(service: Service) -> None:
+    import mlflow
+    import torch
+
+    from unrolled.text.vocabulary import Vocabulary, encode_prompt
+    from unrolled.training import text
+
+    asked = "corpus=tang,text.variants=[gru],text.baselines=[uniform],text.training.epochs=0.02"
+    service.done("text", asked)
+    service.done("deploy", asked, "job=text")
+    model = mlflow.pyfunc.load_model(str(service.model("text-tang")))
+    frame = pd.DataFrame({"prompt": ["床前"]})
+    params = {"length": 30, "temperature": 0.0, "seed": 0}
+    streamed = "".join(model.predict_stream(frame, params=params))
+    assert model.predict(frame, params=params)["text"].tolist() == [streamed]
+
+    winner = Winner(filepath=str(service.folder / "data/06_models/text/tang")).load()
+    path = service.folder / "data/04_feature/text/tang/vocabulary.json"
+    known = Vocabulary(**json.loads(path.read_text()))
+    step, state, written = text.stepper(winner["weights"], winner["card"]), None, ""
+    for symbol in encode_prompt("床前", known).tolist():
+        logits, state = step(torch.tensor([symbol]), state)
+    for _ in range(30):
+        logits[0, [known.unk, known.bos]] = -torch.inf
+        symbol = int(logits.argmax())
+        if symbol == known.eos:
+            break
+        written += known.characters[symbol - known.first]
+        logits, state = step(torch.tensor([symbol]), state)
+    assert streamed == written
+    with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
+        model.predict(frame, params=params | {"length": 0})
