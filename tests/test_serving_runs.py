@@ -188,6 +188,17 @@ def test_our_server_answers_the_same_after_a_restart(
         equal(again(records(rows))[1], expected)
 
 
+def test_the_readmes_curl_line_sends_the_request_that_deploy_left(
+    service: Service, ours: Ask
+) -> None:
+    request = "data/06_models/forecasting/airline/request.json"
+    line = f"-d @{request} http://127.0.0.1:5000/invocations"
+    assert line in (ROOT / "README.md").read_text()
+    status, answer = ours((service.folder / request).read_bytes())
+    assert status == 200
+    assert len(json.loads(answer)["predictions"]) == 12
+
+
 BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "a column missing": (
         lambda rows: records([{k: v for k, v in row.items() if k != "y"} for row in rows]),
