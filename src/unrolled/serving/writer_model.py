@@ -31,7 +31,8 @@ class WriterModel(PythonModel):
 
     def predict_stream(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Write on from one prompt, each character as soon as it is drawn."""
-        return self._stream(model_input["prompt"].iloc[0], params)
+        # MLflow hands the one row over as a dictionary.
+        return self._stream(model_input["prompt"], params)
 
     def _stream(self, prompt: str, params: dict[str, Any] | None) -> Iterator[str]:
         try:
