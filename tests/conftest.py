@@ -8,6 +8,8 @@ os.environ["KEDRO_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +55,23 @@ def kedro_run(project: Path) -> Callable[..., Result]:
         bootstrap_project(project)
         configure_project("unrolled")
         return CliRunner().invoke(run, ["--env", "quick", *arguments])
+
+    return invoke
+
+
+@pytest.fixture
+def kedro_process(project: Path) -> Callable[..., None]:
+    """The same in a process of its own, which has to succeed.
+
+    Workers that are forked from a process that has run torch wait for its threads in vain.
+    """
+
+    def invoke(*arguments: str) -> None:
+        kedro = Path(sys.executable).parent / "kedro"
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+        subprocess.run(
+            [kedro, "run", "--env", "quick", *arguments], check=True, env=environment, cwd=project
+        )
 
     return invoke
 

@@ -1,7 +1,6 @@
 """Whole runs of `--env quick`: every runner, the contract of files, tracking, resuming."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -49,7 +48,7 @@ def without_times(path: Path) -> pd.DataFrame:
 
 @pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
 def test_every_runner_gives_the_same_bits_and_the_same_runs(
-    kedro_run: Run, project: Path, runner: str
+    kedro_run: Run, kedro_process: Callable[..., None], project: Path, runner: str
 ) -> None:
     succeeded(kedro_run("--params", SMALL))
     expected = without_times(REPORT / "leaderboard.csv")
@@ -59,12 +58,7 @@ def test_every_runner_gives_the_same_bits_and_the_same_runs(
         for file in (project / "data" / layer).rglob("*.*"):
             file.unlink()
 
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-    command = ["kedro", "run", "--env", "quick", "--pipelines=forecasting"]
-    command += ["--runner", runner, "--params", SMALL]
-    subprocess.run(
-        [Path(sys.executable).parent / command[0], *command[1:]], check=True, env=environment
-    )
+    kedro_process("--pipelines=forecasting", "--runner", runner, "--params", SMALL)
 
     assert_frame_equal(without_times(REPORT / "leaderboard.csv"), expected, check_exact=True)
     assert_frame_equal(pd.read_parquet(OUTPUT / "backtest.parquet"), backtest, check_exact=True)

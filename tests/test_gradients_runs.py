@@ -131,11 +131,12 @@ def test_a_run_that_was_killed_is_resumed_where_it_stood(
 
 
 @pytest.mark.slow
-def test_batches_run_side_by_side_give_the_same_bits(kedro_run: Run, project: Path) -> None:
+def test_batches_run_side_by_side_give_the_same_bits(
+    kedro_process: Callable[..., None], project: Path
+) -> None:
     found = []
     for runner in ("SequentialRunner", "ParallelRunner"):
-        result = run_gradients(kedro_run, "--runner", runner)
-        assert result.exit_code == 0, result.output + str(result.exception)
+        kedro_process("--pipelines=gradients", "--params", SMALL, "--runner", runner)
         found.append([(REPORT / f"{name}.csv").read_bytes() for name in ("remedies", "flow")])
     assert found[0] == found[1]
 
