@@ -1,7 +1,8 @@
 """The project's command line: Kedro's own `run`, which ends in a sentence where the input is bad.
 
 Two things differ from Kedro's: an `InputError` is printed as its sentence, without a traceback; and
-`--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`, and text as it stands, `--params "prompt=ROMEO:"`.
+`--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`, and text as it
+stands, `--params "prompt=ROMEO:"`.
 """
 
 from __future__ import annotations

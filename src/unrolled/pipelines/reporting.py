@@ -65,19 +65,18 @@ def report(
     *pictures: Picture,
 ) -> str:
     """One page of HTML that needs nothing beside itself: no network, no other file."""
-    job = champion["job"]
     images = {
         picture.name.replace("_", " "): base64.b64encode(picture.png).decode()
         for picture in pictures
     }
     return _rendered(
         "report.html.j2",
-        leaderboard=leaderboard,
-        champion=champion,
-        data=data,
-        protocol=protocol,
-        environment=environment,
-        options=_options(job, to_jsonable_python(parameters[job])),
+        leaderboard,
+        champion,
+        data,
+        protocol,
+        environment,
+        parameters,
         images=images,
     )
 
@@ -94,16 +93,7 @@ def card(
 
     Its headings follow Mitchell et al. (2019), "Model cards for model reporting".
     """
-    job = champion["job"]
-    return _rendered(
-        "card.md.j2",
-        leaderboard=leaderboard,
-        champion=champion,
-        data=data,
-        protocol=protocol,
-        environment=environment,
-        options=_options(job, to_jsonable_python(parameters[job])),
-    )
+    return _rendered("card.md.j2", leaderboard, champion, data, protocol, environment, parameters)
 
 
 def _options(job: str, resolved: dict[str, Any]) -> dict[str, Any]:
@@ -121,8 +111,30 @@ def _options(job: str, resolved: dict[str, Any]) -> dict[str, Any]:
     return {"data_set": data_set, "variants": variants, "seeds": resolved["seeds"]}
 
 
-def _rendered(template: str, **values: Any) -> str:
-    return _templates().get_template(template).render(**values)
+def _rendered(
+    template: str,
+    leaderboard: pd.DataFrame,
+    champion: dict[str, Any],
+    data: dict[str, Any],
+    protocol: str,
+    environment: dict[str, Any],
+    parameters: dict[str, Any],
+    **more: Any,
+) -> str:
+    job = champion["job"]
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            leaderboard=leaderboard,
+            champion=champion,
+            data=data,
+            protocol=protocol,
+            environment=environment,
+            options=_options(job, to_jsonable_python(parameters[job])),
+            **more,
+        )
+    )
 
 
 @cache
