@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from unrolled.errors import InputError
-from unrolled.gradients.health import VANISHED
+from unrolled.gradients.health import EXPLODED, VANISHED
 from unrolled.gradients.options import REMEDIES
 from unrolled.gradients.tasks import TASKS
+
+WHEN = ("before", "after")  # training
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
@@ -54,10 +56,10 @@ def _cures(title: str, own: pd.DataFrame, base_title: str, base: pd.DataFrame) -
         if _share(own, task) > _share(base, task)
     ]
     parts += [
-        f"vanishing {when} training ({_carried(own, when):.0e} at the longest lag, without it"
-        f" {_carried(base, when):.0e})"
-        for when in ("before", "after")
-        if _carried(own, when) >= VANISHED > _carried(base, when)
+        f"{_sickness(base, when)} {when} training ({_carried(own, when):.0e} at the longest lag,"
+        f" without it {_carried(base, when):.0e})"
+        for when in WHEN
+        if _sickness(base, when) and VANISHED <= _carried(own, when) <= EXPLODED
     ]
     if own["diverged"].mean() < base["diverged"].mean():
         parts.append(f"divergence ({_diverged(own)}, without it {_diverged(base)})")
@@ -72,11 +74,11 @@ def _leaves(own: pd.DataFrame) -> str:
         for task in TASKS
         if _share(own, task) < 1
     ]
-    before, after = _carried(own, "before"), _carried(own, "after")
-    if max(before, after) < VANISHED:
-        parts.append(
-            f"vanishing ({before:.0e} at the longest lag before training, {after:.0e} after)"
-        )
+    parts += [
+        f"{_sickness(own, when)} {when} training ({_carried(own, when):.0e} at the longest lag)"
+        for when in WHEN
+        if _sickness(own, when)
+    ]
     if own["diverged"].any():
         parts.append(f"divergence ({_diverged(own)})")
     return f"Leaves {'; '.join(parts)}." if parts else "Leaves nothing unsolved."
@@ -101,6 +103,12 @@ def _carried(table: pd.DataFrame, when: str) -> float:
     """Median gradient at the longest lag, relative to lag 0, before or after training."""
     longest = table["length"] == table["length"].max()
     return float(table.loc[longest, f"gradient_{when}"].median())
+
+
+def _sickness(table: pd.DataFrame, when: str) -> str:
+    """What the gradient suffers from before or after training; nothing where most runs lost it."""
+    carried = _carried(table, when)
+    return "vanishing" if carried < VANISHED else "explosion" if carried > EXPLODED else ""
 
 
 def _diverged(table: pd.DataFrame) -> str:

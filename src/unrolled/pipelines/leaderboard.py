@@ -28,7 +28,7 @@ def cell(value: object) -> str:
         return "-"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def verdict(board: pd.DataFrame) -> str:
