@@ -10,14 +10,16 @@ the shakespeare plays, and the tenth of the tang quatrains whose SHA-1 is a mult
 and training were chosen by rehearsals, in which the held-out part is cut off and as much of train
 is held out in its place. The minutes are those of training alone. tiny-shakespeare is not shipped:
 it is data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn; name it by --tiny.
+Every full training is a run of the MLflow experiment benchmarks/text, with options and curve.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +27,16 @@ from _table import Row, main
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import corpus, ngrams, vocabulary
 from unrolled.text.options import CorpusOptions
+from unrolled.tracking import (
+    DEFAULT_URI,
+    Curve,
+    absolute_uri,
+    client_of,
+    experiment_of,
+    flat_params,
+    log_node,
+    metrics_of,
+)
 from unrolled.training import text
 from unrolled.training.options import TextTrainOptions
 
@@ -124,7 +136,7 @@ def run(case: Case, path: Path, quick: bool, rehearse: bool) -> list[Row]:
 
     training = case.training.model_copy(update={"epochs": 0.05} if quick else {})
     began = time.perf_counter()
-    weights, _, parameters = text.fit_language_model(
+    weights, history, parameters = text.fit_language_model(
         ids, None, words, case.model, training, SEED, name
     )
     minutes = (time.perf_counter() - began) / 60
@@ -134,13 +146,20 @@ def run(case: Case, path: Path, quick: bool, rehearse: bool) -> list[Row]:
         losses = text.evaluate(weights, card, scored, words, block)
         return float(np.nanmean(losses, dtype=np.float64))
 
+    scores = {"nats_per_character": nats(None), "train_minutes": minutes}
+    if case.corpus is TINY_SHAKESPEARE:
+        scores[f"nats_in_blocks_of_{BLOCK}"] = nats(BLOCK)
+    if not quick:
+        part = "rehearsal" if rehearse else "held-out part"
+        track(f"{name}, {part}", card, scores | {"kneser_ney_6": kneser_ney}, history)
+
     network = f"{case.model.cell} of {case.model.hidden}, {parameters:,} parameters, seed {SEED}"
     last = f"last {split:,} characters" if split else f"{len(held_out):,} held-out poems"
     last += " of train" if rehearse else ""
     found = [
         Row(
             f"{name}, {last}: {network}",
-            nats(None),
+            scores["nats_per_character"],
             "nats a character",
             kneser_ney,
             "modified Kneser-Ney 6",
@@ -151,13 +170,30 @@ def run(case: Case, path: Path, quick: bool, rehearse: bool) -> list[Row]:
         found.append(
             Row(
                 f"the same in blocks of {BLOCK}, each from a zero state",
-                nats(BLOCK),
+                scores[f"nats_in_blocks_of_{BLOCK}"],
                 "nats a character",
             )
         )
     size = f"{len(ids):,} symbols, {training.epochs:g} epochs, {training.threads} threads"
     bar = f"value <= {case.minutes:g}"
     return [*found, Row(f"its training: {size}", minutes, "minutes", bar=bar)]
+
+
+def track(
+    name: str, card: dict[str, Any], scores: dict[str, float], history: list[text.Evaluation]
+) -> None:
+    """Keep a training in MLflow, where `kedro run` keeps its own."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or absolute_uri(DEFAULT_URI, PROJECT)
+    client = client_of(uri)
+    run = client.create_run(
+        experiment_of(client, "benchmarks/text", uri, PROJECT), run_name=name
+    ).info.run_id
+    params = {
+        key: value for part in card for key, value in flat_params(part, card[part], "").items()
+    }
+    curves = [Curve("train_loss", row.train_loss, row.step) for row in history]
+    log_node(client, run, params, [*metrics_of(scores), *curves], {})
+    client.set_terminated(run)
 
 
 def rows(quick: bool, only: Iterable[str], rehearse: bool, tiny: Path) -> list[Row]:
