@@ -1,8 +1,9 @@
 """Writing: from a model that steps through characters to text.
 
 A model is any function `step(ids, state) -> (logits, state)`: it reads one symbol of each text
-(B,), int64, and says how likely each symbol is to come next, logits (B, V). The prompt is read
-once; then every symbol that is written is read, one at a time, with the state carried on.
+(B,), int64, and says how likely each symbol is to come next, logits (B, V) that want no gradient.
+The prompt is read once; then every symbol that is written is read, one at a time, with the state
+carried on.
 
 Everything lies on the CPU. Letters: B texts side by side, T symbols of a prompt, V ids of the
 vocabulary.
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,7 +26,10 @@ from unrolled.text.vocabulary import Ids, Vocabulary, decode, encode_prompt
 State = TypeVar("State")
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
+Chances = npt.NDArray[np.float64]
+
 NOTHING = -1
+BLOCK = 100  # symbols whose random numbers are drawn together
 
 
 def restrict(logits: Tensor, options: SamplingOptions, seen: Tensor | None = None) -> Tensor:
@@ -64,14 +69,25 @@ def choose(
     logits: Tensor, options: SamplingOptions, generator: torch.Generator, seen: Tensor | None = None
 ) -> Tensor:
     """Choose the next symbol of each text: ids (B,) from logits (B, V); see `restrict`."""
+    return torch.from_numpy(_choose(logits, options, _chances(len(logits), generator), seen))
+
+
+def _choose(
+    logits: Tensor, options: SamplingOptions, chances: Iterator[Chances], seen: Tensor | None
+) -> npt.NDArray[np.int64]:
     if options.method == "greedy":
-        return _penalised(logits, options.repetition_penalty, seen).argmax(1)
+        return _penalised(logits, options.repetition_penalty, seen).argmax(1).numpy()
     # One random number a text and its place among the summed probabilities: several times faster
-    # than torch.multinomial, which draws one for every symbol.
-    p = restrict(logits, options, seen).softmax(1, dtype=torch.float64)
-    up_to = p.cumsum(1)
-    place = torch.rand(len(p), 1, generator=generator, dtype=torch.float64) * up_to[:, -1:]
-    return torch.searchsorted(up_to, place, right=True).squeeze(1)
+    # than torch.multinomial, which draws one for every symbol; and in numpy, whose calls cost less.
+    found = restrict(logits, options, seen).numpy().astype(np.float64)
+    up_to = np.exp(found - found.max(1, keepdims=True)).cumsum(1)
+    return (up_to > next(chances) * up_to[:, -1:]).argmax(1)
+
+
+def _chances(texts: int, generator: torch.Generator, block: int = 1) -> Iterator[Chances]:
+    """Random numbers for ever, each (B, 1); drawn by the block, since a call costs as much as 100."""
+    while True:
+        yield from torch.rand(block, texts, 1, generator=generator, dtype=torch.float64).numpy()
 
 
 def _penalised(logits: Tensor, penalty: float, seen: Tensor | None) -> Tensor:
@@ -80,7 +96,6 @@ def _penalised(logits: Tensor, penalty: float, seen: Tensor | None) -> Tensor:
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
-@torch.inference_mode()
 def generate(
     step: Step[State],
     state: State,
@@ -106,37 +121,40 @@ def generate(
     Yields:
         Ids (B,) of one step; `NOTHING` for a text that is still being read, or has ended.
     """
-    sizes = torch.tensor([len(prompt) for prompt in prompts])
-    shortest, longest = int(sizes.min()), int(sizes.max())
+    sizes = np.array([len(prompt) for prompt in prompts])
+    shortest, longest = sizes.min(), sizes.max()
     apart = shortest < longest  # some are still read while others are written
-    read = torch.zeros(longest + length, len(prompts), dtype=torch.int64)
+    read = np.zeros((longest, len(prompts)), np.int64)
     for text, prompt in enumerate(prompts):
-        read[: len(prompt), text] = torch.from_numpy(prompt.astype(np.int64))
-    ended = torch.zeros(len(prompts), dtype=torch.bool)
+        read[: len(prompt), text] = prompt
+    ended = np.zeros(len(prompts), np.bool_)
+    chances = _chances(len(prompts), generator, BLOCK)
     seen = bias = None
-    for t in range(longest + length - 1):
-        logits, state = step(read[t], state)
-        if bias is None:
-            bias = _bias(logits, banned)
+    ids = read[0]
+    # What changes nothing is left out: it took as long as choosing the symbols.
+    for t in range(1, longest + length):
+        logits, state = step(torch.from_numpy(ids), state)
+        if t == 1:
+            bias = _bias(logits, banned) if banned else None
             if options.repetition_penalty != 1:
                 seen = torch.zeros_like(logits, dtype=torch.bool)
         if seen is not None:
-            seen.scatter_(1, read[t, :, None], True)
-        if t + 1 < shortest:
+            seen[np.arange(len(ids)), ids] = True
+        if t < shortest:
+            ids = read[t]
             continue
-        drawn = choose(logits + bias, options, generator, seen)
-        if apart:
-            reading = sizes > t + 1
-            writing = ~(reading | ended) & (sizes + length > t + 1)
-            drawn = torch.where(reading, read[t + 1], drawn)
-        else:  # what is sure is not worked out for every symbol: it took as long as choosing it
-            writing = ~ended
-        read[t + 1] = drawn
-        yield torch.where(writing, drawn, NOTHING) if apart or stop is not None else drawn
-        if stop is not None:
-            ended |= writing & (drawn == stop)
-            if ended.all():
-                return
+        ids = _choose(logits if bias is None else logits + bias, options, chances, seen)
+        written = ids
+        if apart or stop is not None:
+            writing = ~ended & (sizes <= t) & (t < sizes + length)
+            if t < longest:
+                ids = np.where(sizes > t, read[t], ids)
+            written = np.where(writing, ids, NOTHING)
+            if stop is not None:
+                ended |= written == stop
+        yield torch.from_numpy(written)
+        if stop is not None and ended.all():
+            return
 
 
 @torch.inference_mode()

@@ -31,6 +31,7 @@ from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.layer import Manual
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.training.arrays import Array, in_numpy, on_one_thread
 from unrolled.training.loop import WATCHED, Watch, deterministic, parameters
 from unrolled.training.options import TextTrainOptions
 
@@ -385,32 +386,40 @@ def _chunks(
 def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
     """One step for `sampling.generate`: `step(ids (B,), state) -> (logits (B, V), state)`.
 
-    The same numbers as `LanguageModel.step`, written on the weights: what the first layer makes of
-    each symbol is a row of a table, and nothing lies between the cells' equations. The state before
-    anything is read is None; `language_model.select` picks rows of it.
+    The same numbers as `LanguageModel.step`, on one thread, by the modules' own equations in numpy:
+    what the first layer makes of each symbol is a row of a table, and nothing lies between the
+    layers. The state before anything is read is None; `language_model.select` picks rows of it.
     """
     with deterministic(card["seed"], card["training"]["threads"]):
-        net = restored(weights, card)
-        layer = net.layer.by_hand()
+        net = restored(weights, card).requires_grad_(requires_grad=False)
+        layer = net.layer.by_hand().requires_grad_(requires_grad=False)
     cells = [cast("Cell", cast("Manual", block).directions[0]) for block in layer.blocks]
-    with torch.no_grad():
-        for cell in cells:
-            _lay_out(cell)
-        table = cells[0].project(net.embed(torch.arange(len(net.bias))))  # (V, G * H)
+    for cell in cells:
+        _lay_out(cell)
+    embedded = net.embed(torch.arange(len(net.bias)))  # (V, E)
+    embeddings, table = embedded.numpy(), cells[0].project(embedded).numpy()  # (V, G * H)
+    floors = [
+        (in_numpy(cell, "project"), in_numpy(cell, "step"), in_numpy(norm, "forward"))
+        for cell, norm in zip(cells, layer.norms, strict=True)
+    ]
+    decode, residual = in_numpy(net, "decode"), layer.options.residual
 
-    @torch.no_grad()
+    @on_one_thread
     def step(ids: Tensor, state: State | None) -> tuple[Tensor, State]:
-        starts = zip(*(state or layer.initial_state(len(ids))), strict=True)
-        ends = []
-        x = net.embed(ids) if layer.options.residual else ids
-        for number, (cell, norm, start) in enumerate(zip(cells, layer.norms, starts, strict=True)):
-            end = cell.step(cell.project(x) if number else functional.embedding(ids, table), start)
+        symbols = ids.numpy()
+        starts = zip(*[s.numpy() for s in state or layer.initial_state(len(ids))], strict=True)
+        ends: list[tuple[Array, ...]] = []
+        projected = table[symbols]
+        x = embeddings[symbols] if residual else projected
+        for (project, recur, norm), start in zip(floors, starts, strict=True):
+            end = recur(project(x) if ends else projected, start)
             outputs = end[0]  # (B, H)
-            if layer.options.residual and outputs.shape == x.shape:
+            if residual and outputs.shape == x.shape:
                 outputs = outputs + x
             x = norm(outputs)
             ends.append(end)
-        return net.decode(x), tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
+        after = tuple([torch.from_numpy(np.array(parts)) for parts in zip(*ends, strict=True)])
+        return torch.from_numpy(decode(x)), after
 
     return step
 
