@@ -147,6 +147,17 @@ def test_unknown_characters_of_a_prompt_are_named_and_never_written(
             " keeps all",
         ),
         ("length=0", "parameter 'length' is 0; expected greater than or equal to 1"),
+        ("registerd=true", "parameter 'registerd' is unknown; did you mean 'registered'?"),
+        (
+            "registered=perhaps",
+            "parameter 'registered' is 'perhaps'; expected a valid boolean, unable to interpret"
+            " input",
+        ),
+        (
+            "registered=true",
+            "registered model 'text-mine' has no champion; run kedro run --pipelines=deploy"
+            " --params job=text,corpus=mine first",
+        ),
         (
             "generate.beam=2,generate.number=3",
             "parameters under 'generate': number 3 asks for more texts than beam 2 keeps; raise"

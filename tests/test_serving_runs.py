@@ -448,16 +448,24 @@ def test_rolling_back_swaps_champion_and_previous(service: Service) -> None:
     assert (service.version(), service.version("previous")) == ("1", "2")
 
 
-def test_a_language_model_streams_what_its_network_would_write(service: Service) -> None:
+TANG = "corpus=tang,text.variants=[gru],text.baselines=[uniform],text.training.epochs=0.02"
+
+
+@pytest.fixture(scope="module")
+def writer(service: Service) -> Service:
+    service.done("text", TANG)
+    service.done("deploy", TANG, "job=text")
+    return service
+
+
+def test_a_language_model_streams_what_its_network_would_write(writer: Service) -> None:
     import mlflow
     import torch
 
     from unrolled.text.vocabulary import Vocabulary, encode_prompt
     from unrolled.training import text
 
-    asked = "corpus=tang,text.variants=[gru],text.baselines=[uniform],text.training.epochs=0.02"
-    service.done("text", asked)
-    service.done("deploy", asked, "job=text")
+    service = writer
     model = mlflow.pyfunc.load_model(str(service.model("text-tang")))
     frame = pd.DataFrame({"prompt": ["床前"]})
     params = {"length": 30, "temperature": 0.0, "seed": 0}
@@ -480,3 +488,29 @@ def test_a_language_model_streams_what_its_network_would_write(service: Service)
     assert streamed == written
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "prompt=床前,generate.method=greedy,generate.repetition_penalty=1.2",
+        "prompt=床前,generate.top_k=20,generate.top_p=0.9,generate.min_p=0.01,generate.number=2",
+        "prompt=床前,generate.beam=4,generate.number=3",
+        "generate.method=greedy",
+    ],
+)
+def test_the_registered_champion_writes_what_its_network_on_disk_writes(
+    writer: Service, options: str
+) -> None:
+    place = writer.folder / "data/07_model_output/text/tang/generated.txt"
+    asked = f"corpus=tang,length=30,{options}"
+    writer.done("generate", asked)
+    expected = place.read_text()
+    trained = writer.folder / "data/06_models/text/tang"
+    trained.rename(trained.with_name("elsewhere"))
+    try:
+        writer.done("generate", asked, "registered=true")
+    finally:
+        trained.with_name("elsewhere").rename(trained)
+    assert place.read_text() == expected
+    assert len(expected) > len("床前\n")

@@ -18,7 +18,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "text": text_job,
         "monitor": monitor.create_pipeline(),
         "gradients": gradients_job,
-        "generate": generate.create_pipeline(),
+        "generate": generate.create_pipeline(now.generate),
         "deploy": deploy.create_pipeline(now.deploy),
         "forecast": forecast.create_pipeline(),
     }

@@ -46,6 +46,7 @@ KEYS = (
     "gradients",
     "prompt",
     "length",
+    "registered",
     "generate",
 )
 TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
@@ -146,6 +147,9 @@ class GenerateStudy(BaseModel):
 
     prompt: str = Field(description="beginning of the text, may be empty")
     length: int = Field(ge=1, description="characters written at most")
+    registered: bool = Field(
+        description="write with the registered champion; false: with the best model on disk"
+    )
     generate: WritingOptions
 
 

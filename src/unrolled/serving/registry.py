@@ -116,11 +116,18 @@ def fetch(client: MlflowClient, name: str) -> PyFuncModel:
     """
     if _version(client, name, CHAMPION) is None:
         raise InputError(
-            f"registered model '{name}' has no champion; run `kedro run --pipelines=deploy` first"
+            f"registered model '{name}' has no champion; run kedro run --pipelines=deploy --params"
+            f" {_deployed_by(name)} first"
         )
     import mlflow
 
     return mlflow.pyfunc.load_model(f"models:/{name}@{CHAMPION}")
+
+
+def _deployed_by(name: str) -> str:
+    """The parameters of `deploy` that fill this name."""
+    job, _, data = name.partition("-")
+    return f"series={data}" if job == "forecasting" else f"job={job},corpus={data}"
 
 
 def in_front(client: MlflowClient, name: str, sha256: str) -> str | None:

@@ -1,16 +1,24 @@
-"""Node of the pipeline that writes; the work is done in the rooms below."""
+"""Nodes of the pipeline that writes; the work is done in the rooms below."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import InputError
+from unrolled.pipelines.deploy.nodes import registry_client
+from unrolled.serving import registry
 from unrolled.text.options import WritingOptions
 from unrolled.text.vocabulary import Vocabulary, encode_prompt
 
 # torch takes a second to import; only the functions that run a network pay for it.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unrolled.recurrent.cells import State
+    from unrolled.serving.writer import ServedWriter
+    from unrolled.training.text import Step
 
 logger = logging.getLogger(__name__)
 
@@ -26,26 +34,35 @@ def generate(
     writing: WritingOptions,
     corpus: str,
 ) -> str:
-    """Write on from a prompt, each character on the terminal as soon as it is chosen.
+    """Write on from a prompt with the best model on disk; returns as `_written` does."""
+    from unrolled.training import text
 
-    Returns:
-        The texts, each after its prompt, a line between them.
-    """
     own = Vocabulary.model_validate(known)
     card, load = best(models, own, corpus)
     logger.info(
         "%s, %s seed %s: %.3f nats a character on validation",
         *(corpus, card["variant"], card["seed"], card["validation_loss"]),
     )
-    texts = []
-    for pieces in _texts(load(), card, own, prompt, length, writing):
-        texts.append(prompt)
-        print("\n" + prompt, end="", flush=True)
-        for piece in pieces:
-            print(piece, end="", flush=True)
-            texts[-1] += piece
-        print()
-    return "\n\n".join(texts) + "\n"
+    return _written(text.stepper(load(), card), own, prompt, length, writing)
+
+
+def generate_registered(prompt: str, length: int, writing: WritingOptions, corpus: str) -> str:
+    """Write on from a prompt with the registered champion; returns as `_written` does.
+
+    Raises:
+        InputError: none is registered.
+    """
+    name = f"text-{corpus}"
+    model: Any = registry.fetch(registry_client(), name)  # MLflow's way to its code has no types
+    served: ServedWriter = model.unwrap_python_model().served
+    logger.info("%s: models:/%s@%s", corpus, name, registry.CHAMPION)
+    known = Vocabulary(
+        characters=served.characters,
+        counts=(),  # of training; neither they nor `unknown` matter to what is written
+        unknown=0,
+        boundaries=served.options["stop"] is not None,
+    )
+    return _written(_stepper(served), known, prompt, length, writing)
 
 
 def best(
@@ -65,23 +82,46 @@ def best(
     return min(own, key=lambda model: model[0]["validation_loss"])
 
 
+def _stepper(served: ServedWriter) -> Step:
+    """One step of a registered model, as `training.text.stepper` gives that of a network."""
+    import torch
+
+    def step(ids: Tensor, state: State | None) -> tuple[Tensor, State]:
+        before = None if state is None else [part.numpy() for part in state]
+        logits, after = served.step(ids.numpy(), before)
+        return torch.from_numpy(logits), tuple(map(torch.from_numpy, after))
+
+    return step
+
+
+def _written(
+    step: Step, known: Vocabulary, prompt: str, length: int, writing: WritingOptions
+) -> str:
+    """Write, each character on the terminal as soon as it is chosen.
+
+    Returns:
+        The texts, each after its prompt, a line between them.
+    """
+    texts = []
+    for pieces in _texts(step, known, prompt, length, writing):
+        texts.append(prompt)
+        print("\n" + prompt, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+            texts[-1] += piece
+        print()
+    return "\n\n".join(texts) + "\n"
+
+
 def _texts(
-    weights: Weights,
-    card: dict[str, Any],
-    known: Vocabulary,
-    prompt: str,
-    length: int,
-    writing: WritingOptions,
+    step: Step, known: Vocabulary, prompt: str, length: int, writing: WritingOptions
 ) -> Iterator[Iterator[str]]:
     """Each text as the pieces that it is written in."""
     import torch
 
-    from unrolled.recurrent.cells import State
     from unrolled.recurrent.language_model import select
     from unrolled.text import sampling
-    from unrolled.training import text
 
-    step = text.stepper(weights, card)
     ids = encode_prompt(prompt, known, writing.strict)  # once for all, so that it warns once
     if writing.beam is not None:
         start: State | None = None

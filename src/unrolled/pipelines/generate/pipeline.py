@@ -5,24 +5,19 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.generate import nodes
+from unrolled.study import GenerateStudy
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(study: GenerateStudy) -> Pipeline:
     """One node without a namespace: what is written is no run to compare in MLflow."""
-    return Pipeline(
-        [
-            Node(
-                nodes.generate,
-                [
-                    "generate.models",
-                    "text.vocabulary",
-                    "params:prompt",
-                    "params:length",
-                    "params:generate",
-                    "params:corpus",
-                ],
-                "generate.text",
-                name="generate",
-            )
-        ]
-    )
+    asked = ["params:prompt", "params:length", "params:generate", "params:corpus"]
+    if study.registered:
+        node = Node(nodes.generate_registered, asked, "generate.text", name="generate")
+    else:
+        node = Node(
+            nodes.generate,
+            ["generate.models", "text.vocabulary", *asked],
+            "generate.text",
+            name="generate",
+        )
+    return Pipeline([node])
