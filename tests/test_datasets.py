@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import hashlib
+import json
 import resource
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from unrolled.datasets import (
     NpyDataset,
     SafetensorsDataset,
     SeriesFile,
+    Winner,
     write_files_whole,
 )
 from unrolled.errors import InputError
@@ -353,7 +355,73 @@ def test_digests_are_those_of_the_files_and_unfinished_files_have_none(tmp_path)
     (tmp_path / "gru").mkdir()
     (tmp_path / "gru/seed_0.json").write_bytes(b"{}")
     (tmp_path / "gru/.seed_0.json.1.partial").write_bytes(b"{")
-    digests = Digests(filepath=str(tmp_path), glob="*/seed_*.*")
-    assert digests.load() == {"gru/seed_0.json": hashlib.sha256(b"{}").hexdigest()}
+    (tmp_path / "scaler.csv").write_bytes(b"a,b")
+    fitted = {"filepath": str(tmp_path / "scaler.csv")}
+    digests = Digests(filepath=str(tmp_path), glob="*/seed_*.*", fitted=fitted)
+    assert digests.load() == {
+        "gru/seed_0.json": hashlib.sha256(b"{}").hexdigest(),
+        "scaler.csv": hashlib.sha256(b"a,b").hexdigest(),
+    }
     with pytest.raises(DatasetError, match="are computed from its files, not saved"):
         digests.save({})
+
+
+@pytest.fixture
+def crowned(tmp_path):
+    """A champion whose files are those that were scored."""
+    model = tmp_path / "models/gru/seed_0.safetensors"
+    SafetensorsDataset(filepath=str(model)).save({"w": torch.arange(6.0)})
+    model.with_suffix(".json").write_text('{"seed": 0}')
+    (tmp_path / "vocabulary.json").write_text('{"characters": "ab"}')
+    files = {
+        "model": model,
+        "options": model.with_suffix(".json"),
+        "vocabulary": tmp_path / "vocabulary.json",
+    }
+    champion = {"variant": "gru", "seed": 0}
+    champion["digests"] = {name: sha256(path) for name, path in files.items()}
+    (tmp_path / "models/champion.json").write_text(json.dumps(champion))
+    return files
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def winner(tmp_path):
+    fitted = {"filepath": str(tmp_path / "vocabulary.json")}
+    return Winner(filepath=str(tmp_path / "models"), fitted=fitted)
+
+
+def test_the_champions_own_files_are_read(crowned, tmp_path):
+    found = winner(tmp_path).load()
+    assert found["card"] == {"seed": 0}
+    assert torch.equal(found["weights"]["w"], torch.arange(6.0))
+
+
+@pytest.mark.parametrize("kind", ["model", "options", "vocabulary"])
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-1], lambda content: content.swapcase()]
+)
+def test_a_file_that_is_not_the_one_that_was_scored_is_refused_by_its_name(
+    crowned, tmp_path, kind, change
+):
+    path, scored = crowned[kind], sha256(crowned[kind])
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(DatasetError) as caught:
+        winner(tmp_path).load()
+    assert str(caught.value.__cause__) == (
+        f"file '{path}' has SHA-256 {sha256(path)}, but the champion that was scored had {scored};"
+        " it is truncated or was changed: run the job again"
+    )
+
+
+def test_a_missing_file_of_the_champion_is_named(crowned, tmp_path):
+    scored = sha256(crowned["vocabulary"])
+    crowned["vocabulary"].unlink()
+    with pytest.raises(DatasetError) as caught:
+        winner(tmp_path).load()
+    assert str(caught.value.__cause__) == (
+        f"file '{crowned['vocabulary']}' is missing, but the champion that was scored had"
+        f" {scored}; it is truncated or was changed: run the job again"
+    )

@@ -177,9 +177,13 @@ def test_without_a_trained_model_it_says_what_to_run(kedro_run: Run) -> None:
     )
 
 
-def test_models_of_another_vocabulary_are_not_used(generate: Generate, project: Path) -> None:
+@pytest.mark.parametrize("change", [lambda _: "abc", lambda known: known[1] + known[0] + known[2:]])
+def test_models_of_another_or_a_changed_vocabulary_are_not_used(
+    generate: Generate, project: Path, change: Callable[[str], str]
+) -> None:
     place = project / "data/04_feature/text/mine/vocabulary.json"
-    place.write_text(json.dumps(vocabulary.build(["abc"], boundaries=True).model_dump()))
+    known = json.loads(place.read_text())
+    place.write_text(json.dumps(known | {"characters": change(known["characters"])}))
     refused(
         generate(""),
         "corpus 'mine': its 2 trained models know another vocabulary; run kedro run"

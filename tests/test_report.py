@@ -73,15 +73,18 @@ def test_champion_and_card_tell_what_the_files_say(kedro_run: Run) -> None:
     assert champion["score"] == champion["seed_score"] == pytest.approx(board[champion["variant"]])
     assert champion["margin"] == pytest.approx(board[champion["baseline"]] - champion["score"])
     weights = MODELS / champion["variant"] / "seed_0.safetensors"
-    for kind, path in (("model", weights), ("options", weights.with_suffix(".json"))):
-        assert champion["digests"][kind] == hashlib.sha256(path.read_bytes()).hexdigest()
+    scaler = Path("data/04_feature/forecasting/airline/scaler.csv")
+    files = {"model": weights, "options": weights.with_suffix(".json"), "scaler": scaler}
+    assert champion["digests"] == {
+        kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in files.items()
+    }
 
     card = (REPORT / "card.md").read_text()
     sentence = f"The champion {champion['variant']} does not beat the best baseline: MASE"
     assert card.splitlines()[2].startswith(sentence)
     assert sentence in printed
     assert "BSD-3-Clause" in card
-    assert champion["digests"]["model"] in card
+    assert all(digest in card for digest in champion["digests"].values())
     snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL)
     assert snippet is not None
     exec(snippet[1], {})
@@ -97,6 +100,9 @@ def test_the_card_of_a_language_model_loads_it(kedro_run: Run) -> None:
     assert snippet is not None
     exec(snippet[1], {})
     champion = json.loads(Path("data/06_models/text/tutorial/champion.json").read_text())
+    known = Path("data/04_feature/text/tutorial/vocabulary.json").read_bytes()
+    assert champion["digests"]["vocabulary"] == hashlib.sha256(known).hexdigest()
+    assert champion["digests"]["vocabulary"] in card
     assert champion["p_value"] is None  # a text of few blocks tests nothing
 
 

@@ -1,5 +1,6 @@
 """From a trained job to a process that answers HTTP: deploy, serve, roll back, forecast."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -396,32 +397,55 @@ def test_nothing_is_registered_where_the_graph_differs(
 
 
 def test_a_champion_worse_than_its_baseline_needs_a_word(service: Service) -> None:
-    winner = Winner(filepath=str(service.folder / "data/06_models/forecasting/airline")).load()
+    data = service.folder / "data"
+    winner = Winner(
+        filepath=str(data / "06_models/forecasting/airline"),
+        fitted={"filepath": str(data / "04_feature/forecasting/airline/scaler.csv")},
+    ).load()
     champion = winner["champion"] | {"beats_baseline": False}
     with pytest.raises(InputError, match=r"does not beat the best baseline.*allow_worse_than"):
         nodes.forecaster_graph(winner | {"champion": champion}, None, None, None, False)
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("seed_0.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
-        ("seed_0.json", lambda content: content[: len(content) // 2]),
-    ],
-)
-def test_a_file_that_was_changed_or_cut_off_is_refused_by_its_name(
-    service: Service, name: str, change: Callable[[bytes], bytes]
+def refused_once_changed(
+    service: Service, file: str, change: Callable[[bytes], bytes], *params: str
 ) -> None:
-    path = service.folder / "data/06_models/forecasting/airline/gru" / name
+    path = service.folder / "data" / file
     content = path.read_bytes()
     path.write_bytes(change(content))
     try:
-        result = service.kedro("deploy", GRU, BASELINE)
+        result = service.kedro("deploy", *params)
     finally:
         path.write_bytes(content)
+    found, scored = (hashlib.sha256(bytes_).hexdigest() for bytes_ in (change(content), content))
     assert result.exit_code == 1
-    assert name in result.output.splitlines()[-1]
-    assert "it is truncated or was changed" in result.output.splitlines()[-1]
+    assert result.output.splitlines()[-1] == (
+        f"Error: file '{path}' has SHA-256 {found}, but the champion that was scored had {scored};"
+        " it is truncated or was changed: run the job again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        (
+            "06_models/forecasting/airline/gru/seed_0.safetensors",
+            lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        ),
+        (
+            "06_models/forecasting/airline/gru/seed_0.json",
+            lambda content: content[: len(content) // 2],
+        ),
+        (
+            "04_feature/forecasting/airline/scaler.csv",
+            lambda content: content.replace(b"airline,0.0,", b"airline,0.5,"),
+        ),
+    ],
+)
+def test_a_file_that_was_changed_or_cut_off_is_refused_by_its_name(
+    service: Service, file: str, change: Callable[[bytes], bytes]
+) -> None:
+    refused_once_changed(service, file, change, GRU, BASELINE)
 
 
 def test_a_changed_graph_is_refused_by_its_name(service: Service, tmp_path: Path) -> None:
@@ -472,8 +496,9 @@ def test_a_language_model_streams_what_its_network_would_write(writer: Service) 
     streamed = "".join(model.predict_stream(frame, params=params))
     assert model.predict(frame, params=params)["text"].tolist() == [streamed]
 
-    winner = Winner(filepath=str(service.folder / "data/06_models/text/tang")).load()
     path = service.folder / "data/04_feature/text/tang/vocabulary.json"
+    models = str(service.folder / "data/06_models/text/tang")
+    winner = Winner(filepath=models, fitted={"filepath": str(path)}).load()
     known = Vocabulary(**json.loads(path.read_text()))
     step, state, written = text.stepper(winner["weights"], winner["card"]), None, ""
     for symbol in encode_prompt("床前", known).tolist():
@@ -488,6 +513,17 @@ def test_a_language_model_streams_what_its_network_would_write(writer: Service) 
     assert streamed == written
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
+
+
+def test_a_vocabulary_in_which_two_characters_changed_places_is_refused_by_its_name(
+    writer: Service,
+) -> None:
+    def swapped(content: bytes) -> bytes:
+        known = json.loads(content)
+        first, second, *rest = known["characters"]
+        return json.dumps(known | {"characters": "".join([second, first, *rest])}).encode()
+
+    refused_once_changed(writer, "04_feature/text/tang/vocabulary.json", swapped, TANG, "job=text")
 
 
 @pytest.mark.parametrize(

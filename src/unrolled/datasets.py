@@ -254,25 +254,42 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
 
 class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
-    """SHA-256 of files below a local folder, by their paths there; read only.
+    """SHA-256 of the models below a local folder, by their paths there, and of what was fitted first.
 
-    The graph does not know who writes them: a node that asks for digests must take something else
+    Read only. The graph does not know who writes them: a node that asks for digests must take something else
     that is written with each file, and so runs after it.
     """
 
-    def __init__(self, *, filepath: str, glob: str, metadata: dict[str, Any] | None = None) -> None:
-        """Remember the folder `filepath` and which files of it; `metadata` is free for plugins."""
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        glob: str,
+        fitted: dict[str, str],
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember which files to read.
+
+        Args:
+            filepath: local folder of the models.
+            glob: its files.
+            fitted: `filepath` of the scaler or vocabulary that the models rely on; Kedro makes a
+                relative path absolute under that key alone.
+            metadata: free for plugins.
+        """
         self._filepath = filepath
         self._glob = glob
+        self._fitted = Path(fitted["filepath"])
         self.metadata = metadata
 
     def load(self) -> dict[str, str]:
         """Read every file whole."""
         folder = Path(self._filepath)
-        return {
-            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(folder.glob(self._glob))
+        files = {
+            file.relative_to(folder).as_posix(): file for file in sorted(folder.glob(self._glob))
         }
+        files[self._fitted.name] = self._fitted
+        return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
     def save(self, data: dict[str, str]) -> None:
         """Refuse: a digest says what lies there."""
@@ -282,7 +299,7 @@ class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
         return Path(self._filepath).is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "glob": self._glob}
+        return {"filepath": self._filepath, "glob": self._glob, "fitted": str(self._fitted)}
 
 
 class OnnxFile(AbstractDataset[bytes, bytes]):
@@ -310,11 +327,23 @@ class OnnxFile(AbstractDataset[bytes, bytes]):
 
 
 class Winner(AbstractDataset[dict[str, Any], dict[str, Any]]):
-    """The champion's file with its weights and options, which must be those that were scored."""
+    """The champion's file with its weights and options, which must be those that were scored.
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Remember the folder `filepath` of all variants; `metadata` is free for plugins."""
+    So must the scaler or vocabulary be: it decides what the numbers in and out mean.
+    """
+
+    def __init__(
+        self, *, filepath: str, fitted: dict[str, str], metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Remember where the files lie.
+
+        Args:
+            filepath: local folder of all variants.
+            fitted: `filepath` of the scaler or vocabulary; see `Digests`.
+            metadata: free for plugins.
+        """
         self._folder = Path(filepath)
+        self._fitted = Path(fitted["filepath"])
         self.metadata = metadata
 
     def load(self) -> dict[str, Any]:
@@ -334,6 +363,7 @@ class Winner(AbstractDataset[dict[str, Any], dict[str, Any]]):
         champion = json.loads(path.read_bytes())
         stem = self._folder / champion["variant"] / f"seed_{champion['seed']}"
         digests = champion["digests"]
+        _verified(self._fitted, digests.get(self._fitted.stem, "no digest of it"))
         return {
             "champion": champion,
             "weights": load(_verified(stem.with_suffix(".safetensors"), digests["model"])),
@@ -348,7 +378,7 @@ class Winner(AbstractDataset[dict[str, Any], dict[str, Any]]):
         return (self._folder / "champion.json").exists()
 
     def _describe(self) -> dict[str, Any]:
-        return {"folder": str(self._folder)}
+        return {"folder": str(self._folder), "fitted": str(self._fitted)}
 
 
 def _verified(path: Path, sha256: str) -> bytes:

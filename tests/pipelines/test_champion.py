@@ -9,7 +9,7 @@ from unrolled.pipelines.champion import choose, crown, diebold_mariano, sentence
 from unrolled.pipelines.text import nodes as text
 from unrolled.series import metrics
 
-DIGESTS = {"gru/seed_1.safetensors": "aa", "gru/seed_1.json": "bb"}
+DIGESTS = {"gru/seed_1.safetensors": "aa", "gru/seed_1.json": "bb", "scaler.csv": "cc"}
 CHOICE = {"variant": "gru", "seed": 1, "validation_loss": 0.3, "mean_validation_loss": 0.4}
 
 
@@ -37,18 +37,20 @@ def test_a_network_whose_validation_loss_is_no_number_is_never_chosen():
 
 def test_a_champion_that_loses_says_so_first_in_log_and_sentence(caplog):
     losses = pd.DataFrame({"gru": np.arange(20.0), "ridge": np.arange(20.0) ** 0.5})
-    found = crown(CHOICE, board(1.0, 0.5), 0.9, losses, 2, DIGESTS)
+    found = crown(CHOICE, board(1.0, 0.5), 0.9, losses, 2, DIGESTS, "scaler.csv")
     assert found["beats_baseline"] is False
     assert found["margin"] == -0.5
     assert found["baseline"] == "ridge"
-    assert found["digests"] == {"model": "aa", "options": "bb"}
+    assert found["digests"] == {"model": "aa", "options": "bb", "scaler": "cc"}
     assert (found["score"], found["seed_score"]) == (1.0, 0.9)
     assert caplog.messages == [sentence(found)]
     assert sentence(found).startswith("The champion gru does not beat the best baseline: MASE 1 ")
 
 
 def test_a_champion_beside_no_baseline_has_not_beaten_one():
-    found = crown(CHOICE, board(1.0, None), 0.9, pd.DataFrame({"gru": [1.0, 2.0]}), 1, DIGESTS)
+    found = crown(
+        CHOICE, board(1.0, None), 0.9, pd.DataFrame({"gru": [1.0, 2.0]}), 1, DIGESTS, "scaler.csv"
+    )
     assert found["beats_baseline"] is False
     assert found["baseline"] is found["margin"] is found["p_value"] is None
     assert sentence(found).startswith("No baseline was asked for")
@@ -57,7 +59,7 @@ def test_a_champion_beside_no_baseline_has_not_beaten_one():
 def test_without_a_season_scale_the_champion_is_measured_in_mae():
     lead = board(float("nan"), 0.5)
     losses = pd.DataFrame({"gru": [1.0, 2.0], "ridge": [2.0, 1.0]})
-    assert crown(CHOICE, lead, 2.0, losses, 1, DIGESTS)["metric"] == "mae"
+    assert crown(CHOICE, lead, 2.0, losses, 1, DIGESTS, "scaler.csv")["metric"] == "mae"
 
 
 def by_hand(d: np.ndarray, horizon: int) -> float:
@@ -125,6 +127,7 @@ def test_losses_by_block_average_to_bits_per_character():
     blocks = text.loss_by_block(losses, {"variant": "gru", "seed": 1}, ids, known)
     assert blocks["characters"].tolist() == [500, 500, 300]
     lead = pd.DataFrame([{"variant": "gru", "kind": "recurrent", "bits_per_char": 1.0}])
-    found = text.champion(CHOICE, lead, blocks, DIGESTS, "mine")
+    found = text.champion(CHOICE, lead, blocks, DIGESTS | {"vocabulary.json": "dd"}, "mine")
     assert found["seed_score"] == pytest.approx(losses[1:].mean() / np.log(2))
     assert (found["job"], found["data_set"]) == ("text", "mine")
+    assert found["digests"]["vocabulary"] == "dd"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ def crown(
     losses: pd.DataFrame,
     horizon: int,
     digests: dict[str, str],
+    fitted: str,
 ) -> dict[str, Any]:
     """Set the chosen network beside the best baseline of the test part.
 
@@ -72,7 +74,9 @@ def crown(
         losses: one row a cutoff or block of text, in order of time; a column for every variant,
             mean over seeds, in the leaderboard's metric.
         horizon: steps that neighbouring rows may share, at most.
-        digests: SHA-256 of every file of models, by its path below their folder.
+        digests: SHA-256 of every file of models, by its path below their folder, and of `fitted`.
+        fitted: name of the file that gives the network's numbers their meaning, `scaler.csv` or
+            `vocabulary.json`.
 
     Returns:
         What `champion.json` holds; `score` and `margin` (positive: better than the baseline) are
@@ -103,6 +107,7 @@ def crown(
         "digests": {
             "model": digests[f"{variant}/seed_{seed}.safetensors"],
             "options": digests[f"{variant}/seed_{seed}.json"],
+            Path(fitted).stem: digests[fitted],
         },
     }
     if not champion["beats_baseline"]:

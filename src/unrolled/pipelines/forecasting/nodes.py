@@ -309,5 +309,5 @@ def champion(
     ]
     seed_score = metrics.score(own, history, series.season)[metric]
     losses = metrics.loss_by_cutoff(backtest, history, series.season, metric)
-    found = crown(choice, leaderboard, seed_score, losses, series.horizon, digests)
+    found = crown(choice, leaderboard, seed_score, losses, series.horizon, digests, "scaler.csv")
     return {"job": "forecasting", "data_set": name, **found}

@@ -437,5 +437,5 @@ def champion(
     whole = blocks[blocks["characters"] == BLOCK]
     losses = whole.pivot_table(index="block", columns="variant", values="bits_per_char")
     losses = losses.reindex(columns=leaderboard["variant"])  # a short text has no whole block
-    found = crown(choice, leaderboard, seed_score, losses, 1, digests)
+    found = crown(choice, leaderboard, seed_score, losses, 1, digests, "vocabulary.json")
     return {"job": "text", "data_set": name, **found}
