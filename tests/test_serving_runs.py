@@ -25,7 +25,7 @@ from kedro.framework.startup import bootstrap_project
 from unrolled.datasets import Winner
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy import nodes
-from unrolled.serving.app import MAX_BODY
+from unrolled.serving.app import MAX_BODY, ZONED
 from unrolled.tracking import client_of
 
 ROOT = Path(__file__).parents[1]
@@ -159,6 +159,10 @@ def records(rows: list[dict[str, Any]]) -> bytes:
     return json.dumps({"dataframe_records": rows}).encode()
 
 
+def on_clock(rows: list[dict[str, Any]], clock: str) -> list[dict[str, Any]]:
+    return [row | {"ds": f"{row['ds']}{clock}"} for row in rows]
+
+
 def equal(answer: str, expected: pd.DataFrame) -> None:
     found = pd.DataFrame(json.loads(answer)["predictions"])
     assert list(found) == ["unique_id", "ds", "y_hat"]
@@ -215,6 +219,13 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
         lambda rows: records([row | {"ds": "soon"} for row in rows]),
         400,
         "Failed to convert column ds",
+    ),
+    "UTC": (lambda rows: records(on_clock(rows, "T00:00:00Z")), 400, ZONED),
+    "an offset": (lambda rows: records(on_clock(rows, "T00:00:00+02:00")), 400, ZONED),
+    "two offsets": (
+        lambda rows: records([*on_clock(rows[:9], "T00+01:00"), *on_clock(rows[9:], "T00+02:00")]),
+        400,
+        ZONED,
     ),
     "NaN": (
         lambda rows: records([*rows[:-1], rows[-1] | {"y": float("nan")}]),
@@ -366,6 +377,20 @@ def test_a_forecast_of_new_rows_begins_after_the_last(service: Service, ours: As
     raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv").to_dict("records")
     answer = pd.DataFrame(json.loads(ours(records(raw))[1])["predictions"])
     np.testing.assert_allclose(found["y_hat"], answer["y_hat"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("clock", ["T00:00:00Z", "T00:00:00+02:00"])
+def test_a_forecast_of_rows_with_an_offset_is_on_the_clock_that_they_show(
+    service: Service, clock: str
+) -> None:
+    place = service.folder / "data/07_model_output/forecasting/airline/forecast.csv"
+    raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv")
+    forecasts = []
+    for times in (raw["ds"], raw["ds"] + clock):
+        raw.assign(ds=times).to_csv(service.folder / "new.csv", index=False)
+        service.done("forecast", "rows=new.csv")
+        forecasts.append(place.read_text())
+    assert forecasts[0] == forecasts[1]
 
 
 def test_a_forecast_of_rows_that_break_the_signature_names_the_column(service: Service) -> None:

@@ -118,7 +118,23 @@ def test_python_dates_are_times():
 def test_hours_across_a_change_of_the_clocks_are_read_in_utc():
     local = pd.date_range("2024-03-30", periods=72, freq="h", tz="Europe/Paris")
     panel = bring(series(time.isoformat() for time in local))
-    assert panel["ds"].tolist() == local.tz_convert("UTC").tolist()
+    assert panel["ds"].tolist() == local.tz_convert(None).tolist()
+    pd.testing.assert_frame_equal(bring(series(local)), panel)
+
+
+@pytest.mark.parametrize("offset", ["Z", "+00:00", "+02:00", "-09:30"])
+@pytest.mark.parametrize("frequency", ["h", "D", "MS"])
+def test_times_of_one_offset_are_those_that_the_clock_shows(frequency, offset):
+    clock = pd.date_range("2024-01-01", periods=30, freq=frequency)
+    plain = bring(series(clock.strftime("%Y-%m-%dT%H:%M:%S")))
+    zoned = bring(series(clock.strftime(f"%Y-%m-%dT%H:%M:%S{offset}")))
+    assert zoned["ds"].tolist() == clock.tolist()
+    pd.testing.assert_frame_equal(zoned, plain)
+
+
+def test_a_column_with_a_zone_is_read_like_text_with_its_offset():
+    clock = pd.date_range("2024-01-01", periods=30, freq="MS")
+    assert bring(series(clock.tz_localize("Asia/Tokyo")))["ds"].tolist() == clock.tolist()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def tidy(raw: pd.DataFrame, columns: Columns, fill: Fill, season: int, name: str
         name: `unique_id` of a file that has no such column.
 
     Returns:
-        Panel of `unique_id` (str), `ds` (datetime64 or int64), `y` (float64).
+        Panel of `unique_id` (str), `ds` (datetime64 without a zone, or int64), `y` (float64).
 
     Raises:
         InputError: a missing column, text for a number, an unreadable or repeated time stamp, an
@@ -115,7 +115,16 @@ def _times(ds: pd.Series, column: str) -> pd.Series:
             f" first is {found!r} in row {bad[0] + 1}; expected dates such as 2024-12-31, all of"
             " one form, or whole numbers"
         )
-    return parsed.astype("int64") if numbers else parsed
+    return parsed.astype("int64") if numbers else _without_zone(parsed)
+
+
+def _without_zone(times: pd.Series) -> pd.Series:
+    """The clock that the rows show; UTC where their offsets from it differ, so that hours are even."""
+    if times.dt.tz is None:
+        return times
+    local, utc = times.dt.tz_localize(None), times.dt.tz_convert(None)
+    offsets = local - utc
+    return local if offsets.min() == offsets.max() else utc
 
 
 def _dates(text: pd.Series) -> pd.Series:

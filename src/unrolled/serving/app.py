@@ -21,6 +21,10 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 10_000_000  # bytes; MAX_ROWS rows of JSON fit
+ZONED = (
+    "column 'ds' has times with an offset from UTC; expected times without one, such as"
+    " 2024-12-31T00:00:00, on the clock of the series"
+)
 SENTENCE = 400  # characters of an error that are told
 
 
@@ -110,6 +114,8 @@ def _sentence(answer: bytes) -> str:
     except (ValueError, AttributeError):
         pass
     text = text.partition("\nInput: ")[0].partition(" IMPORTANT: ")[0].rpartition("\nError: ")[2]
+    if "timezone" in text:  # MLflow neither names the column nor says what to send
+        return ZONED
     if text.startswith("Failed to enforce schema"):
         text = text.rpartition(" Error: ")[2]
     text = " ".join(text.split())
