@@ -1,6 +1,9 @@
 """Exported graphs: from raw values to original units as the networks in torch do it."""
 
+import hashlib
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -15,6 +18,7 @@ from unrolled.series import scaling, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import sliding
 from unrolled.serving import graphs
+from unrolled.serving.forecaster import AT_ONCE, ServedForecaster
 from unrolled.training import forecasting
 
 TRAINING = {"threads": 1}
@@ -91,6 +95,23 @@ def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model:
             "series": np.full(len(cutoffs), place),
         }
         np.testing.assert_allclose(session.run(None, inputs)[0], expected, rtol=1e-5)
+
+
+def test_many_forecasts_at_once_are_those_made_one_by_one(tmp_path: Path) -> None:
+    series = SeriesOptions(lookback=8, horizon=3)
+    panel = panel_of()
+    scaler = scaling.fit(panel, splits.borders(panel, 10, 10), series)
+    graph = graphs.forecaster_graph(*network(series, cell="lstm"), scaler, series)
+    (tmp_path / "forecaster.onnx").write_bytes(graph)
+    beside = {"sha256": hashlib.sha256(graph).hexdigest(), "series": {"s0": "MS", "s1": "MS"}}
+    (tmp_path / "forecaster.json").write_text(json.dumps(beside))
+    served = ServedForecaster(tmp_path)
+    y = sliding(panel["y"].to_numpy(), 8)[: 2 * AT_ONCE + 3]
+    places = np.arange(len(y)) % 2
+    found = served.run(y, places)
+    assert found.shape == (len(y), 3)
+    alone = [served.run(y[i : i + 1], places[i : i + 1]) for i in range(len(y))]
+    np.testing.assert_allclose(found, np.concatenate(alone), rtol=1e-6)
 
 
 @pytest.mark.slow

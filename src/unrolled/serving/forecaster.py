@@ -21,6 +21,9 @@ from unrolled.errors import InputError
 
 COLUMNS = ["unique_id", "ds", "y"]
 MAX_ROWS = 100_000
+# Forecasts a call of the graph. The gates of all steps of many more leave the processor's cache: with
+# an LSTM of 64 units on lookback 96, 64 at once took a quarter longer than four times 16.
+AT_ONCE = 16
 
 
 def open_graph(graph: bytes, sha256: str, name: str) -> onnxruntime.InferenceSession:
@@ -61,7 +64,13 @@ class ServedForecaster:
         self, y: npt.NDArray[np.float64], series: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         """Raw values (B, R), oldest first, and places of series (B,) -> forecasts (B, K)."""
-        return self.session.run(["y_hat"], {"y": y, "series": series})[0]
+        pieces = [slice(first, first + AT_ONCE) for first in range(0, len(y), AT_ONCE)]
+        return np.concatenate(
+            [
+                self.session.run(["y_hat"], {"y": y[some], "series": series[some]})[0]
+                for some in pieces
+            ]
+        )
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Forecast the steps after the last row of every series.
