@@ -177,6 +177,20 @@ def test_without_a_trained_model_it_says_what_to_run(kedro_run: Run) -> None:
     )
 
 
+def test_a_vocabulary_cut_off_by_another_hand_is_told_without_a_traceback(
+    generate: Generate, project: Path
+) -> None:
+    place = project / "data/04_feature/text/mine/vocabulary.json"
+    place.write_text(place.read_text()[:9])
+    result = generate("")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    last = result.output.strip().splitlines()[-1]
+    assert last.startswith("Error: Failed while loading data from dataset")
+    assert "vocabulary.json" in last
+    assert "line 1 column" in last
+
+
 @pytest.mark.parametrize("change", [lambda _: "abc", lambda known: known[1] + known[0] + known[2:]])
 def test_models_of_another_or_a_changed_vocabulary_are_not_used(
     generate: Generate, project: Path, change: Callable[[str], str]

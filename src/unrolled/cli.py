@@ -1,6 +1,6 @@
 """The project's command line: Kedro's own `run`, which ends in a sentence where the input is bad.
 
-Two things differ from Kedro's: an `InputError` is printed as its sentence, without a traceback; and
+Two things differ from Kedro's: bad input and damaged files end in a sentence, without a traceback; and
 `--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`, and text as it
 stands, `--params "prompt=ROMEO:"`.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.io import DatasetError
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -32,25 +33,28 @@ _SHOWN = {ord(hidden): chr(shown) for shown, hidden in _HIDDEN.items()}
 _TEXTS = ("prompt",)
 
 
-def _input_error(error: BaseException | None) -> InputError | None:
-    """Find the sentence in a chain of exceptions: Kedro wraps what a dataset raises."""
+def _sentence(error: BaseException | None) -> str | None:
+    """Find the sentence in a chain of exceptions: ours, or Kedro's on a file that is damaged."""
+    damaged = None
     while error is not None:
-        if isinstance(error, InputError):
-            return error
+        if isinstance(error, InputError):  # Kedro wraps what a dataset raises
+            return str(error)
+        if isinstance(error, DatasetError):
+            damaged = " ".join(str(error).split())
         error = error.__cause__ or error.__context__
-    return None
+    return damaged
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Turn an `InputError`, however deep, into the sentence that click prints."""
+    """Turn an `InputError`, however deep, or a `DatasetError` into what click prints."""
     try:
         yield
     except Exception as error:
-        found = _input_error(error)
+        found = _sentence(error)
         if found is None:
             raise
-        raise click.ClickException(str(found)) from None
+        raise click.ClickException(found) from None
 
 
 def split_params(text: str) -> dict[str, Any]:
