@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from click.testing import Result
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 MINE = (

@@ -69,6 +69,7 @@ def full_disk():
 
 
 # fsspec leaves a file open whose flush fails; the interpreter says so when it closes it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("kind", CONTENTS)
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(kind, tmp_path):

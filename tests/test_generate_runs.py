@@ -13,6 +13,8 @@ from unrolled.text import vocabulary
 from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import best, fit_language_model
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 Generate = Callable[[str], Result]
 

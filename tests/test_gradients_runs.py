@@ -12,6 +12,8 @@ from unrolled.gradients import remedies
 from unrolled.gradients.options import REMEDIES
 from unrolled.tracking import client_of
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 SMALL = ",".join(
@@ -41,7 +43,6 @@ def refused(result: Result, sentence: str) -> None:
     assert "Traceback" not in result.output
 
 
-@pytest.mark.slow
 def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
     kedro_run: Run, project: Path
 ) -> None:
@@ -99,7 +100,6 @@ def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
     assert cell.data.params["remedy"] == "gru"
 
 
-@pytest.mark.slow
 def test_a_run_that_was_killed_is_resumed_where_it_stood(
     kedro_run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +130,6 @@ def test_a_run_that_was_killed_is_resumed_where_it_stood(
     assert (REPORT / "remedies.csv").read_bytes() == resumed
 
 
-@pytest.mark.slow
 def test_batches_run_side_by_side_give_the_same_bits(
     kedro_process: Callable[..., None], project: Path
 ) -> None:
@@ -141,7 +140,6 @@ def test_batches_run_side_by_side_give_the_same_bits(
     assert found[0] == found[1]
 
 
-@pytest.mark.slow
 def test_variants_without_recurrent_weights_or_with_two_directions_are_looked_into(
     kedro_run: Run, project: Path
 ) -> None:
@@ -191,7 +189,6 @@ def test_a_wrong_parameter_of_the_gradients_job_is_named(
     refused(run_gradients(kedro_run, params=params), sentence)
 
 
-@pytest.mark.slow
 def test_a_forecaster_with_a_bad_init_is_warned_of_and_a_good_one_is_not(
     kedro_run: Run, project: Path
 ) -> None:

@@ -235,6 +235,7 @@ def work(folder: Path, seed: int, run_id: str) -> None:
         hooks.TrackingHooks().after_node_run(node, catalog, inputs, node.run(inputs), run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, method):
     catalog = catalog_in(tmp_path)

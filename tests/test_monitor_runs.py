@@ -11,6 +11,8 @@ from click.testing import Result
 
 from unrolled.tracking import client_of
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 SERIES = "series=mine,series_options.mine={season: 12, horizon: 6, lookback: 12}"
@@ -23,7 +25,6 @@ def store(forecasts: pd.DataFrame) -> None:
     forecasts.to_parquet(folder / "forecasts.parquet", index=False)
 
 
-@pytest.mark.slow
 def test_forecasts_are_scored_when_their_true_values_arrive(
     kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
 ) -> None:

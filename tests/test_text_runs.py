@@ -11,6 +11,8 @@ from click.testing import Result
 
 from unrolled.tracking import client_of
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 SMALL = "text.model.hidden=16,text.training.epochs=1,text.seeds=[0,1],text.variants=[gru,lstm]"
@@ -26,7 +28,6 @@ def corpus_file(project: Path, content: str | bytes, name: str = "mine") -> None
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-@pytest.mark.slow
 def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     kedro_run: Run, project: Path
 ) -> None:
@@ -82,7 +83,6 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     assert text in written.output
 
 
-@pytest.mark.slow
 def test_poems_that_keep_the_form_are_counted(kedro_run: Run, project: Path) -> None:
     corpus_file(project, "".join(f"{a}月，{b}。\n" for a in "床前明天地" for b in "光霜山水风花雪"))
     form = "corpus_options.mine.boundaries=line,corpus_options.mine.samples.form=.月，.。"
@@ -96,7 +96,6 @@ def test_poems_that_keep_the_form_are_counted(kedro_run: Run, project: Path) -> 
     assert f"| {shares[0]:.0%} |" in described
 
 
-@pytest.mark.slow
 def test_nothing_that_was_learnt_saw_held_out_text(kedro_run: Run, project: Path) -> None:
     """A character planted in the test part changes neither vocabulary nor weights."""
     text = "".join(LINES)
@@ -192,7 +191,6 @@ def test_a_wrong_parameter_of_the_text_job_is_named(
     refused(run_text(kedro_run, params), sentence.format(project=project))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -218,7 +216,6 @@ def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -
     )
 
 
-@pytest.mark.slow
 def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Path) -> None:
     corpus_file(project, ("床前明月光，疑是地上霜。\n" * 20).encode("gb18030"))
     result = run_text(kedro_run, "corpus=mine,corpus_options.mine.encoding=gb18030")
@@ -226,7 +223,6 @@ def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Pat
     assert (project / "data/02_intermediate/text/mine/normalised.txt").read_text()[:2] == "床前"
 
 
-@pytest.mark.slow
 def test_the_tutorials_one_sentence_runs(kedro_run: Run) -> None:
     result = run_text(kedro_run, "corpus=tutorial")
     assert result.exit_code == 0, result.output + str(result.exception)

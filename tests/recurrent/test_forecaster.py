@@ -105,6 +105,7 @@ def test_looking_inside_names_every_gate_and_state_and_attention_sums_to_one(nam
 
 
 # torch's own layers: flattened weights, which export takes for forgotten buffers.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The tensor attributes")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_exports_for_any_batch(name, window):

@@ -333,6 +333,7 @@ def test_a_layer_copies_pickles_saves_and_moves_dtype(kind, extra):
 
 
 # torch's own layers: flattened weights, which export takes for forgotten buffers.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The tensor attributes")
 @every_kind
 @pytest.mark.parametrize("extra", BOTH_WAYS.values(), ids=BOTH_WAYS)

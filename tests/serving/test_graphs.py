@@ -51,6 +51,7 @@ def network(series: SeriesOptions, **model: object) -> tuple[dict, dict]:
     return net.state_dict(), card
 
 
+@pytest.mark.slow
 def test_that_the_exporter_finds_onnx_operators_of_its_own() -> None:
     series = SeriesOptions(lookback=8, horizon=3)
     panel = panel_of(1)

@@ -133,6 +133,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_kneser_ney_reaches_the_numbers_of_the_data_sheets(path, shared_text):
     text = shared_text(path)

@@ -178,6 +178,7 @@ def test_two_symbols_are_enough_to_train_and_to_score():
 # --- training ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("boundaries", [False, True])
 def test_training_in_bfloat16_learns_as_much_and_keeps_float32_weights(cell, boundaries):
@@ -191,6 +192,7 @@ def test_training_in_bfloat16_learns_as_much_and_keeps_float32_weights(cell, bou
     assert half[1][-1].train_loss != whole[1][-1].train_loss
 
 
+@pytest.mark.slow
 def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monkeypatch):
     # Each mark comes again as a capital after four dots: chunks of three never hold both.
     rng = np.random.default_rng(0)
