@@ -79,31 +79,31 @@ def recipe(epochs: float, learning_rate: float, **options: int) -> TextTrainOpti
 CASES = {
     "tiny": Case(
         TINY_SHAKESPEARE,
-        LanguageOptions(hidden=512, output_dropout=0.2),
-        recipe(4, 5e-3),
+        LanguageOptions(hidden=512, output_dropout=0.1),
+        recipe(3.8, 3e-3),
         nats=1.4697,
         minutes=3,
     ),
     "tiny_long": Case(
         TINY_SHAKESPEARE,
-        LanguageOptions(hidden=768, output_dropout=0.4),
-        recipe(8, 4e-3),
+        LanguageOptions(hidden=768, output_dropout=0.5),
+        recipe(9, 4e-3, batch_size=64),
         nats=1.45,
         minutes=15,
     ),
     "shakespeare": Case(
         PLAYS,
         LanguageOptions(hidden=512, output_dropout=0.2),
-        recipe(6, 5e-3),
+        recipe(5.5, 2.5e-3),
         nats=1.50,
         minutes=5,
     ),
     "tang": Case(
         TANG,
         LanguageOptions(
-            hidden=512, embedding=256, tied=True, embedding_dropout=0.2, output_dropout=0.5
+            hidden=512, embedding=256, tied=True, embedding_dropout=0.1, output_dropout=0.6
         ),
-        recipe(6, 3e-3, chunk=40),
+        recipe(6, 2e-3, chunk=40),
         nats=4.70,
         minutes=5,
     ),
