@@ -1,5 +1,7 @@
 """Parts are cut in time order, and each can hold a window."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from unrolled.errors import InputError
 from unrolled.series.options import SeriesOptions
-from unrolled.series.splits import borders, check_lengths, each
+from unrolled.series.splits import REHEARSALS, borders, check_lengths, each, rehearsals
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=5)
 
@@ -100,3 +102,36 @@ def test_a_part_too_short_for_a_window_is_named(rows, changes, sentence):
 def test_what_is_needed_is_enough(rows, changes):
     given_options = options(**changes)
     check_lengths(borders(panel(rows), 3, 3), given_options)
+
+
+@given(
+    rows=st.lists(st.integers(20, 120), min_size=1, max_size=4),
+    validation=st.integers(4, 20),
+    lookback=st.integers(1, 12),
+)
+def test_rehearsals_end_before_the_test_part_and_hold_a_window_in_each_part(
+    rows, validation, lookback
+):
+    chosen = options(lookback=lookback, horizon=4)
+    real = borders(panel(rows), validation, 6)
+    before = {parts.unique_id: parts for parts in each(real)}
+    found = rehearsals(real, chosen)
+    assert len(found) <= REHEARSALS
+    for table in found:
+        check_lengths(table, chosen)
+        for parts in each(table):
+            own = before[parts.unique_id]
+            assert parts.first == own.first
+            assert parts.end <= own.validation_end
+            assert parts.test == own.validation
+    ends = [{parts.unique_id: parts.end for parts in each(table)} for table in found]
+    for earlier, later in pairwise(ends):
+        assert all(later[name] - end >= chosen.horizon for name, end in earlier.items())
+
+
+def test_a_series_too_short_to_rehearse_leaves_the_longer_ones_to_it():
+    chosen = options(lookback=6, horizon=4)
+    found = rehearsals(borders(panel([26, 60]), 6, 6), chosen)
+    assert [table["unique_id"].tolist() for table in found] == [["s0"], ["s0"], ["s1", "s0"]]
+    assert found[-1][["train", "validation", "test"]].values.tolist() == [[10, 4, 6], [42, 6, 6]]
+    assert rehearsals(borders(panel([20]), 4, 4), options(lookback=8, horizon=4)) == []

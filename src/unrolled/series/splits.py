@@ -16,6 +16,9 @@ import pandas as pd
 from unrolled.errors import InputError
 from unrolled.series.options import SeriesOptions
 
+# One validation block misleads: on sunspots it prefers values as they are, three origins their root.
+REHEARSALS = 3
+
 
 class Parts(NamedTuple):
     """The rows of one series: where they begin in the panel, and how many each part has."""
@@ -69,6 +72,44 @@ def borders(panel: pd.DataFrame, validation: float, test: float) -> pd.DataFrame
     result = table.assign(first=first, **sizes)
     result["train"] = result["rows"] - result["validation"] - result["test"]
     return result[list(Parts._fields)]
+
+
+def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFrame]:
+    """Play the protocol on what lies before the test part: borders from up to three origins.
+
+    A rehearsal's test part is as long as the series' validation part, and a validation part as long
+    lies before it. The last one ends where the test part begins, the one before it a third of a
+    validation part earlier, at least a horizon. Where a series is too short for that, validation
+    shrinks to one horizon; where even that is too long, the series is left out of the rehearsal.
+
+    Args:
+        borders: as `borders` gives them.
+        options: lookback, horizon, lags and season.
+
+    Returns:
+        A table like `borders` for each rehearsal, oldest first, none of them empty; an empty list
+        where no series is long enough.
+
+    >>> panel = pd.DataFrame({"unique_id": "a", "ds": range(144), "y": 0.0})
+    >>> options = SeriesOptions(lookback=12, horizon=12)
+    >>> for each in rehearsals(borders(panel, validation=24, test=24), options):
+    ...     print(each[["train", "validation", "test"]].iloc[0].tolist())
+    [48, 24, 24]
+    [60, 24, 24]
+    [72, 24, 24]
+    """
+    least = options.warmup + options.span
+    found = []
+    for back in reversed(range(REHEARSALS)):
+        scored = borders["validation"]
+        end = borders["train"] + scored - back * (scored // REHEARSALS).clip(lower=options.horizon)
+        whole = end - 2 * scored >= least
+        validation = scored.where(whole, options.horizon)
+        table = borders.assign(train=end - validation - scored, validation=validation, test=scored)
+        table = table[table["train"] >= least].reset_index(drop=True)
+        if len(table):
+            found.append(table)
+    return found
 
 
 def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
