@@ -66,27 +66,33 @@ def test_every_runner_gives_the_same_bits_and_the_same_runs(
     assert all(weights[name].equal(again[name]) for name in weights)
 
     runs = runs_in(project)
-    assert len(runs) == 2 * (1 + 2 * 2 + 2)  # two kedro runs: a parent, variants x seeds, baselines
+    # two kedro runs: a parent, variants x seeds, medians, baselines
+    assert len(runs) == 2 * (1 + 2 * 2 + 2 + 2)
     assert set(runs["status"]) == {"FINISHED"}
     first, second = (frame.sort_values("name") for _, frame in runs.groupby("kedro.run_id"))
     for one, other in zip(first["run"], second["run"], strict=True):
         assert one.data.params == other.data.params
         assert set(one.data.metrics) == set(other.data.metrics)
     children = runs[runs["kind"] != "parent"]
-    assert set(children["variant"]) == {"gru", "rnn", "seasonal_naive", "ridge"}
-    assert all({"mae", "rmse", "smape", "mase"} <= set(run.data.metrics) for run in children["run"])
+    names = {"gru", "rnn", "gru_median", "rnn_median", "seasonal_naive", "ridge"}
+    assert set(children["variant"]) == names
+    assert all(
+        {"mae", "rmse", "smape", "mase", "validation_mase"} <= set(run.data.metrics)
+        for run in children["run"]
+    )
 
 
 def test_the_leaderboard_and_backtest_have_the_columns_of_the_contract(kedro_run: Run) -> None:
     printed = succeeded(kedro_run("--params", SMALL)).output
     board = pd.read_csv(REPORT / "leaderboard.csv")
     assert list(board) == [
-        "variant", "kind", "seeds", "parameters", "mae", "rmse", "smape", "mase", "mase_std",
-        "train_seconds",
+        "variant", "mase", "mase_std", "validation_mase", "mae", "rmse", "smape", "kind", "seeds",
+        "parameters", "train_seconds",
     ]  # fmt: skip
     assert board["mase"].is_monotonic_increasing
     assert board.groupby("kind")["variant"].agg(set).to_dict() == {
         "baseline": {"ridge", "seasonal_naive"},
+        "ensemble": {"gru_median", "rnn_median"},
         "recurrent": {"gru", "rnn"},
     }
     recurrent = board[board["kind"] == "recurrent"]
@@ -102,7 +108,7 @@ def test_the_leaderboard_and_backtest_have_the_columns_of_the_contract(kedro_run
         frame[keys].reset_index(drop=True)
         for _, frame in backtest.groupby(["variant", "seed"], dropna=False)
     ]
-    assert len(asked) == 2 * 2 + 2
+    assert len(asked) == 2 * 2 + 2 + 2
     assert all(frame.equals(asked[0]) for frame in asked)
     assert (backtest["cutoff"] < backtest["ds"]).all()
     # what is printed names its data, split, seeds and horizon

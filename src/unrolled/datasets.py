@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset
 
 from unrolled.errors import InputError
+from unrolled.pipelines.champion import MEDIAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -381,6 +382,84 @@ class Winner(AbstractDataset[dict[str, Any], dict[str, Any]]):
         return {"folder": str(self._folder), "fitted": str(self._fitted)}
 
 
+class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """A row of the leaderboard, ready to forecast: its name, and its networks where it has some.
+
+    Every file must be the one that was scored, the scaler too: it decides what the numbers in and out
+    mean.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        fitted: dict[str, str],
+        model: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember where the files lie.
+
+        Args:
+            filepath: local folder of all variants.
+            fitted: `filepath` of the scaler; see `Digests`.
+            model: name of the row; None: the winner.
+            metadata: free for plugins.
+        """
+        self._folder = Path(filepath)
+        self._fitted = Path(fitted["filepath"])
+        self._model = model
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        """Read `winner.json` and the files of the networks.
+
+        Returns:
+            `variant`, `kind`, `winner` (what `winner.json` holds) and `networks`: weights and the
+            options beside them, one of a variant, all seeds of an ensemble, none of a baseline.
+
+        Raises:
+            InputError: the job has not run, the row is not in its leaderboard, or a file is missing
+                or is another than was scored.
+        """
+        from safetensors.torch import load
+
+        path = self._folder / "winner.json"
+        if not path.exists():
+            raise InputError(
+                f"file '{path}' does not exist, so nothing has been compared on this series yet; run"
+                f" kedro run --pipelines=forecasting --params series={self._folder.name} first"
+            )
+        winner = json.loads(path.read_bytes())
+        name = self._model or winner["variant"]
+        if name not in winner["rows"]:
+            raise InputError(
+                f"parameter 'model' is {name!r}; expected a row of the leaderboard of"
+                f" '{winner['data_set']}': {', '.join(winner['rows'])}"
+            )
+        row, digests = winner["rows"][name], winner["digests"]
+        networks = []
+        if row["kind"] != "baseline":
+            _verified(self._fitted, digests.get(self._fitted.name, "no digest of it"))
+        for seed in row["seeds"][: 1 if row["kind"] == "recurrent" else None]:
+            stem = f"{name.removesuffix(MEDIAN) if row['kind'] == 'ensemble' else name}/seed_{seed}"
+            weights, card = (
+                _verified(self._folder / file, digests[file])
+                for file in (f"{stem}.safetensors", f"{stem}.json")
+            )
+            networks.append((load(weights), json.loads(card)))
+        return {"variant": name, "kind": row["kind"], "winner": winner, "networks": networks}
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Refuse: the job writes these files one by one."""
+        raise InputError(f"rows of '{self._folder}' are read, not saved")
+
+    def _exists(self) -> bool:
+        return (self._folder / "winner.json").exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": str(self._folder), "fitted": str(self._fitted), "model": self._model}
+
+
 def _verified(path: Path, sha256: str) -> bytes:
     """The bytes of a file, which must have this digest."""
     content = path.read_bytes() if path.exists() else b""
@@ -388,7 +467,7 @@ def _verified(path: Path, sha256: str) -> bytes:
     if found != sha256:
         raise InputError(
             f"file '{path}' {f'has SHA-256 {found}' if path.exists() else 'is missing'}, but the"
-            f" champion that was scored had {sha256}; it is truncated or was changed: run the job"
+            f" model that was scored had {sha256}; it is truncated or was changed: run the job"
             " again"
         )
     return content

@@ -9,7 +9,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import sentence
+from unrolled.pipelines.champion import sentence, winner_sentence
 from unrolled.pipelines.leaderboard import as_text, verdict
 from unrolled.tracking import (
     Curve,
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
+
+
+FIRST_ROWS = 3  # of a forecast, on the screen
 
 
 class TrackingHooks:
@@ -150,11 +153,24 @@ class LeaderboardHooks:
             champion = name.replace("leaderboard", "champion")
             if champion in pipeline.all_outputs():
                 print(sentence(catalog.load(champion)))
+            _print_forecast(pipeline, catalog, name.replace("leaderboard", "winner"))
             if path is not None:
                 print(f"Report, with plots: {shown(path.parent)}")
         _print_remedies(pipeline, catalog)
         if names or "gradients.summary" in pipeline.all_outputs():
             print("The graph: make viz. The runs in MLflow: make ui.")
+
+
+def _print_forecast(pipeline: Pipeline, catalog: DataCatalog, winner: str) -> None:
+    """Print what the rehearsals chose, and how its forecast begins."""
+    if winner not in pipeline.all_outputs():
+        return
+    print(winner_sentence(catalog.load(winner)))
+    name = winner.replace("winner", "forecast")
+    path = local_file(catalog, name)
+    print(f"\n{as_text(catalog.load(name).head(FIRST_ROWS))}\n...")
+    if path is not None:
+        print(f"The forecast after the last row: {shown(path)}")
 
 
 def _print_remedies(pipeline: Pipeline, catalog: DataCatalog) -> None:

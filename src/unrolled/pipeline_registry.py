@@ -20,5 +20,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "gradients": gradients_job,
         "generate": generate.create_pipeline(now.generate),
         "deploy": deploy.create_pipeline(now.deploy),
-        "forecast": forecast.create_pipeline(),
+        "forecast": forecast.create_pipeline(registered=now.generate.registered),
     }

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import InputError
 from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
+from unrolled.pipelines.champion import MEDIAN
 from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
@@ -42,6 +43,7 @@ KEYS = (
     "rollback",
     "allow_worse_than_baseline",
     "rows",
+    "model",
     "monitor",
     "gradients",
     "prompt",
@@ -88,6 +90,11 @@ class ForecastingStudy(BaseModel):
     baselines: tuple[str, ...]
     seeds: tuple[int, ...]
 
+    @property
+    def ensembles(self) -> list[str]:
+        """Names of the medians over seeds, a row each; of one seed there is none."""
+        return [f"{variant}{MEDIAN}" for variant in self.contenders if len(self.seeds) > 1]
+
 
 class TextContender(BaseModel):
     """One language model, ready to train."""
@@ -121,6 +128,7 @@ class DeployStudy(BaseModel):
     rollback: bool = Field(description="put the version before the champion in front again")
     allow_worse_than_baseline: bool = Field(description="deploy where no baseline is beaten")
     rows: str | None = Field(description="file of new rows to forecast from; null: the series' own")
+    model: str | None = Field(description="row of the leaderboard that forecasts; null: the winner")
 
 
 class GradientsStudy(BaseModel):
@@ -318,6 +326,11 @@ def _forecasting(
     contenders = {}
     for variant in map(str, _list_of(parameters, "variants")):
         _known("variants", variant, known)
+        if variant.endswith(MEDIAN):
+            raise InputError(
+                f"parameter 'variants' lists '{variant}', but names in {MEDIAN} are those of medians over"
+                " seeds; rename its entry in variant_options"
+            )
         model = _merged(
             variant_entries.get("defaults", {}), model_by_series, variant_entries[variant] or {}
         )
@@ -445,7 +458,9 @@ def as_parameters(study: Study) -> dict[str, Any]:
     """The resolved options, laid out as the namespaced nodes ask for them."""
     series, text = study.forecasting, study.text
     return {
-        "forecasting": _by_variant(series) | {"series": series.series.model_dump(mode="json")},
+        "forecasting": _by_variant(series)
+        | {name: {"variant": name} for name in series.ensembles}
+        | {"series": series.series.model_dump(mode="json")},
         "text": _by_variant(text)
         | {
             "corpus": text.corpus.model_dump(mode="json"),
@@ -536,7 +551,7 @@ def current() -> Study:
     return _loader.study
 
 
-def resolve(key: str) -> str:
+def resolve(key: str) -> str | None:
     """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
     study = current()
     series, text = study.forecasting, study.text
@@ -546,6 +561,7 @@ def resolve(key: str) -> str:
         "series": series.name,
         "series_source": series.source,
         "rows": study.deploy.rows or series.source or made,
+        "model": study.deploy.model,
         "corpus": text.name,
         "corpus_source": text.source,
     }[key]

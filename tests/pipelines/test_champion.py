@@ -5,12 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from unrolled.pipelines.champion import choose, crown, diebold_mariano, sentence
+from unrolled.pipelines.champion import (
+    choose,
+    choose_network,
+    crown,
+    diebold_mariano,
+    measure,
+    sentence,
+    winner_sentence,
+)
 from unrolled.pipelines.text import nodes as text
 from unrolled.series import metrics
 
 DIGESTS = {"gru/seed_1.safetensors": "aa", "gru/seed_1.json": "bb", "scaler.csv": "cc"}
-CHOICE = {"variant": "gru", "seed": 1, "validation_loss": 0.3, "mean_validation_loss": 0.4}
+CHOICE = {"variant": "gru", "seed": 1, "validation_score": 0.3, "mean_validation_score": 0.4}
 
 
 def board(gru: float, ridge: float | None) -> pd.DataFrame:
@@ -26,13 +34,98 @@ def card(variant: str, seed: int, loss: float) -> dict:
 
 def test_the_mean_over_seeds_chooses_the_variant_and_then_its_best_seed():
     cards = [card("rnn", 0, 0.1), card("rnn", 1, 0.9), card("gru", 0, 0.5), card("gru", 1, 0.3)]
-    found = choose(*cards)
+    found = choose_network(*cards)
     assert found == CHOICE
 
 
 def test_a_network_whose_validation_loss_is_no_number_is_never_chosen():
     cards = [card("rnn", 0, float("nan")), card("rnn", 1, 0.01), card("gru", 1, 5.0)]
-    assert choose(*cards)["variant"] == "gru"
+    assert choose_network(*cards)["variant"] == "gru"
+
+
+def rehearsed(variant: str, kind: str, seed: int | None, mase: float, mae: float = 1.0) -> dict:
+    scores = {"validation_mase": mase, "validation_mae": mae}
+    return {"variant": variant, "kind": kind, "seed": seed} | scores
+
+
+REHEARSED = [
+    rehearsed("rnn", "recurrent", 0, 0.1),
+    rehearsed("rnn", "recurrent", 1, 0.9),
+    rehearsed("gru", "recurrent", 0, 0.5),
+    rehearsed("gru", "recurrent", 1, 0.3),
+    rehearsed("rnn_median", "ensemble", None, 0.45),
+    rehearsed("gru_median", "ensemble", None, 0.39),
+    rehearsed("ridge", "baseline", None, 0.38),
+]
+
+
+def test_the_rehearsals_choose_the_winner_of_any_kind_and_the_champion_among_networks():
+    found = choose(*REHEARSED)
+    assert found["winner"] == "ridge"
+    assert found["champion"] == CHOICE
+    assert found["metric"] == "mase"
+    assert found["rows"]["gru"] == {
+        "kind": "recurrent", "validation_score": pytest.approx(0.4), "seeds": [1, 0]
+    }  # fmt: skip
+    assert found["rows"]["gru_median"]["seeds"] == [1, 0]
+    assert found["rows"]["ridge"] == {"kind": "baseline", "validation_score": 0.38, "seeds": []}
+
+
+def test_a_row_whose_rehearsal_is_no_number_never_wins():
+    broken = [row | {"validation_mase": float("nan")} for row in REHEARSED[-1:]]
+    found = choose(*REHEARSED[:-1], *broken)
+    assert found["winner"] == "gru_median"
+    assert found["rows"]["ridge"]["validation_score"] is None
+
+
+def test_without_a_season_scale_the_rehearsals_are_ranked_by_mae():
+    nan = float("nan")
+    found = choose(
+        rehearsed("gru", "recurrent", 0, nan, 3.0), rehearsed("ridge", "baseline", None, nan, 2.0)
+    )
+    assert (found["metric"], found["winner"]) == ("mae", "ridge")
+
+
+def test_where_nothing_can_be_rehearsed_seasonal_naive_forecasts(caplog):
+    nan = float("nan")
+    rows = [
+        rehearsed("rnn", "recurrent", 0, nan, nan),
+        rehearsed("gru", "recurrent", 1, nan, nan),
+        rehearsed("ridge", "baseline", None, nan, nan),
+        rehearsed("seasonal_naive", "baseline", None, nan, nan),
+    ]
+    found = choose(*rows, card("rnn", 0, 0.5), card("gru", 1, 0.4))
+    assert (found["metric"], found["winner"]) == (None, "seasonal_naive")
+    assert found["champion"]["variant"] == "gru"
+    assert choose(*rows[:2], card("rnn", 0, 0.5), card("gru", 1, 0.4))["winner"] == "gru"
+    assert "No series is long enough to rehearse" in caplog.text
+
+
+def test_the_test_part_confirms_the_winner_or_contradicts_it_in_words():
+    names = ["gru_median", "ridge", "gru", "rnn", "rnn_median"]
+    lead = pd.DataFrame({"variant": names, "mase": [0.5, 0.6, 0.7, 0.8, 0.9]})
+    digests = {
+        f"{name}/seed_{seed}.{ending}": f"{name}{seed}{ending}"
+        for name in ("gru", "rnn", "old")
+        for seed in (0, 1)
+        for ending in ("safetensors", "json", "history.csv")
+    } | {"scaler.csv": "cc"}
+    found = measure(choose(*REHEARSED), lead, digests, "scaler.csv")
+    assert winner_sentence(found) == (
+        "The winner is ridge: MASE 0.38 in the rehearsals, the lowest. The test part contradicts it:"
+        " MASE 0.6, where gru_median has 0.5."
+    )
+    assert len(found["digests"]) == 1 + 2 * 2 * 2  # of no other study's files
+    assert found["digests"]["gru/seed_1.json"] == "gru1json"
+    confirmed = measure(
+        choose(*REHEARSED),
+        lead.iloc[[1, 0, 2, 3, 4]].assign(mase=[0.5, 0.6, 0.7, 0.8, 0.9]),
+        digests,
+        "scaler.csv",
+    )
+    assert winner_sentence(confirmed).endswith(
+        "The test part confirms it: MASE 0.5, the lowest too."
+    )
 
 
 def test_a_champion_that_loses_says_so_first_in_log_and_sentence(caplog):
@@ -57,7 +150,7 @@ def test_a_champion_beside_no_baseline_has_not_beaten_one():
 
 
 def test_without_a_season_scale_the_champion_is_measured_in_mae():
-    lead = board(float("nan"), 0.5)
+    lead = board(float("nan"), float("nan"))
     losses = pd.DataFrame({"gru": [1.0, 2.0], "ridge": [2.0, 1.0]})
     assert crown(CHOICE, lead, 2.0, losses, 1, DIGESTS, "scaler.csv")["metric"] == "mae"
 

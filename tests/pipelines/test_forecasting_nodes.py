@@ -20,8 +20,7 @@ def panel_of(rows: int = 80) -> pd.DataFrame:
 def backtest(panel: pd.DataFrame, series: SeriesOptions, model: tuple) -> pd.DataFrame:
     borders = nodes.split(panel, series)
     scaler = nodes.fit_scaler(panel, borders, series)
-    values = nodes.scale(panel, borders, scaler, series)
-    return nodes.backtest(*model, values, panel, borders, scaler, series)
+    return nodes.backtest(*model, panel, borders, scaler, series)[0]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,8 @@ def test_changing_the_last_observation_changes_every_step_in_original_units(opti
 
 
 def scores(variant: str, kind: str, mase: float, mae: float = 1.0) -> dict:
-    cost = {"parameters": 7 if kind == "recurrent" else None, "train_seconds": 1.0}
+    cost = {"parameters": 7 if kind == "recurrent" else None, "train_seconds": 1.0, "seeds": 1}
+    cost |= {"validation_mase": mase + 1, "validation_mae": mae}
     return {
         "variant": variant, "kind": kind, "mae": mae, "rmse": 2.0, "smape": 3.0, "mase": mase,
     } | cost  # fmt: skip
@@ -80,6 +80,7 @@ def test_the_leaderboard_holds_means_over_seeds_best_first_with_their_spread():
     assert board["seeds"].tolist() == [1, 2]
     assert board["mase"].tolist() == pytest.approx([0.55, 0.6])
     assert board["mase_std"].iloc[1] == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert board["validation_mase"].tolist() == pytest.approx([1.55, 1.6])
     assert board["parameters"].astype(object).tolist() == [pd.NA, 7]
 
 

@@ -13,34 +13,162 @@ import pandas as pd
 
 logger = logging.getLogger(__name__)
 
+MEDIAN = "_median"  # what follows the variant's name in that of the ensemble of its seeds
 # By which a leaderboard is ordered.
 METRICS = {"mase": "MASE", "mae": "MAE", "bits_per_char": "bits per character"}
 
 
-def choose(*cards: dict[str, Any]) -> dict[str, Any]:
+def choose_network(*cards: dict[str, Any]) -> dict[str, Any]:
     """Choose a network by its validation loss alone.
-
-    The mean over seeds chooses the variant, so that one lucky seed cannot; then its best seed is
-    taken. All losses are on one scale: the study refuses variants with different ones.
 
     Args:
         cards: what stands beside the weights of each variant and seed.
 
     Returns:
-        `variant`, `seed`, `validation_loss` of this very network and `mean_validation_loss` of the
+        As `_best_network`.
+    """
+    return _best_network(pd.DataFrame(cards).rename(columns={"validation_loss": "score"}))
+
+
+def _best_network(scores: pd.DataFrame) -> dict[str, Any]:
+    """The variant of the lowest mean over seeds, so that no lucky seed decides, and its best seed.
+
+    Args:
+        scores: columns `variant, seed, score`; lower is better, NaN is worst.
+
+    Returns:
+        `variant`, `seed`, `validation_score` of this very network and `mean_validation_score` of the
         variant over its seeds.
     """
-    columns = ["variant", "seed", "validation_loss"]
-    losses = pd.DataFrame([{key: card[key] for key in columns} for card in cards])
-    losses["rank"] = losses["validation_loss"].fillna(math.inf)
-    losses["mean"] = losses.groupby("variant")["rank"].transform("mean")
-    best = losses.sort_values(["mean", "rank"], kind="stable").iloc[0]
+    ranked = scores.assign(rank=scores["score"].fillna(math.inf))
+    ranked["mean"] = ranked.groupby("variant")["rank"].transform("mean")
+    best = ranked.sort_values(["mean", "rank"], kind="stable").iloc[0]
     return {
         "variant": str(best["variant"]),
         "seed": int(best["seed"]),
-        "validation_loss": float(best["validation_loss"]),
-        "mean_validation_loss": float(best["mean"]),
+        "validation_score": float(best["score"]),
+        "mean_validation_score": float(best["mean"]),
     }
+
+
+def choose(*found: dict[str, Any]) -> dict[str, Any]:
+    """Choose the winner and the champion by the rehearsals alone: nothing here has seen the test part.
+
+    The winner is the row of the lowest score, of any kind; the champion is the best network. Where no
+    series is long enough to rehearse, the winner is seasonal naive (or the first baseline, or the
+    champion), and the champion is the network of the lowest validation loss.
+
+    Args:
+        found: of every variant and seed, ensemble and baseline what `validate` gives; of every
+            variant and seed what stands beside its weights.
+
+    Returns:
+        `metric`, by which was chosen: `mase`, `mae`, or None; `rows`, by name: `kind`,
+        `validation_score` (mean over seeds) and `seeds`, the best first; `winner`, a name; `champion`,
+        as `_best_network`.
+    """
+    rows = pd.DataFrame([one for one in found if "validation_mase" in one])
+    cards = [one for one in found if "validation_loss" in one]
+    metric = next((m for m in ("mase", "mae") if rows[f"validation_{m}"].notna().any()), None)
+    rows["score"] = rows[f"validation_{metric}"] if metric else math.nan
+    networks = rows[rows["kind"] == "recurrent"]
+    by_name: dict[str, dict[str, Any]] = {}
+    for name, own in rows.groupby("variant", sort=False):
+        members = networks[networks["variant"] == str(name).removesuffix(MEDIAN)]
+        score = own["score"].mean(skipna=False)
+        by_name[str(name)] = {
+            "kind": str(own["kind"].iloc[0]),
+            "validation_score": None if pd.isna(score) else float(score),
+            "seeds": members.sort_values("score", kind="stable")["seed"].astype(int).tolist(),
+        }
+    champion = _best_network(networks) if metric else choose_network(*cards)
+    if metric:
+        winner = min(by_name, key=lambda name: _or_inf(by_name[name]["validation_score"]))
+    else:
+        baselines = [name for name, row in by_name.items() if row["kind"] == "baseline"]
+        naive = [name for name in baselines if name == "seasonal_naive"]
+        winner = next(iter([*naive, *baselines]), champion["variant"])
+        logger.warning(
+            "No series is long enough to rehearse before its test part: the winner is %s, as nothing"
+            " says that another is better",
+            winner,
+        )
+    return {"metric": metric, "rows": by_name, "winner": winner, "champion": champion}
+
+
+def _or_inf(score: float | None) -> float:
+    return math.inf if score is None else score
+
+
+def measure(
+    choice: dict[str, Any], leaderboard: pd.DataFrame, digests: dict[str, str], fitted: str
+) -> dict[str, Any]:
+    """Set the winner of the rehearsals beside the leaderboard of the test part.
+
+    Args:
+        choice: as `choose` gives it.
+        leaderboard: of the test part, best first.
+        digests: as for `crown`.
+        fitted: as for `crown`.
+
+    Returns:
+        What `winner.json` holds: `variant`, `kind`, `seeds`, `metric`, `validation_score`, `score` on
+        test, `best` (name and score of the first row on test), `confirmed`, and the same of all `rows`.
+    """
+    metric = metric_of(leaderboard)
+    scores = leaderboard.set_index("variant")[metric]
+    rows = {
+        name: row | {"score": None if pd.isna(scores[name]) else float(scores[name])}
+        for name, row in choice["rows"].items()
+    }
+    best = str(leaderboard["variant"].iloc[0])
+    files = [fitted] + [
+        f"{name}/seed_{seed}.{ending}"
+        for name, row in rows.items()
+        if row["kind"] == "recurrent"
+        for seed in row["seeds"]
+        for ending in ("safetensors", "json")
+    ]
+    return {
+        "variant": choice["winner"],
+        **rows[choice["winner"]],
+        "metric": metric,
+        "validation_metric": choice["metric"],
+        "best": {"variant": best, "score": rows[best]["score"]},
+        "confirmed": best == choice["winner"],
+        "rows": rows,
+        "digests": {file: digests[file] for file in files},
+    }
+
+
+def winner_sentence(winner: dict[str, Any]) -> str:
+    """What the rehearsals chose, and whether the test part confirms it.
+
+    >>> row = {"variant": "ridge", "score": 0.8, "metric": "mase", "confirmed": False,
+    ...     "validation_metric": "mase", "validation_score": 0.7, "best": {"variant": "gru", "score": 0.6}}
+    >>> winner_sentence(row)
+    'The winner is ridge: MASE 0.7 in the rehearsals, the lowest. The test part contradicts it: MASE 0.8, where gru has 0.6.'
+    """
+    name, label = winner["variant"], METRICS[winner["metric"]]
+    if winner["validation_metric"] is None:
+        chosen = f"The winner is {name}, as the series are too short to rehearse."
+    else:
+        rehearsed = METRICS[winner["validation_metric"]]
+        chosen = (
+            f"The winner is {name}: {rehearsed} {winner['validation_score']:.4g} in the rehearsals,"
+            " the lowest."
+        )
+    if winner["confirmed"]:
+        return f"{chosen} The test part confirms it: {label} {_shown(winner['score'])}, the lowest too."
+    best = winner["best"]
+    return (
+        f"{chosen} The test part contradicts it: {label} {_shown(winner['score'])}, where"
+        f" {best['variant']} has {_shown(best['score'])}."
+    )
+
+
+def _shown(score: float | None) -> str:
+    return "none" if score is None else f"{score:.4g}"
 
 
 def best_baseline(leaderboard: pd.DataFrame) -> str | None:
@@ -53,7 +181,7 @@ def metric_of(leaderboard: pd.DataFrame) -> str:
     """The metric that orders a leaderboard: MASE, without it MAE; bits per character."""
     if "bits_per_char" in leaderboard:
         return "bits_per_char"
-    return "mase" if leaderboard["mase"].notna().all() else "mae"
+    return "mase" if leaderboard["mase"].notna().any() else "mae"
 
 
 def crown(
@@ -68,7 +196,7 @@ def crown(
     """Set the chosen network beside the best baseline of the test part.
 
     Args:
-        choice: as `choose` gives it.
+        choice: as `_best_network` gives it.
         leaderboard: of the test part, best first.
         seed_score: of this very network in the leaderboard's metric.
         losses: one row a cutoff or block of text, in order of time; a column for every variant,

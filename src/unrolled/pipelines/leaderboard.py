@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from unrolled.pipelines.champion import MEDIAN
+
 
 def as_text(board: pd.DataFrame) -> str:
     """A leaderboard as aligned text: words left, numbers right, four digits each, `-` for none.
@@ -42,13 +44,19 @@ def verdict(board: pd.DataFrame) -> str:
     'A draw: gru 0.95 and the baseline ridge 1 differ by less than the spread over seeds, 0.1.'
     """
     metric = next(str(name) for name in board if str(name).endswith("_std")).removesuffix("_std")
-    best = {row["kind"]: row for row in reversed(board.to_dict("records"))}
-    if "baseline" not in best:
-        return f"Best: {best['recurrent']['variant']}. No baseline was asked for."
-    network, baseline = best["recurrent"], best["baseline"]
+    rows = board.to_dict("records")
+    networks = [row for row in rows if row["kind"] != "baseline"]
+    baselines = [row for row in rows if row["kind"] == "baseline"]
+    network = networks[0]
+    if not baselines:
+        return f"Best: {network['variant']}. No baseline was asked for."
+    baseline = baselines[0]
     ours = f"{network['variant']} {cell(network[metric])}"
     theirs = f"the baseline {baseline['variant']} {cell(baseline[metric])}"
-    lead, spread = baseline[metric] - network[metric], network[f"{metric}_std"]
+    lead = baseline[metric] - network[metric]
+    # A median over seeds has no spread of its own; theirs says how far luck goes.
+    spreads = {row["variant"]: row[f"{metric}_std"] for row in networks}
+    spread = spreads.get(network["variant"].removesuffix(MEDIAN), network[f"{metric}_std"])
     if abs(lead) < spread:
         return (
             f"A draw: {ours} and {theirs} differ by less than the spread over seeds,"

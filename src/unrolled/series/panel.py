@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from unrolled.errors import InputError
@@ -64,6 +65,20 @@ def step_of(ds: pd.Series) -> str | int:
     step = _frequency(pd.DatetimeIndex(ds))
     assert step is not None, "a panel lies on a grid"
     return step
+
+
+def following(ds: pd.Series, count: int) -> npt.NDArray[Any]:
+    """Time stamps after the last one of a series on its regular grid.
+
+    >>> following(pd.Series(pd.date_range("2001-01-31", periods=4, freq="ME")), 2).astype("M8[D]")
+    array(['2001-05-31', '2001-06-30'], dtype='datetime64[D]')
+    >>> following(pd.Series([3, 5, 7]), 2)
+    array([ 9, 11])
+    """
+    step, last = step_of(ds), ds.iloc[-1]
+    if isinstance(step, int):
+        return (last + step * np.arange(1, count + 1)).astype(ds.to_numpy().dtype)
+    return pd.date_range(last, periods=count + 1, freq=step, unit=last.unit).to_numpy()[1:]
 
 
 def digest(panel: pd.DataFrame) -> str:

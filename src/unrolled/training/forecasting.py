@@ -101,6 +101,20 @@ def fit_forecaster(
     return net.state_dict(), history, parameter_count(net)
 
 
+def card(
+    series: SeriesOptions, model: ModelOptions, training: TrainOptions, seed: int
+) -> dict[str, Any]:
+    """What stands beside the weights: all that it takes to build the network again."""
+    return {
+        "model": model.model_dump(),
+        "training": training.model_dump(),
+        "seed": seed,
+        "features": 1 + len(series.lags),
+        "lookback": series.lookback,
+        "horizon": series.horizon,
+    }
+
+
 def predict(
     weights: dict[str, Tensor],
     card: dict[str, Any],

@@ -68,7 +68,6 @@ def forecaster_parity(
     winner: dict[str, Any],
     graph: bytes,
     served: dict[str, Any],
-    values: npt.NDArray[np.float32],
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     scaler: pd.DataFrame,
@@ -78,7 +77,7 @@ def forecaster_parity(
     from unrolled.serving.forecaster import open_graph
 
     session = open_graph(graph, served["sha256"], "champion.onnx")
-    expected = backtest(winner["weights"], winner["card"], values, panel, borders, scaler, series)
+    expected, _ = backtest(winner["weights"], winner["card"], panel, borders, scaler, series)
     y, found = panel["y"].to_numpy(), []
     for place, parts in enumerate(splits.each(borders)):
         cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon)

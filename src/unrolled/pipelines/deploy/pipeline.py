@@ -23,7 +23,7 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
     register = Node(
         nodes.register,
         [
-            f"{job}.winner",
+            f"{job}.champion_files",
             f"{job}.graph",
             f"{job}.served",
             f"{job}.parity",
@@ -42,7 +42,7 @@ def _forecasting() -> list[Node]:
         Node(
             nodes.forecaster_graph,
             [
-                "forecasting.winner",
+                "forecasting.champion_files",
                 "forecasting.scaler",
                 "forecasting.panel",
                 "params:forecasting.series",
@@ -54,10 +54,9 @@ def _forecasting() -> list[Node]:
         Node(
             nodes.forecaster_parity,
             [
-                "forecasting.winner",
+                "forecasting.champion_files",
                 "forecasting.graph",
                 "forecasting.served",
-                "forecasting.values",
                 "forecasting.panel",
                 "forecasting.borders",
                 "forecasting.scaler",
@@ -73,13 +72,13 @@ def _text() -> list[Node]:
     return [
         Node(
             nodes.step_graph,
-            ["text.winner", "text.vocabulary", "params:allow_worse_than_baseline"],
+            ["text.champion_files", "text.vocabulary", "params:allow_worse_than_baseline"],
             ["text.graph", "text.served", "text.request"],
             name="to_onnx",
         ),
         Node(
             nodes.step_parity,
-            ["text.winner", "text.graph", "text.served", "text.test_ids"],
+            ["text.champion_files", "text.graph", "text.served", "text.test_ids"],
             "text.parity",
             name="check_parity",
         ),

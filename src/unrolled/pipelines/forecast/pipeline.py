@@ -1,4 +1,4 @@
-"""The pipeline that asks the registered champion about new rows."""
+"""The pipeline that forecasts what comes after new rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from kedro.pipeline import Node, Pipeline
 from unrolled.pipelines.forecast import nodes
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(*, registered: bool) -> Pipeline:
     """One node without a namespace: a forecast is no run to compare in MLflow."""
-    return Pipeline(
-        [
-            Node(
-                nodes.forecast,
-                [
-                    "forecasting.new_rows",
-                    "params:forecasting.series",
-                    "params:forecasting.name",
-                ],
-                ["forecasting.forecast", "forecasting.stored_forecast"],
-                name="forecast",
-            )
-        ]
+    options = ["params:forecasting.series", "params:forecasting.name"]
+    node = (
+        Node(
+            nodes.forecast_registered,
+            ["forecasting.new_rows", *options],
+            ["forecasting.forecast", "forecasting.stored_forecast"],
+            name="forecast",
+        )
+        if registered
+        else Node(
+            nodes.forecast,
+            ["forecasting.new_rows", "forecasting.row", "forecasting.scaler", *options],
+            ["forecasting.forecast", "forecasting.stored_forecast"],
+            name="forecast",
+        )
     )
+    return Pipeline([node])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,23 +11,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.pipelines.champion import crown, metric_of
+from unrolled.pipelines.champion import crown, measure, metric_of
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, panel, scaling, splits, windows
-from unrolled.series.baselines import BASELINES, Task
 from unrolled.series.generators import GENERATORS
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import digest
 from unrolled.series.windows import starts
+from unrolled.training import backtest as backtesting
+from unrolled.training.backtest import Forecast, before_test
 from unrolled.training.options import TrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
 
 Values = npt.NDArray[np.float32]
-Cutoffs = npt.NDArray[np.int64]  # (C,), rows of the panel
-Forecasts = npt.NDArray[np.float64]  # (C, K), original units
+Row = tuple[str, str, int | None]  # variant, kind, seed
 COST = ["parameters", "train_seconds"]
 METRICS = list(metrics.METRICS)
+VALIDATION = ["validation_mase", "validation_mae"]
 
 
 def ingest(raw: pd.DataFrame, series: SeriesOptions, name: str) -> pd.DataFrame:
@@ -90,45 +90,118 @@ def train(
     )
     if model.attention == "none":  # which is a way past the recurrence
         health.warn(label, curves, model)
+    kept = kept_epoch(history, training)
     card = {
         "variant": variant,
         "kind": "recurrent",
-        "model": model.model_dump(),
-        "training": training.model_dump(),
-        "seed": seed,
-        "features": 1 + len(series.lags),
-        "lookback": series.lookback,
-        "horizon": series.horizon,
+        **forecasting.card(series, model, training, seed),
         "parameters": parameters,
-        "epoch": kept_epoch(history, training),
-        "validation_loss": history[kept_epoch(history, training) - 1].validation_loss,
+        "epoch": kept,
+        "validation_loss": history[kept - 1].validation_loss,
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).assign(variant=variant, seed=seed)
     return weights, card, curve
 
 
+def plan_rehearsals(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+) -> pd.DataFrame:
+    """Say where the rehearsals before the test part begin and end."""
+    return backtesting.plan_rehearsals(panel, borders, series)
+
+
+def rehearse(
+    panel: pd.DataFrame,
+    rehearsals: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    variant: str,
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train one variant with one seed anew for every rehearsal, and score what it forecasts there."""
+
+    def fit(borders: pd.DataFrame) -> Forecast:
+        label = f"{variant} seed {seed}, rehearsal"
+        return backtesting.fit_network(panel, borders, series, model, training, seed, label)
+
+    return _rehearsed(panel, rehearsals, series, (variant, "recurrent", seed), fit)
+
+
+def rehearse_baseline(
+    panel: pd.DataFrame, rehearsals: pd.DataFrame, series: SeriesOptions, variant: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The same for a baseline; all rehearsals together fit it as often as the test part does."""
+    fits = -(-series.statistical_fits // splits.REHEARSALS)
+
+    def fit(_: pd.DataFrame) -> Forecast:
+        return backtesting.of_baseline(variant, panel, series, fits)
+
+    return _rehearsed(panel, rehearsals, series, (variant, "baseline", None), fit)
+
+
+def _rehearsed(
+    panel: pd.DataFrame,
+    rehearsals: pd.DataFrame,
+    series: SeriesOptions,
+    row: Row,
+    fit: Callable[[pd.DataFrame], Forecast],
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    frame = backtesting.rehearse(panel, rehearsals, series, fit)
+    return _of(frame, row), _validation(frame, panel, rehearsals, series, row)
+
+
+def _validation(
+    frame: pd.DataFrame,
+    panel: pd.DataFrame,
+    rehearsals: pd.DataFrame,
+    series: SeriesOptions,
+    row: Row,
+) -> dict[str, Any]:
+    variant, kind, seed = row
+    scores = backtesting.score_rehearsals(frame, panel, rehearsals, series)
+    return {"variant": variant, "kind": kind, "seed": seed} | scores
+
+
 def backtest(
     weights: dict[str, Any],
     card: dict[str, Any],
-    values: Values,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     scaler: pd.DataFrame,
     series: SeriesOptions,
-) -> pd.DataFrame:
-    """Forecast from every cutoff of the test part with one trained network."""
-    from unrolled.training import forecasting
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast with one trained network: from every cutoff of the test part, and after the last row."""
+    forecast = backtesting.of_network(weights, card, panel, borders, scaler, series)
+    return _forecasts(
+        panel, borders, series, (card["variant"], "recurrent", card["seed"]), forecast
+    )
 
-    y, scaled = panel["y"].to_numpy(), np.array(values)
-    scales = {scale.unique_id: scale for scale in scaling.scales(scaler)}
 
-    def forecast(parts: splits.Parts, cutoffs: Cutoffs) -> Forecasts:
-        first = cutoffs + 1 - (series.span - series.horizon)
-        ahead = forecasting.predict(weights, card, scaled, first, series)
-        return scaling.invert(ahead, y, cutoffs, scales[parts.unique_id], series.warmup)
+def backtest_baseline(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, variant: str
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """The same with one baseline, fitted on all rows for what comes after them; and its cost."""
+    began, row = time.perf_counter(), (variant, "baseline", None)
+    forecast = backtesting.of_baseline(variant, panel, series)
+    frames = _forecasts(panel, borders, series, row, forecast)
+    cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
+    return *frames, {"variant": variant, "kind": "baseline", **cost}
 
-    return _over_cutoffs(panel, borders, series, card["variant"], card["seed"], forecast)
+
+def _forecasts(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, row: Row, forecast: Forecast
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    known = backtesting.over_cutoffs(panel, borders, series, forecast)
+    return _of(known, row), _of(backtesting.ahead(panel, series, forecast), row)
+
+
+def _of(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
+    """Say in a frame of forecasts whose they are."""
+    variant, _, seed = row
+    seeds = pd.array([seed if seed is not None else pd.NA] * len(frame), dtype="Int64")
+    return frame.assign(variant=variant, seed=seeds)
 
 
 def look_inside(
@@ -145,81 +218,42 @@ def look_inside(
     return forecasting.look_inside(weights, card, np.array(values), first, series)
 
 
-def backtest_baseline(
-    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, variant: str
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Forecast from every cutoff of the test part with one baseline."""
-    began = time.perf_counter()
-    y = panel["y"].to_numpy()
-
-    def forecast(parts: splits.Parts, cutoffs: Cutoffs) -> Forecasts:
-        task = Task(
-            horizon=series.horizon,
-            season=series.season,
-            lookback=series.lookback,
-            train_end=parts.train,
-            validation_end=parts.train + parts.validation,
-            refit_every=math.ceil(len(cutoffs) / series.statistical_fits),
-        )
-        own = y[parts.first : parts.end]
-        return BASELINES[variant](own, cutoffs - parts.first, task)
-
-    frame = _over_cutoffs(panel, borders, series, variant, None, forecast)
-    cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
-    return frame, {"variant": variant, "kind": "baseline", **cost}
+def median(variant: str, *seeds: pd.DataFrame) -> pd.DataFrame:
+    """The median of the seeds' forecasts, row by row, as forecasts of `variant`."""
+    first = seeds[0]
+    y_hat = np.median([frame["y_hat"].to_numpy(dtype=np.float64) for frame in seeds], axis=0)
+    return _of(first.assign(y_hat=y_hat), (variant, "ensemble", None))
 
 
-def _over_cutoffs(
+def median_cost(variant: str, *cards: dict[str, Any]) -> dict[str, Any]:
+    """Parameters and training time of all seeds together."""
+    cost = {key: sum(card[key] for card in cards) for key in COST}
+    return {"variant": variant, "kind": "ensemble", "seeds": len(cards), **cost}
+
+
+def validate(
+    rehearsed: pd.DataFrame,
     panel: pd.DataFrame,
-    borders: pd.DataFrame,
+    rehearsals: pd.DataFrame,
     series: SeriesOptions,
     variant: str,
-    seed: int | None,
-    forecast: Callable[[splits.Parts, Cutoffs], Forecasts],
-) -> pd.DataFrame:
-    """Rolling-origin frame of one variant: every cutoff, every step, truth beside forecast."""
-    y, ds = panel["y"].to_numpy(), panel["ds"].to_numpy()
-    step = np.arange(1, series.horizon + 1)
-    frames = []
-    for parts in splits.each(borders):
-        # The first cutoff is the last row before the test part: all targets lie in the test part.
-        cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon, dtype=np.int64)
-        target = cutoffs[:, None] + step  # (C, K)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "unique_id": parts.unique_id,
-                    "ds": ds[target].ravel(),
-                    "cutoff": np.repeat(ds[cutoffs], series.horizon),
-                    "step": np.tile(step, len(cutoffs)),
-                    "y": y[target].ravel(),
-                    "y_hat": forecast(parts, cutoffs).ravel(),
-                }
-            )
-        )
-    frame = pd.concat(frames, ignore_index=True)
-    frame["variant"] = variant
-    frame["seed"] = pd.array([pd.NA if seed is None else seed] * len(frame), dtype="Int64")
-    return frame
+) -> dict[str, Any]:
+    """Score an ensemble's rehearsals."""
+    return _validation(rehearsed, panel, rehearsals, series, (variant, "ensemble", None))
 
 
 def score(
     backtest: pd.DataFrame,
+    validation: dict[str, Any],
     card: dict[str, Any],
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     series: SeriesOptions,
 ) -> dict[str, Any]:
-    """Metrics of one variant and seed over all steps, with its cost."""
-    scores = metrics.score(backtest, _history(panel, borders), series.season)
-    return {**{key: card[key] for key in ("variant", "kind", *COST)}, **scores}
-
-
-def _history(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
-    """All rows before the test part: MASE's in-sample scale."""
-    return pd.concat(
-        [panel.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
-    )
+    """Metrics of one variant and seed over all steps of the test part, beside its rehearsals' and cost."""
+    scores = metrics.score(backtest, before_test(panel, borders), series.season)
+    cost = {key: card[key] for key in ("variant", "kind", *COST)} | {"seeds": card.get("seeds", 1)}
+    return cost | scores | {key: validation[key] for key in VALIDATION}
 
 
 def describe(
@@ -269,7 +303,7 @@ def score_by_step(
     backtest: pd.DataFrame, panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
 ) -> pd.DataFrame:
     """Metrics per horizon step, means over seeds: `variant, step, mae, rmse, smape, mase`."""
-    history = _history(panel, borders)
+    history = before_test(panel, borders)
     frames = [
         metrics.score_by_step(frame, history, series.season).assign(
             variant=frame["variant"].iloc[0]
@@ -281,15 +315,48 @@ def score_by_step(
 
 
 def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
-    """One row a variant or baseline, means over seeds, best MASE first (MAE where no MASE is)."""
+    """One row a variant, ensemble or baseline, means over seeds, best MASE first (MAE where none is)."""
     by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
-    board = by[[*COST, *METRICS]].mean()
+    board = by[[*COST, *METRICS, *VALIDATION]].mean()
     board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
-    board["seeds"] = by.size()
+    board["seeds"] = by["seeds"].sum()
     board["mase_std"] = by["mase"].std()
-    order = "mase" if board["mase"].notna().all() else "mae"
-    columns = ["variant", "kind", "seeds", "parameters", *METRICS, "mase_std", "train_seconds"]
+    order = "mase" if board["mase"].notna().any() else "mae"
+    columns = [
+        "variant",
+        "mase",
+        "mase_std",
+        "validation_mase",
+        *METRICS[:-1],
+        "kind",
+        "seeds",
+        *COST,
+    ]
     return board.sort_values(order, kind="stable").reset_index()[columns]
+
+
+def forecast(choice: dict[str, Any], *ahead: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What comes after the last row, by the winner and by the champion.
+
+    Returns:
+        `unique_id, ds, variant, y_hat`; and of the winner `unique_id, ds, cutoff, y_hat`, the cutoff
+        the last row read.
+    """
+    every = pd.concat(ahead, ignore_index=True)
+    rows = {
+        name: choice["rows"][name] for name in (choice["winner"], choice["champion"]["variant"])
+    }
+    frames = []
+    for name, row in rows.items():
+        own = every[every["variant"] == name]
+        if row["kind"] == "recurrent":  # its best seed, as it would be deployed
+            own = own[own["seed"] == row["seeds"][0]]
+        frames.append(own)
+    columns = ["unique_id", "ds", "variant", "y_hat"]
+    return (
+        pd.concat(frames, ignore_index=True)[columns],
+        frames[0].reset_index(drop=True)[["unique_id", "ds", "cutoff", "y_hat"]],
+    )
 
 
 def champion(
@@ -302,12 +369,24 @@ def champion(
     series: SeriesOptions,
     name: str,
 ) -> dict[str, Any]:
-    """Set the network that validation chose beside the best baseline, cutoff by cutoff."""
-    history, metric = _history(panel, borders), metric_of(leaderboard)
+    """Set the network that the rehearsals chose beside the best baseline, cutoff by cutoff."""
+    chosen = choice["champion"]
+    history, metric = before_test(panel, borders), metric_of(leaderboard)
     own = backtest[
-        (backtest["variant"] == choice["variant"]) & (backtest["seed"] == choice["seed"])
+        (backtest["variant"] == chosen["variant"]) & (backtest["seed"] == chosen["seed"])
     ]
     seed_score = metrics.score(own, history, series.season)[metric]
     losses = metrics.loss_by_cutoff(backtest, history, series.season, metric)
-    found = crown(choice, leaderboard, seed_score, losses, series.horizon, digests, "scaler.csv")
+    found = crown(chosen, leaderboard, seed_score, losses, series.horizon, digests, "scaler.csv")
     return {"job": "forecasting", "data_set": name, **found}
+
+
+def winner(
+    choice: dict[str, Any], leaderboard: pd.DataFrame, digests: dict[str, str], name: str
+) -> dict[str, Any]:
+    """Set the row that the rehearsals chose, of any kind, beside the best one of the test part."""
+    return {
+        "job": "forecasting",
+        "data_set": name,
+        **measure(choice, leaderboard, digests, "scaler.csv"),
+    }

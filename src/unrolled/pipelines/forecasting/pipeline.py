@@ -16,13 +16,14 @@ from unrolled.recurrent.options import ModelOptions
 if TYPE_CHECKING:
     from unrolled.study import ForecastingStudy
 
-SHARED = {"panel", "borders", "scaler", "values", "windows"}
+SHARED = {"panel", "borders", "rehearsals", "scaler", "values", "windows"}
 OPTIONS = {"params:series"}
 
 
 def create_pipeline(study: ForecastingStudy) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
-    runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
+    seeds = [f"seed_{seed}" for seed in study.seeds]
+    runs = [f"{variant}.{seed}" for variant in study.contenders for seed in seeds]
     steps = [
         _data(generated=bool(study.series.generator)),
         *(
@@ -30,8 +31,9 @@ def create_pipeline(study: ForecastingStudy) -> Pipeline:
             for variant, contender in study.contenders.items()
             for seed in study.seeds
         ),
+        *(_ensemble(name, seeds) for name in study.ensembles),
         *(_baseline(name) for name in study.baselines),
-        _comparison(runs, list(study.baselines)),
+        _comparison(runs, [*study.ensembles, *study.baselines]),
     ]
     return Pipeline(sum(steps, Pipeline([])), namespace="forecasting")
 
@@ -46,6 +48,12 @@ def _data(*, generated: bool) -> Pipeline:
         [
             first,
             Node(nodes.split, ["panel", "params:series"], "borders", name="split"),
+            Node(
+                nodes.plan_rehearsals,
+                ["panel", "borders", "params:series"],
+                "rehearsals",
+                name="plan_rehearsals",
+            ),
             Node(
                 nodes.fit_scaler,
                 ["panel", "borders", "params:series"],
@@ -81,25 +89,26 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
             preview_fn=partial(preview_cell, model),
         ),
         Node(
-            nodes.backtest,
+            nodes.rehearse,
             [
-                "model",
-                "options",
-                "values",
                 "panel",
-                "borders",
-                "scaler",
+                "rehearsals",
                 "params:series",
+                "params:model",
+                "params:training",
+                "params:variant",
+                "params:seed",
             ],
-            "backtest",
-            name="backtest",
+            ["rehearsed", "validation"],
+            name="rehearse",
         ),
         Node(
-            nodes.score,
-            ["backtest", "options", "panel", "borders", "params:series"],
-            "metrics",
-            name="score",
+            nodes.backtest,
+            ["model", "options", "panel", "borders", "scaler", "params:series"],
+            ["backtest", "ahead"],
+            name="backtest",
         ),
+        _score("options"),
     ]
     if inside:  # one seed is enough to look at
         steps += [
@@ -132,23 +141,59 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
 def _baseline(name: str) -> Pipeline:
     steps = [
         Node(
-            nodes.backtest_baseline,
-            ["panel", "borders", "params:series", "params:variant"],
-            ["backtest", "cost"],
-            name="backtest",
+            nodes.rehearse_baseline,
+            ["panel", "rehearsals", "params:series", "params:variant"],
+            ["rehearsed", "validation"],
+            name="rehearse",
         ),
         Node(
-            nodes.score,
-            ["backtest", "cost", "panel", "borders", "params:series"],
-            "metrics",
-            name="score",
+            nodes.backtest_baseline,
+            ["panel", "borders", "params:series", "params:variant"],
+            ["backtest", "ahead", "cost"],
+            name="backtest",
         ),
+        _score("cost"),
     ]
-    return Pipeline(steps, namespace=name, inputs={"panel", "borders"}, parameters=OPTIONS)
+    return Pipeline(
+        steps, namespace=name, inputs={"panel", "borders", "rehearsals"}, parameters=OPTIONS
+    )
 
 
-def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
-    every = [*runs, *baselines]
+def _ensemble(name: str, seeds: list[str]) -> Pipeline:
+    """The median of a variant's seeds."""
+    frames = ("rehearsed", "backtest", "ahead")
+    variant = name.removesuffix(champion.MEDIAN)
+
+    def of(kind: str) -> list[str]:
+        return ["params:variant", *(f"{variant}.{seed}.{kind}" for seed in seeds)]
+
+    steps = [
+        *(Node(nodes.median, of(frame), frame, name=f"median_{frame}") for frame in frames),
+        Node(nodes.median_cost, of("options"), "cost", name="cost"),
+        Node(
+            nodes.validate,
+            ["rehearsed", "panel", "rehearsals", "params:series", "params:variant"],
+            "validation",
+            name="validate",
+        ),
+        _score("cost"),
+    ]
+    shared = {name for kind in (*frames, "options") for name in of(kind)[1:]}
+    return Pipeline(
+        steps,
+        namespace=name,
+        inputs={"panel", "borders", "rehearsals"} | shared,
+        parameters=OPTIONS,
+    )
+
+
+def _score(card: str) -> Node:
+    found = ["backtest", "validation", card, "panel", "borders", "params:series"]
+    return Node(nodes.score, found, "metrics", name="score")
+
+
+def _comparison(runs: list[str], others: list[str]) -> Pipeline:
+    every = [*runs, *others]
     plots = [
         Node(
             report.plot_learning_curves,
@@ -216,9 +261,15 @@ def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
             ),
             Node(
                 champion.choose,
-                [f"{run}.options" for run in runs],
+                [*(f"{one}.validation" for one in every), *(f"{run}.options" for run in runs)],
                 "choice",
-                name="choose_champion",
+                name="choose",
+            ),
+            Node(
+                nodes.forecast,
+                ["choice", *(f"{one}.ahead" for one in every)],
+                ["forecast", "stored_forecast"],
+                name="forecast",
             ),
             Node(
                 nodes.champion,
@@ -234,6 +285,12 @@ def _comparison(runs: list[str], baselines: list[str]) -> Pipeline:
                 ],
                 "champion",
                 name="champion",
+            ),
+            Node(
+                nodes.winner,
+                ["choice", "leaderboard", "digests", "params:name"],
+                "winner",
+                name="winner",
             ),
             *plots,
             *reporting(pictures),

@@ -266,7 +266,7 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 name="leaderboard",
             ),
             Node(
-                champion.choose,
+                champion.choose_network,
                 [f"{run}.options" for run in runs],
                 "choice",
                 name="choose_champion",

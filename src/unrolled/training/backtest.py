@@ -1,0 +1,248 @@
+"""Forecasts of one row of the leaderboard, network or baseline, by the same code at the same cutoffs.
+
+A `Forecast` is what both come to: given one series and some cutoffs, the horizon after each of them.
+`over_cutoffs` asks it for the test part, `rehearse` for parts before it, `ahead` for what nobody knows.
+
+Letters: N rows of the panel, C cutoffs, K steps of the horizon.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from unrolled.errors import InputError
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import following
+from unrolled.series.splits import Parts
+from unrolled.training.options import TrainOptions
+
+# torch and statsmodels take seconds to import; only what trains, runs or fits pays for them.
+
+Cutoffs = npt.NDArray[np.int64]  # (C,), rows of the panel, rising
+Forecasts = npt.NDArray[np.float64]  # (C, K), original units
+Forecast = Callable[[Parts, Cutoffs], Forecasts]
+
+REHEARSAL_COLUMNS = ["unique_id", "ds", "cutoff", "step", "y", "y_hat", "rehearsal"]
+
+
+# --- what forecasts -------------------------------------------------------------------------------
+
+
+def of_network(
+    weights: dict[str, Any],
+    card: dict[str, Any],
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    scaler: pd.DataFrame,
+    series: SeriesOptions,
+) -> Forecast:
+    """A trained network, on the series of `borders` and `scaler`."""
+    from unrolled.training import forecasting
+
+    y = panel["y"].to_numpy()
+    scaled = scaling.apply(panel, borders, scaler, series)
+    # A window holds its targets too; past the last row there are none to read.
+    padded = np.concatenate([scaled, np.full(series.horizon, np.nan, np.float32)])
+    scales = {scale.unique_id: scale for scale in scaling.scales(scaler)}
+
+    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        first = cutoffs + 1 - (series.span - series.horizon)
+        ahead = forecasting.predict(weights, card, padded, first, series)
+        return scaling.invert(ahead, y, cutoffs, scales[parts.unique_id], series.warmup)
+
+    return forecast
+
+
+def of_baseline(
+    variant: str, panel: pd.DataFrame, series: SeriesOptions, fits: int | None = None
+) -> Forecast:
+    """A baseline, fitted on the rows of each series before its test part.
+
+    Args:
+        variant: its name.
+        panel: long form, sorted.
+        series: options.
+        fits: of a statistical model at most, over all cutoffs; None: `series.statistical_fits`.
+    """
+    from unrolled.series.baselines import BASELINES, Task
+
+    y = panel["y"].to_numpy()
+
+    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        task = Task(
+            horizon=series.horizon,
+            season=series.season,
+            lookback=series.lookback,
+            train_end=parts.train,
+            validation_end=parts.train + parts.validation,
+            refit_every=math.ceil(len(cutoffs) / (fits or series.statistical_fits)),
+        )
+        own = y[parts.first : parts.end]
+        return BASELINES[variant](own, cutoffs - parts.first, task)
+
+    return forecast
+
+
+def fit_network(
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    seed: int,
+    label: str,
+) -> Forecast:
+    """Play the whole protocol before a test part: scale, cut into windows, train, validate."""
+    from unrolled.training import forecasting
+
+    scaler = scaling.fit(panel, borders, series)
+    values = scaling.apply(panel, borders, scaler, series)
+    weights, _, _ = forecasting.fit_forecaster(
+        values, windows.table(borders, series), series, model, training, seed, label
+    )
+    card = forecasting.card(series, model, training, seed)
+    return of_network(weights, card, panel, borders, scaler, series)
+
+
+# --- what is asked --------------------------------------------------------------------------------
+
+
+def over_cutoffs(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, forecast: Forecast
+) -> pd.DataFrame:
+    """Forecast from every cutoff of the test part, its truth beside it.
+
+    Returns:
+        `unique_id, ds, cutoff, step, y, y_hat`, one row a series, cutoff and step.
+    """
+    y, ds = panel["y"].to_numpy(), panel["ds"].to_numpy()
+    step = np.arange(1, series.horizon + 1)
+    frames = []
+    for parts in splits.each(borders):
+        # The first cutoff is the last row before the test part: all targets lie in the test part.
+        cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon, dtype=np.int64)
+        target = cutoffs[:, None] + step  # (C, K)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "unique_id": parts.unique_id,
+                    "ds": ds[target].ravel(),
+                    "cutoff": np.repeat(ds[cutoffs], series.horizon),
+                    "step": np.tile(step, len(cutoffs)),
+                    "y": y[target].ravel(),
+                    "y_hat": forecast(parts, cutoffs).ravel(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def ahead(panel: pd.DataFrame, series: SeriesOptions, forecast: Forecast) -> pd.DataFrame:
+    """Forecast the horizon after the last row of every series; a baseline is fitted on all rows.
+
+    Returns:
+        `unique_id, ds, cutoff, y_hat`, K rows a series; the cutoff is its last row.
+    """
+    frames = []
+    for parts in splits.each(splits.borders(panel, series.validation, 0)):
+        times = panel["ds"].iloc[parts.first : parts.end]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "unique_id": parts.unique_id,
+                    "ds": following(times, series.horizon),
+                    "cutoff": times.iloc[-1],
+                    "y_hat": forecast(parts, np.array([parts.end - 1])).ravel(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+# --- rehearsals -----------------------------------------------------------------------------------
+
+
+def plan_rehearsals(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+) -> pd.DataFrame:
+    """Borders of every rehearsal under one another, oldest first, each with its `rehearsal` number.
+
+    A series that cannot be scaled on so few rows (a constant beginning) is left out of it, so that
+    every row of the leaderboard is rehearsed on the same series.
+    """
+    tables = []
+    for number, table in enumerate(splits.rehearsals(borders, series)):
+        usable = [_scalable(panel, table.iloc[[row]], series) for row in range(len(table))]
+        tables.append(table[usable].assign(rehearsal=number))
+    empty = borders.iloc[:0].assign(rehearsal=0)
+    return pd.concat([empty, *tables], ignore_index=True).astype({"rehearsal": int})
+
+
+def _scalable(panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions) -> bool:
+    try:
+        scaling.fit(panel, borders, series)
+    except InputError:
+        return False
+    return True
+
+
+def rehearse(
+    panel: pd.DataFrame,
+    rehearsals: pd.DataFrame,
+    series: SeriesOptions,
+    fit: Callable[[pd.DataFrame], Forecast],
+) -> pd.DataFrame:
+    """Forecast from every cutoff of every rehearsal.
+
+    Args:
+        panel: long form, sorted.
+        rehearsals: as `plan_rehearsals` gives them.
+        series: options.
+        fit: makes the forecast of a table of borders, given what lies before its test parts.
+
+    Returns:
+        As `over_cutoffs`, with the number of the `rehearsal`; no row where there is none.
+    """
+    frames = [
+        over_cutoffs(panel, table, series, fit(table)).assign(rehearsal=number)
+        for number, table in rehearsals.groupby("rehearsal")
+    ]
+    return (
+        pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=REHEARSAL_COLUMNS)
+    )
+
+
+def score_rehearsals(
+    rehearsed: pd.DataFrame, panel: pd.DataFrame, rehearsals: pd.DataFrame, series: SeriesOptions
+) -> dict[str, float]:
+    """Mean over rehearsals: `validation_mase`, `validation_mae` (unit of y); NaN where there is none.
+
+    The scale of MASE comes from the rows before each rehearsal's own test part.
+    """
+    scores = [
+        metrics.score(
+            rehearsed[rehearsed["rehearsal"] == number], before_test(panel, table), series.season
+        )
+        for number, table in rehearsals.groupby("rehearsal")
+    ]
+    return {
+        f"validation_{name}": float(np.mean([score[name] for score in scores]))
+        if scores
+        else math.nan
+        for name in ("mase", "mae")
+    }
+
+
+def before_test(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
+    """All rows before the test part: MASE's in-sample scale."""
+    return pd.concat(
+        [panel.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
+    )

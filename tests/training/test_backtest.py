@@ -1,0 +1,146 @@
+"""Rehearsals and forecasts ahead: what they may see, and that they are asked the same as the test part."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series import scaling, splits, windows
+from unrolled.series.options import SeriesOptions
+from unrolled.training import backtest, forecasting
+from unrolled.training.options import TrainOptions
+
+SERIES = SeriesOptions(season=4, lookback=8, horizon=3, validation=9, test=12)
+
+
+def two_series() -> pd.DataFrame:
+    """One of 80 rows, one of 50, on different scales."""
+    frames = []
+    for name, rows, scale in (("a", 80, 1.0), ("b", 50, 30.0)):
+        time = np.arange(rows)
+        noise = np.random.default_rng(rows).normal(0, 1, rows)
+        y = scale * (50 + 0.3 * time + 8 * np.sin(2 * np.pi * time / 4 + 0.7) + noise)
+        frames.append(pd.DataFrame({"unique_id": name, "ds": time, "y": y}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def fit(panel: pd.DataFrame):
+    model, training = ModelOptions(hidden=3), TrainOptions(epochs=2)
+
+    def fitted(borders: pd.DataFrame) -> backtest.Forecast:
+        return backtest.fit_network(panel, borders, SERIES, model, training, 0, "gru")
+
+    return fitted
+
+
+def rehearse(panel: pd.DataFrame, fitter) -> tuple[pd.DataFrame, pd.DataFrame]:
+    borders = splits.borders(panel, SERIES.validation, SERIES.test)
+    plan = backtest.plan_rehearsals(panel, borders, SERIES)
+    return plan, backtest.rehearse(panel, plan, SERIES, fitter)
+
+
+def baseline(name: str, panel: pd.DataFrame):
+    return lambda _: backtest.of_baseline(name, panel, SERIES)
+
+
+@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters", "theta"])
+def test_the_test_part_changes_nothing_that_is_rehearsed(row):
+    before, spiked = two_series(), two_series()
+    for parts in splits.each(splits.borders(spiked, SERIES.validation, SERIES.test)):
+        spiked.loc[parts.validation_end : parts.end - 1, "y"] *= 100
+    found = [
+        rehearse(panel, fit(panel) if row == "gru" else baseline(row, panel))
+        for panel in (before, spiked)
+    ]
+    for one, other in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters"])
+def test_a_rehearsal_is_fitted_on_nothing_that_it_scores(row):
+    """The rows after the first origin change no forecast that is made from it."""
+    before, spiked = two_series(), two_series()
+    plan, _ = rehearse(before, baseline("drift", before))
+    last = plan["rehearsal"].max()
+    for parts in splits.each(plan[plan["rehearsal"] == last]):
+        spiked.loc[parts.validation_end : parts.end - 1, "y"] += 40
+    first = []
+    for panel in (before, spiked):
+        _, frame = rehearse(panel, fit(panel) if row == "gru" else baseline(row, panel))
+        frame = frame[frame["rehearsal"] == last]
+        origin = frame.groupby("unique_id")["cutoff"].transform("min")
+        first.append(frame[frame["cutoff"] == origin])
+    assert (first[0]["y"] != first[1]["y"]).all()
+    np.testing.assert_array_equal(first[0]["y_hat"], first[1]["y_hat"])
+
+
+def test_rehearsals_are_scored_by_the_scale_before_them_and_averaged():
+    panel = two_series()
+    plan, frame = rehearse(panel, baseline("seasonal_naive", panel))
+    expected = []
+    for number, table in plan.groupby("rehearsal"):
+        by_series = []
+        for parts in splits.each(table):
+            y = panel["y"].to_numpy()[parts.first : parts.validation_end]
+            own = frame[(frame["rehearsal"] == number) & (frame["unique_id"] == parts.unique_id)]
+            scale = np.abs(y[4:] - y[:-4]).mean()
+            by_series.append(np.abs(own["y"] - own["y_hat"]).mean() / scale)
+        expected.append(np.mean(by_series))
+    found = backtest.score_rehearsals(frame, panel, plan, SERIES)
+    assert len(expected) == splits.REHEARSALS
+    assert found["validation_mase"] == pytest.approx(np.mean(expected))
+
+
+def test_a_constant_beginning_is_left_out_of_the_rehearsals_and_none_at_all_scores_none():
+    panel = two_series()
+    panel.loc[(panel["unique_id"] == "a") & (panel["ds"] < 45), "y"] = 7.0
+    plan, _ = rehearse(panel, baseline("drift", panel))
+    assert plan.loc[plan["unique_id"] == "a", "train"].tolist() == [47, 50]
+    none = plan.iloc[:0]
+    frame = backtest.rehearse(panel, none, SERIES, baseline("drift", panel))
+    scores = backtest.score_rehearsals(frame, panel, none, SERIES)
+    assert np.isnan(list(scores.values())).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"transform": "log", "seasonal_difference": True}])
+def test_ahead_of_the_last_row_a_network_forecasts_as_if_later_rows_were_there(options):
+    """Cut off the end of the panel: `ahead` gives what the backtest gave from that cutoff."""
+    series = SERIES.model_copy(update=options)
+    panel = two_series()
+    borders = splits.borders(panel, series.validation, series.test)
+    scaler = scaling.fit(panel, borders, series)
+    values = scaling.apply(panel, borders, scaler, series)
+    model, training = ModelOptions(hidden=3), TrainOptions(epochs=1)
+    weights, _, _ = forecasting.fit_forecaster(
+        values, windows.table(borders, series), series, model, training, 0, "gru"
+    )
+    card = forecasting.card(series, model, training, 0)
+    known = backtest.over_cutoffs(
+        panel, borders, series, backtest.of_network(weights, card, panel, borders, scaler, series)
+    )
+    last = known[known["cutoff"] == known.groupby("unique_id")["cutoff"].transform("max")]
+    cut = panel[
+        panel["ds"] <= panel.groupby("unique_id")["ds"].transform("max") - series.horizon
+    ].reset_index(drop=True)
+    whole = splits.borders(cut, 0, 0)
+    found = backtest.ahead(
+        cut, series, backtest.of_network(weights, card, cut, whole, scaler, series)
+    )
+    np.testing.assert_allclose(found["y_hat"], last["y_hat"], rtol=1e-6)
+    np.testing.assert_array_equal(found["ds"], last["ds"])
+    np.testing.assert_array_equal(found["cutoff"], last["cutoff"])
+
+
+def test_ahead_of_the_last_row_a_baseline_is_fitted_on_all_rows():
+    panel = two_series()
+    found = backtest.ahead(panel, SERIES, backtest.of_baseline("seasonal_naive", panel, SERIES))
+    for name, own in panel.groupby("unique_id"):
+        expected = own["y"].to_numpy()[-4:-1]
+        np.testing.assert_array_equal(found.loc[found["unique_id"] == name, "y_hat"], expected)
+    changed = panel.copy()
+    changed.loc[changed.groupby("unique_id").tail(2).index, "y"] *= 2
+    ridge = [
+        backtest.ahead(one, SERIES, backtest.of_baseline("ridge", one, SERIES))["y_hat"]
+        for one in (panel, changed)
+    ]
+    assert (ridge[0] != ridge[1]).all()
