@@ -126,30 +126,21 @@ def rehearse(
         label = f"{variant} seed {seed}, rehearsal"
         return backtesting.fit_network(panel, borders, series, model, training, seed, label)
 
-    return _rehearsed(panel, rehearsals, series, (variant, "recurrent", seed), fit)
+    frame, row = backtesting.rehearse(panel, rehearsals, series, fit), (variant, "recurrent", seed)
+    return _of(frame, row), _validation(frame, panel, rehearsals, series, row)
 
 
 def rehearse_baseline(
     panel: pd.DataFrame, rehearsals: pd.DataFrame, series: SeriesOptions, variant: str
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The same for a baseline; all rehearsals together fit it as often as the test part does."""
+) -> dict[str, Any]:
+    """The score of a baseline; all rehearsals together fit it as often as the test part does."""
     fits = -(-series.statistical_fits // splits.REHEARSALS)
 
     def fit(_: pd.DataFrame) -> Forecast:
         return backtesting.of_baseline(variant, panel, series, fits)
 
-    return _rehearsed(panel, rehearsals, series, (variant, "baseline", None), fit)
-
-
-def _rehearsed(
-    panel: pd.DataFrame,
-    rehearsals: pd.DataFrame,
-    series: SeriesOptions,
-    row: Row,
-    fit: Callable[[pd.DataFrame], Forecast],
-) -> tuple[pd.DataFrame, dict[str, Any]]:
     frame = backtesting.rehearse(panel, rehearsals, series, fit)
-    return _of(frame, row), _validation(frame, panel, rehearsals, series, row)
+    return _validation(frame, panel, rehearsals, series, (variant, "baseline", None))
 
 
 def _validation(

@@ -143,7 +143,7 @@ def _baseline(name: str) -> Pipeline:
         Node(
             nodes.rehearse_baseline,
             ["panel", "rehearsals", "params:series", "params:variant"],
-            ["rehearsed", "validation"],
+            "validation",
             name="rehearse",
         ),
         Node(
