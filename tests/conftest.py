@@ -50,6 +50,8 @@ def kedro_run(project: Path) -> Callable[..., Result]:
     def invoke(*arguments: str) -> Result:
         if not any(argument.startswith("--pipelines") for argument in arguments):
             arguments = ("--pipelines=forecasting", *arguments)
+        # In this process, where what is printed is caught.
+        arguments = ("--runner=SequentialRunner", *arguments)
         from unrolled.cli import run
 
         bootstrap_project(project)
@@ -61,10 +63,7 @@ def kedro_run(project: Path) -> Callable[..., Result]:
 
 @pytest.fixture
 def kedro_process(project: Path) -> Callable[..., None]:
-    """The same in a process of its own, which has to succeed.
-
-    Workers that are forked from a process that has run torch wait for its threads in vain.
-    """
+    """The same in a process of its own, which has to succeed, with the runner of `kedro run`."""
 
     def invoke(*arguments: str) -> None:
         kedro = Path(sys.executable).parent / "kedro"

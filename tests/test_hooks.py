@@ -13,7 +13,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 from pydantic import BaseModel
 
-from unrolled import hooks, tracking
+from unrolled import hooks, terminal, tracking
 
 
 class Options(BaseModel):
@@ -119,7 +119,7 @@ def run_params(project: Path, run_id: str, **more) -> dict:
 def run(project: Path, pipeline: Pipeline, runner, run_id: str, **more) -> None:
     """What `KedroSession.run` does around a runner."""
     manager = _create_hook_manager()
-    for hook in (hooks.TrackingHooks(), hooks.LeaderboardHooks()):
+    for hook in (hooks.TrackingHooks(), terminal.TerminalHooks()):
         manager.register(hook)
     catalog = catalog_in(project)
     shared = {

@@ -53,7 +53,8 @@ class Service:
             bootstrap_project(self.folder)
             configure_project("unrolled")
             asked = ["--params", ",".join(params)] if params else []
-            return CliRunner().invoke(run, ["--env", "quick", f"--pipelines={pipeline}", *asked])
+            asked += ["--env", "quick", "--runner", "SequentialRunner"]
+            return CliRunner().invoke(run, [f"--pipelines={pipeline}", *asked])
         finally:
             os.chdir(before[0])
             os.environ.clear()

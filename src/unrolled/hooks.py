@@ -1,4 +1,4 @@
-"""What happens around a `kedro run`: tracking in MLflow, and the leaderboard on the screen."""
+"""What happens around a `kedro run` in MLflow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import sentence, winner_sentence
-from unrolled.pipelines.leaderboard import as_text, verdict
 from unrolled.tracking import (
     Curve,
     choose_uri,
@@ -18,7 +16,6 @@ from unrolled.tracking import (
     close_runs,
     flat_params,
     history_of,
-    local_file,
     log_as,
     log_input,
     log_node,
@@ -136,57 +133,3 @@ class TrackingHooks:
             upload_files(uri, run_params["run_id"], pipeline, catalog)
         with never_fatal("the end of the run"):
             close_runs(uri, run_params, pipeline, error)
-
-
-class LeaderboardHooks:
-    """Prints the leaderboards of a run at its end."""
-
-    @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print every dataset named `{job}.leaderboard`, and where to look further."""
-        names = sorted(name for name in pipeline.all_outputs() if name.endswith(".leaderboard"))
-        for name in names:
-            board, path = catalog.load(name), local_file(catalog, name)
-            protocol = name.replace("leaderboard", "protocol")
-            title = catalog.load(protocol) if protocol in pipeline.all_outputs() else name
-            print(f"\n{title}\n\n{as_text(board)}\n\n{verdict(board)}")
-            champion = name.replace("leaderboard", "champion")
-            if champion in pipeline.all_outputs():
-                print(sentence(catalog.load(champion)))
-            _print_forecast(pipeline, catalog, name.replace("leaderboard", "winner"))
-            if path is not None:
-                print(f"Report, with plots: {shown(path.parent)}")
-        _print_remedies(pipeline, catalog)
-        if names or "gradients.summary" in pipeline.all_outputs():
-            print("The graph: make viz. The runs in MLflow: make ui.")
-
-
-def _print_forecast(pipeline: Pipeline, catalog: DataCatalog, winner: str) -> None:
-    """Print what the rehearsals chose, and how its forecast begins."""
-    if winner not in pipeline.all_outputs():
-        return
-    print(winner_sentence(catalog.load(winner)))
-    name = winner.replace("winner", "forecast")
-    path = local_file(catalog, name)
-    print(f"\n{as_text(catalog.load(name).head(FIRST_ROWS))}\n...")
-    if path is not None:
-        print(f"The forecast after the last row: {shown(path)}")
-
-
-def _print_remedies(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Print what the gradients job found: the table of remedies, and their sentences."""
-    if not {"gradients.summary", "gradients.verdicts"} <= pipeline.all_outputs():
-        return
-    print(
-        f"\n{catalog.load('gradients.protocol')}\n\n{as_text(catalog.load('gradients.summary'))}\n"
-    )
-    for row in catalog.load("gradients.verdicts").itertuples():
-        print(f"{row.cures} {row.leaves}")
-    path = local_file(catalog, "gradients.summary")
-    if path is not None:
-        print(f"Report, with plots: {shown(path.parent)}")
-
-
-def shown(path: Path) -> str:
-    """A path as one would type it from here."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

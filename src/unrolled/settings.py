@@ -5,7 +5,8 @@ import warnings
 
 from unrolled import study
 from unrolled.datasets import write_files_whole
-from unrolled.hooks import LeaderboardHooks, TrackingHooks
+from unrolled.hooks import TrackingHooks
+from unrolled.terminal import TerminalHooks
 
 # Also where no Makefile has set it: no tool of this project reports to anybody.
 for variable in ("DO_NOT_TRACK", "KEDRO_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY"):
@@ -18,10 +19,11 @@ for message in (
     "(?s).*register_new_resolver",
     "One or more dataset names contain '.'",
     "Accessing the 'model_fields' attribute on the instance",
+    "The 'preview_fn' feature is experimental",
 ):
     warnings.filterwarnings("ignore", message=message)
 
-HOOKS = (TrackingHooks(), LeaderboardHooks())
+HOOKS = (TrackingHooks(), TerminalHooks())
 CONFIG_LOADER_CLASS = study.StudyConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

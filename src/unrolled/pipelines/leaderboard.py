@@ -7,20 +7,25 @@ import pandas as pd
 from unrolled.pipelines.champion import MEDIAN
 
 
-def as_text(board: pd.DataFrame) -> str:
+def as_text(board: pd.DataFrame, width: int | None = None) -> str:
     """A leaderboard as aligned text: words left, numbers right, four digits each, `-` for none.
+
+    With a `width`, in characters, the last columns are left out where the table would be wider.
 
     >>> print(as_text(pd.DataFrame({"variant": ["gru", "ridge"], "mase": [0.51234, float("nan")]})))
     variant    mase
     gru      0.5123
     ridge         -
     """
-    columns = []
+    columns: list[list[str]] = []
     for name in board:
         numbers = pd.api.types.is_numeric_dtype(board[name])
         cells = [str(name), *map(cell, board[name])]
-        width = max(map(len, cells))
-        columns.append([text.rjust(width) if numbers else text.ljust(width) for text in cells])
+        wide = max(map(len, cells))
+        columns.append([text.rjust(wide) if numbers else text.ljust(wide) for text in cells])
+        if width is not None and sum(len(column[0]) + 2 for column in columns) - 2 > width:
+            columns.pop()
+            break
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 

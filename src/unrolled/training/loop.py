@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from unrolled.errors import InputError
 from unrolled.training.options import TrainOptions
+from unrolled.training.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,14 +105,8 @@ def fit(
     stops_early = validate is not None and options.early_stopping
     best, best_at, best_weights = math.inf, 0, _copy(model)
     last, unwatched = epochs or options.epochs, 0
-    bar = tqdm(
-        range(1, last + 1),
-        desc=label,
-        unit="epoch",
-        disable=None,
-        leave=False,
-    )
-    for epoch in bar:
+    bar = Progress(label, last, "epoch")
+    for epoch in range(1, last + 1):
         rate = learning_rate(options, epoch)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -151,9 +145,10 @@ def fit(
         history.append(
             Epoch(epoch, train_loss, validation_loss, float(norm.mean()), clipped, rate, **health)
         )
-        bar.set_postfix(train=f"{train_loss:.4f}", validation=f"{validation_loss:.4f}")
+        bar.update(train=train_loss, validation=validation_loss)
         if ends:
             break
+    bar.close()
     if stops_early:
         model.load_state_dict(best_weights)
     model.eval()

@@ -22,7 +22,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from unrolled.errors import InputError
 from unrolled.recurrent.cells import Cell, State
@@ -34,6 +33,7 @@ from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.arrays import Array, in_numpy, on_one_thread
 from unrolled.training.loop import WATCHED, Watch, deterministic, parameters
 from unrolled.training.options import TextTrainOptions
+from unrolled.training.progress import Progress
 
 Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
 
@@ -141,7 +141,7 @@ def _fit(
     lowest, best_weights = math.inf, net.state_dict()
     first, halvings = math.nan, 0
     state: State | None = None
-    bar = tqdm(total=total, desc=label, unit="chunk", disable=None, leave=False)
+    bar = Progress(label, total, "chunk")
     chunks = itertools.islice(_chunks(train, bos, training), total)
     for step, (streams, at, steps) in enumerate(chunks, 1):
         if at == 0:
@@ -166,8 +166,8 @@ def _fit(
         symbols.append(int((y != IGNORED).sum()))
         first = losses[0] if step == 1 else first
         _check(losses[-1], first, step, training, label)
-        bar.update()
         if step not in due:
+            bar.update()
             continue
         score = math.nan if validation is None else _mean(net, validation, bos)
         net.eval()
@@ -183,7 +183,7 @@ def _fit(
                 **(watch(net, x[:, :WATCHED], before) if watch else {}),
             )
         )
-        bar.set_postfix(train=f"{history[-1].train_loss:.4f}", validation=f"{score:.4f}")
+        bar.update(train=history[-1].train_loss, validation=score)
         losses, symbols, norms = [], [], []
         if score < lowest:
             lowest = score

@@ -1,0 +1,152 @@
+"""How `kedro run` uses the cores: the networks of a study train side by side, job after job."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks.markers import hook_spec
+from kedro.runner import ParallelRunner
+from kedro.runner.task import Task
+
+from unrolled.errors import InputError
+from unrolled.tracking import job_of, prefixes
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+    from pluggy import PluginManager
+
+JOBS = ("forecasting", "text", "gradients")  # the quickest leaderboard first
+
+
+class NodeSavedSpecs:
+    """A hook that Kedro lacks: its own know a node's outputs before they are saved, in a worker."""
+
+    @hook_spec
+    def after_node_saved(
+        self, node: Node, pipeline: Pipeline, catalog: CatalogProtocol[Any]
+    ) -> None:
+        """Called in the main process when all outputs of a node are saved."""
+
+
+class SideBySideRunner(ParallelRunner):
+    """Kedro's `ParallelRunner`, with the jobs in order and no more threads at work than cores.
+
+    Kedro hands every node that could start to its workers, in no order: a hundred gradients would
+    stand before the first forecaster, and networks that train with two threads each would share
+    two cores. Here a node starts as soon as its threads have cores, those of an earlier job first.
+    """
+
+    def __init__(self, max_workers: int | None = None, is_async: bool = False) -> None:
+        """Take `max_workers` cores, by default all that this process may use."""
+        super().__init__(max_workers or usable_cores(), is_async)
+
+    def _get_executor(self, max_workers: int) -> Executor:
+        context = multiprocessing.get_context(os.environ.get("KEDRO_MP_CONTEXT"))
+        return ProcessPoolExecutor(max_workers, context, initializer=_end_with_parent)
+
+    def _run(
+        self,
+        pipeline: Pipeline,
+        catalog: SharedMemoryCatalogProtocol,  # type: ignore[override]
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        self._validate_catalog(catalog)
+        self._validate_nodes(pipeline.nodes)
+        self._set_manager_datasets(catalog)
+        if hook_manager is not None:
+            hook_manager.add_hookspecs(NodeSavedSpecs)
+        needs, waiting = pipeline.node_dependencies, in_order(pipeline)
+        done: set[Node] = set()
+        running: dict[Future[Node], int] = {}  # cores that each takes
+        others = set(multiprocessing.active_children())
+        with self._get_executor(self._max_workers) as pool:
+            try:
+                while waiting or running:
+                    for node in [node for node in waiting if needs[node] <= done]:
+                        cores = min(threads_of(node, catalog), self._max_workers)
+                        if sum(running.values()) + cores > self._max_workers:
+                            break
+                        task = Task(node, catalog, self._is_async, run_id=run_id, parallel=True)
+                        running[pool.submit(task)] = cores
+                        waiting.remove(node)
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        del running[future]
+                        node = future.result()
+                        done.add(node)
+                        self._logger.info("Completed node: %s", node.name)
+                        self._logger.info(
+                            "Completed %d out of %d tasks", len(done), len(pipeline.nodes)
+                        )
+                        if hook_manager is not None:
+                            hook_manager.hook.after_node_saved(
+                                node=node, pipeline=pipeline, catalog=catalog
+                            )
+            except KeyboardInterrupt:
+                for worker in set(multiprocessing.active_children()) - others:
+                    worker.terminate()
+                raise InputError(
+                    f"stopped after {len(done)} of {len(pipeline.nodes)} nodes; the same command"
+                    " with --only-missing-outputs goes on from there"
+                ) from None
+            except Exception:
+                self._suggest_resume_scenario(pipeline, done, catalog)
+                raise
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: in a container fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def in_order(pipeline: Pipeline) -> list[Node]:
+    """Nodes by job; within a job what its leaderboard needs, then its pictures."""
+    boards = [
+        name for name in pipeline.all_outputs() if name.endswith((".leaderboard", ".champion"))
+    ]
+    first = set(pipeline.to_outputs(*boards).nodes) if boards else set()
+
+    def rank(node: Node) -> tuple[int, bool]:
+        job = job_of(node.namespace or "")
+        return (JOBS.index(job) if job in JOBS else len(JOBS)), node not in first
+
+    return sorted(pipeline.nodes, key=rank)
+
+
+def threads_of(node: Node, catalog: CatalogProtocol[Any]) -> int:
+    """Threads that a node computes with: those that its network trains with, one elsewhere."""
+    computes = any(
+        name.endswith(".training" if name.startswith("params:") else ".model")
+        for name in node.inputs
+    )
+    if not computes:
+        return 1
+    for namespace in prefixes(node.namespace or ""):
+        name = f"params:{namespace}.training"
+        if name in catalog:
+            return int(getattr(catalog.load(name), "threads", 1))
+    return 1
+
+
+def _end_with_parent() -> None:
+    """In a worker: end at once with Ctrl-C or with the main process, however that ends.
+
+    Every file is written whole or not at all, so nothing is lost but what was being computed.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

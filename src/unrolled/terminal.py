@@ -1,0 +1,183 @@
+"""What a run says on the terminal: a line a trained network, results as they come, where to look.
+
+Kedro's own lines, two a node, go to a file of the run below `logs/`.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+
+from unrolled.datasets import Digests
+from unrolled.errors import InputError
+from unrolled.pipelines.champion import sentence
+from unrolled.pipelines.leaderboard import as_text, verdict
+from unrolled.tracking import job_of, local_file
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+logger = logging.getLogger(__name__)
+
+WIDTH = 80  # characters
+FORECAST_ROWS = 6
+# What a job's results are read from.
+RESULTS = {
+    "forecasting": ("forecasting.leaderboard", "forecasting.protocol", "forecasting.champion"),
+    "text": ("text.leaderboard", "text.protocol", "text.champion"),
+    "gradients": ("gradients.summary", "gradients.protocol"),
+}
+
+
+class TerminalHooks:
+    """Prints what a run found, and keeps what Kedro says in a file."""
+
+    def __init__(self) -> None:
+        """Begin with nothing printed."""
+        self._printed: set[str] = set()
+        self._saved: set[str] = set()
+        self._log: logging.FileHandler | None = None
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Refuse a run whose input is missing, before MLflow hears of it; open the log."""
+        refuse_missing(pipeline, catalog)
+        self._printed, self._saved = set(), set()
+        self._close()
+        self._log = _log_file(Path(run_params["project_path"]) / "logs", run_params["run_id"])
+
+    @hook_impl
+    def after_node_run(self, outputs: dict[str, Any]) -> None:
+        """Say in a line what was trained."""
+        for name, value in outputs.items():
+            if name.endswith(".options") and "train_seconds" in value:
+                logger.info(trained(value))
+
+    @hook_impl
+    def after_node_saved(self, node: Node, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print a job's results as soon as all of them are there; `SideBySideRunner` calls this."""
+        self._saved |= set(node.outputs)
+        for job, names in RESULTS.items():
+            if job not in self._printed and set(names) <= self._saved:
+                self._print(job, catalog)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print the results that are not printed yet, the forecast, and where to look further."""
+        made = pipeline.all_outputs()
+        for job, names in RESULTS.items():
+            if job not in self._printed and names[0] in made:
+                self._print(job, catalog)
+        if "forecasting.forecast" in made:
+            _print_forecast(catalog)
+        if self._printed:
+            print("\nThe graph: make viz. The runs in MLflow: make ui.")
+            if self._log is not None:
+                print(f"Every node: {shown(Path(self._log.baseFilename))}")
+        self._close()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Keep the error's origin in the log; the terminal shows its sentence."""
+        if self._log is not None:
+            record = logger.makeRecord(
+                logger.name, logging.ERROR, "", 0, "The run failed", (),
+                (type(error), error, error.__traceback__),
+            )  # fmt: skip
+            self._log.handle(record)
+        self._close()
+
+    def _print(self, job: str, catalog: DataCatalog) -> None:
+        self._printed.add(job)
+        print(results(job, catalog), flush=True)
+
+    def _close(self) -> None:
+        if self._log is not None:
+            for name in ("", "kedro"):
+                logging.getLogger(name).removeHandler(self._log)
+            self._log.close()
+            self._log = None
+
+
+def _log_file(folder: Path, run_id: str) -> logging.FileHandler:
+    """A file for all that is logged; `kedro` does not propagate, see conf/logging.yml."""
+    folder.mkdir(exist_ok=True)
+    handler = logging.FileHandler(folder / f"{run_id}.log", delay=True, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    for name in ("", "kedro"):
+        logging.getLogger(name).addHandler(handler)
+    return handler
+
+
+def refuse_missing(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Look for every file that a pipeline reads and does not write.
+
+    Raises:
+        InputError: one is not there.
+        DatasetError: the same, from a dataset whose own sentence says what to do.
+    """
+    for name in sorted(pipeline.inputs()):
+        dataset: Any = catalog.get(name)
+        # Digests are of files that the run itself writes.
+        if name.startswith("param") or dataset is None or isinstance(dataset, Digests):
+            continue
+        if dataset.exists():
+            continue
+        if type(dataset).__module__.startswith("unrolled."):
+            dataset.load()
+        path = getattr(dataset, "_filepath", name)
+        raise InputError(
+            f"file '{path}' does not exist; it is a result of the pipeline {job_of(name)}:"
+            f" run kedro run --pipelines={job_of(name)} first"
+        )
+
+
+def trained(card: dict[str, Any]) -> str:
+    """What was trained, in a line.
+
+    >>> trained({"variant": "gru", "seed": 1, "epoch": 57, "training": {"epochs": 200},
+    ...     "validation_loss": 0.25, "train_seconds": 3.14159})
+    'gru seed 1: epoch 57 of 200, validation loss 0.2500, 3.1 s'
+    """
+    epochs = card["training"]["epochs"]
+    kept = f"epoch {card['epoch']} of {epochs}" if "epoch" in card else f"{epochs:g} epochs"
+    return (
+        f"{card['variant']} seed {card['seed']}: {kept}, validation loss"
+        f" {card['validation_loss']:.4f}, {card['train_seconds']:.1f} s"
+    )
+
+
+def results(job: str, catalog: DataCatalog) -> str:
+    """The protocol, the table and what it says, and the folder of all else."""
+    board, *beside = RESULTS[job]
+    table = catalog.load(board)
+    found = {name: catalog.load(name) for name in beside if catalog.exists(name)}
+    lines = ["", found.get(f"{job}.protocol", board), "", as_text(table, WIDTH), ""]
+    if job != "gradients":
+        lines.append(verdict(table))
+    if f"{job}.champion" in found:
+        lines.append(sentence(found[f"{job}.champion"]))
+    path = local_file(catalog, board)
+    if path is not None:
+        lines.append(f"All columns: {shown(path)}")
+        lines.append(f"Report, with plots: {shown(path.parent)}")
+    return "\n".join(lines)
+
+
+def _print_forecast(catalog: DataCatalog) -> None:
+    frame, path = catalog.load("forecasting.forecast"), local_file(catalog, "forecasting.forecast")
+    print(f"\n{as_text(frame.head(FORECAST_ROWS), WIDTH)}")
+    if path is not None:
+        print(f"Forecast, {len(frame)} rows: {shown(path)}")
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it from here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,52 @@
+"""How far a training is: a bar on a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import sys
+import time
+
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+
+EVERY = 10.0  # seconds
+
+
+class Progress:
+    """Count steps; nothing is said of a training that ends in less than `EVERY` seconds.
+
+    Trainings side by side would draw their bars over one another, so workers log lines too.
+    """
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        """Begin.
+
+        Args:
+            label: names what is trained.
+            total: steps in all.
+            unit: a step, in singular.
+        """
+        self._label, self._total, self._unit = label, total, unit
+        self._done, self._numbers, self._said = 0, "", time.monotonic()
+        alone = multiprocessing.parent_process() is None and sys.stderr.isatty()
+        self._bar = tqdm(total=total, desc=label, unit=unit, disable=not alone, leave=False)
+        self._alone = alone
+
+    def update(self, **numbers: float) -> None:
+        """One step is done; `numbers`, where given, are what is to be shown from now on."""
+        self._done += 1
+        if numbers:
+            self._numbers = "".join(f", {name} {value:.4f}" for name, value in numbers.items())
+            self._bar.set_postfix_str(self._numbers.removeprefix(", "), refresh=False)
+        self._bar.update()
+        if not self._alone and time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            logger.info(
+                "%s: %s %d of %d%s", self._label, self._unit, self._done, self._total, self._numbers
+            )
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
