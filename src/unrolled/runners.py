@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kedro.framework.hooks.markers import hook_spec
 from kedro.runner import ParallelRunner
@@ -17,7 +18,7 @@ from unrolled.errors import InputError
 from unrolled.tracking import job_of, prefixes
 
 if TYPE_CHECKING:
-    from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
+    from kedro.io import DataCatalog, SharedMemoryDataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from pluggy import PluginManager
@@ -29,9 +30,7 @@ class NodeSavedSpecs:
     """A hook that Kedro lacks: its own know a node's outputs before they are saved, in a worker."""
 
     @hook_spec
-    def after_node_saved(
-        self, node: Node, pipeline: Pipeline, catalog: CatalogProtocol[Any]
-    ) -> None:
+    def after_node_saved(self, node: Node, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Called in the main process when all outputs of a node are saved."""
 
 
@@ -47,6 +46,10 @@ class SideBySideRunner(ParallelRunner):
         """Take `max_workers` cores, by default all that this process may use."""
         super().__init__(max_workers or usable_cores(), is_async)
 
+    @property
+    def _logger(self) -> logging.Logger:
+        return logging.getLogger("kedro.runner")  # where Kedro's own runners log
+
     def _get_executor(self, max_workers: int) -> Executor:
         context = multiprocessing.get_context(os.environ.get("KEDRO_MP_CONTEXT"))
         return ProcessPoolExecutor(max_workers, context, initializer=_end_with_parent)
@@ -54,7 +57,7 @@ class SideBySideRunner(ParallelRunner):
     def _run(
         self,
         pipeline: Pipeline,
-        catalog: SharedMemoryCatalogProtocol,  # type: ignore[override]
+        catalog: SharedMemoryDataCatalog,  # type: ignore[override]
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
@@ -121,7 +124,7 @@ def in_order(pipeline: Pipeline) -> list[Node]:
     return sorted(pipeline.nodes, key=rank)
 
 
-def threads_of(node: Node, catalog: CatalogProtocol[Any]) -> int:
+def threads_of(node: Node, catalog: DataCatalog) -> int:
     """Threads that a node computes with: those that its network trains with, one elsewhere."""
     computes = any(
         name.endswith(".training" if name.startswith("params:") else ".model")

@@ -4,17 +4,22 @@ Kedro's registry knows no configuration, yet the graph follows the parameters. S
 configuration resolves them into a `Study`, adds the resolved options under the job's namespace
 (where nodes find them as `params:forecasting.gru.model`) and keeps the study for the registry and
 for `${study:...}` in the catalog.
+
+What a data set was run with is kept beside its results, and pipelines that only read results take it
+from there, so that it is said once.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from kedro.config import OmegaConfigLoader
+from kedro.framework.project import pipelines
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unrolled.errors import InputError
@@ -23,7 +28,7 @@ from unrolled.pipelines.champion import MEDIAN
 from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
-from unrolled.series.options import SeriesOptions
+from unrolled.series.options import Columns, SeriesOptions
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
@@ -65,6 +70,23 @@ GRADIENTS_KEYS = (
 )
 SERIES_FOLDER = Path("data/01_raw/series")
 CORPORA_FOLDER = Path("data/01_raw/corpora")
+
+# A data set's options, the job that reads them, and where its runs keep them.
+DATA_SETS: dict[str, tuple[type[BaseModel], str]] = {
+    "series": (SeriesOptions, "forecasting"),
+    "corpus": (CorpusOptions, "text"),
+}
+KEPT = "data/06_models/{job}/{name}/study.json"
+READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only read results
+# Where rows lie and under which licence changes nothing that was learnt from them.
+PLACES = ("path", "licence")
+
+# Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
+SHORT: dict[str, dict[str, tuple[str, ...]]] = {
+    "series": {key: ("columns", key) for key in Columns.model_fields}
+    | {key: (key,) for key in SeriesOptions.model_fields if key not in KEYS},
+    "corpus": {key: (key,) for key in CorpusOptions.model_fields if key not in KEYS},
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -222,6 +244,109 @@ def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
             both = isinstance(value, dict) and isinstance(result.get(key), dict)
             result[key] = _merged(result[key], value) if both else value
     return result
+
+
+def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[str, Any]:
+    """Runtime parameters with their short forms in full.
+
+    Args:
+        asked: as `--params` gives them.
+        name_of: name of the `series` or `corpus` of the configuration, where `asked` names none.
+
+    >>> expanded({"series": "mine", "ds": "Month", "horizon": 6}, str)
+    {'series': 'mine', 'series_options': {'mine': {'columns': {'ds': 'Month'}, 'horizon': 6}}}
+
+    Raises:
+        InputError: an unknown key, one that may be of the series or of the corpus, or one that is
+            given in full as well.
+    """
+    found: dict[str, Any] = {key: value for key, value in asked.items() if key in KEYS}
+    for key, value in asked.items():
+        if key in KEYS:
+            continue
+        kinds = [kind for kind, short in SHORT.items() if key in short]
+        if not kinds:
+            known = [*KEYS, *SHORT["series"], *SHORT["corpus"]]
+            raise InputError(f"parameter '{key}' is unknown; {_hint(key, dict.fromkeys(known))}")
+        named = [kind for kind in kinds if kind in asked] if len(kinds) > 1 else kinds
+        if len(named) != 1:
+            full = " or ".join(f"{kind}_options.NAME.{key}" for kind in kinds)
+            raise InputError(f"parameter '{key}' may be of a series or of a corpus; say {full}")
+        (kind,) = named
+        name = str(asked[kind]) if kind in asked else name_of(kind)
+        for part in reversed((f"{kind}_options", name, *SHORT[kind][key])):
+            value = {part: value}
+        found = _joined(found, value)
+    return found
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any], where: str = "") -> dict[str, Any]:
+    """Both dictionaries in one; a value that both give is refused."""
+    result = dict(one)
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = _joined(result[key], value, f"{where}{key}.")
+        elif key in result:
+            raise InputError(
+                f"--params gives '{where}{key}' twice, as {result[key]!r} and as {value!r}; keep one"
+            )
+        else:
+            result[key] = value
+    return result
+
+
+def with_kept(
+    parameters: dict[str, Any], asked: Mapping[str, Any], project: Path
+) -> dict[str, Any]:
+    """The parameters with the options that the data sets were run with, where they are kept.
+
+    Args:
+        parameters: the raw parameters of Kedro, runtime parameters merged in.
+        asked: the runtime parameters alone, which must not say otherwise.
+        project: root of the project.
+
+    Raises:
+        InputError: `asked` says otherwise, or what is kept cannot be read.
+    """
+    for kind, (model, job) in DATA_SETS.items():
+        name = _name(parameters, kind)
+        path = project / KEPT.format(job=job, name=name)
+        if not path.exists():
+            continue
+        try:
+            kept = dict(json.loads(path.read_bytes()))
+        except ValueError as error:
+            raise InputError(
+                f"file '{path}' cannot be read: {error}; run the pipeline {job} again"
+            ) from error
+        entries = parameters.get(f"{kind}_options", {})
+        said = {
+            key: value
+            for key, value in asked.get(f"{kind}_options", {}).get(name, {}).items()
+            if key in model.model_fields and key not in PLACES
+        }
+        now = _checked(model, _merged(kept, said), f"{kind}_options.{name}")
+        before = dict(_leaves(_checked(model, kept, f"{path}").model_dump(mode="json")))
+        for key, value in _leaves(now.model_dump(mode="json")):
+            if value != before[key]:
+                raise InputError(
+                    f"{kind} '{name}' was run with {key} {before[key]!r}, but --params says"
+                    f" {value!r}; leave it out, or run kedro run --pipelines={job} with it first"
+                )
+        places = {key: kept[key] for key in PLACES if key in kept}
+        learnt = {key: value for key, value in kept.items() if key not in PLACES}
+        entry = _merged(places, entries.get(name, {}), learnt)
+        parameters = _merged(parameters, {f"{kind}_options": {name: entry}})
+    return parameters
+
+
+def _leaves(values: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Values of a nested dictionary, by their paths."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{where}{key}.")
+        else:
+            yield f"{where}{key}", value
 
 
 def _list_of(parameters: dict[str, Any], name: str, where: str = "") -> list[Any]:
@@ -519,8 +644,17 @@ class StudyConfigLoader(OmegaConfigLoader):
         """Take Kedro's arguments, and become the loader that the registry asks."""
         global _loader
         super().__init__(*args, **kwargs)
+        self.runtime_params = expanded(self.runtime_params or {}, self._configured)
         self._study: Study | None = None
         _loader = self
+
+    def _configured(self, key: str) -> str:
+        """A parameter as the files of `conf/` give it."""
+        asked, self.runtime_params = self.runtime_params, {}
+        try:
+            return str(super().__getitem__("parameters").get(key, ""))
+        finally:
+            self.runtime_params = asked
 
     @property
     def study(self) -> Study:
@@ -532,6 +666,10 @@ class StudyConfigLoader(OmegaConfigLoader):
         if self._study is None:
             project = Path(self.conf_source).resolve().parent
             parameters = super().__getitem__("parameters")
+            # Kedro tells its registry what was asked for before it makes this loader.
+            wanted = getattr(pipelines, "_requested_pipelines", None)
+            if wanted and set(wanted) <= READERS:
+                parameters = with_kept(parameters, self.runtime_params, project)
             self._study = read(parameters, project, self.runtime_params)
         return self._study
 

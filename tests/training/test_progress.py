@@ -45,5 +45,5 @@ def test_on_a_terminal_there_is_a_bar_and_no_line(clock, caplog, capsys, monkeyp
     clock[0] += 20.0
     bar.update(train=0.5)
     bar.close()
-    assert "gru seed 0:  50%" in capsys.readouterr().err
+    assert "gru seed 0:   0%|" in capsys.readouterr().err
     assert caplog.messages == []

@@ -7,6 +7,7 @@ A panel holds one or many series, sorted by series and time, every series on a r
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from typing import Any
 
@@ -16,6 +17,8 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.series.options import Columns, Fill
+
+logger = logging.getLogger(__name__)
 
 PANEL_COLUMNS = ["unique_id", "ds", "y"]
 
@@ -111,6 +114,13 @@ def _select(raw: pd.DataFrame, columns: Columns, name: str) -> pd.DataFrame:
         )
     else:
         panel.insert(0, "unique_id", name)
+    unused = [
+        str(column)
+        for column in raw.columns
+        if column not in (columns.unique_id, columns.ds, columns.y)
+    ]
+    if unused:
+        logger.info("series '%s': columns not used: %s", name, ", ".join(unused))
     return panel.reset_index(drop=True)
 
 

@@ -30,6 +30,11 @@ METRICS = list(metrics.METRICS)
 VALIDATION = ["validation_mase", "validation_mae"]
 
 
+def keep(series: SeriesOptions) -> dict[str, Any]:
+    """The options of the series, for the pipelines that read these results."""
+    return series.model_dump(mode="json")
+
+
 def ingest(raw: pd.DataFrame, series: SeriesOptions, name: str) -> pd.DataFrame:
     """Bring the user's rows into long form on a regular grid."""
     return panel.tidy(raw, series.columns, series.fill, series.season, name)

@@ -46,6 +46,7 @@ def _data(*, generated: bool) -> Pipeline:
     )
     return Pipeline(
         [
+            Node(nodes.keep, "params:series", "kept", name="keep"),
             first,
             Node(nodes.split, ["panel", "params:series"], "borders", name="split"),
             Node(

@@ -33,6 +33,11 @@ PASSAGE, CONNECTED, CONTEXT, UNITS_READ, UNITS = 600, 80, 500, 10_000, 3
 UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
 
 
+def keep(corpus: CorpusOptions) -> dict[str, Any]:
+    """The options of the corpus, for the pipelines that read these results."""
+    return corpus.model_dump(mode="json")
+
+
 def ingest(raw: bytes, options: CorpusOptions, name: str) -> str:
     """Decode and normalise the user's file."""
     return corpus.decode(raw, options, name)

@@ -38,6 +38,7 @@ def create_pipeline(study: TextStudy) -> Pipeline:
 def _data() -> Pipeline:
     return Pipeline(
         [
+            Node(nodes.keep, "params:corpus", "kept", name="keep"),
             Node(
                 nodes.ingest, ["raw", "params:corpus", "params:name"], "normalised", name="ingest"
             ),
