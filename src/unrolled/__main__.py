@@ -1,15 +1,41 @@
-"""`python -m unrolled` runs the project like `kedro run`."""
+"""`unrolled`, the command of the installed package, also as `python -m unrolled`."""
 
+from pathlib import Path
+
+import click
 from kedro.framework.project import configure_project
 
-from unrolled.cli import run
+from unrolled import starter
+from unrolled.cli import EXAMPLES, run, sentences
+from unrolled.errors import InputError
 
 
-def main() -> None:
-    """Configure the project and hand the arguments to `run`."""
-    configure_project("unrolled")
-    run()
+@click.group(epilog=EXAMPLES.format(command="unrolled"))
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Which recurrent network should I use on this sequence, and does it beat the simple thing?
 
+    `unrolled run` takes the options of `kedro run`.
+    """
+    if context.invoked_subcommand == "run":
+        with sentences():
+            if not Path("conf/base").is_dir():
+                raise InputError(
+                    f"folder '{Path.cwd()}' has no conf/base; write one by unrolled init in an"
+                    " empty folder"
+                )
+        configure_project("unrolled")
+
+
+@main.command()
+def init() -> None:
+    """Write conf, data and a Makefile into this folder."""
+    with sentences():
+        written = starter.write(Path.cwd())
+    click.echo(f"Wrote {', '.join(written)}. Next: unrolled run, or in seconds: --env quick")
+
+
+main.add_command(run)
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="unrolled")

@@ -30,6 +30,29 @@ _QUOTED_VALUE = re.compile(rf"(?<==){_QUOTED}(?=,|$)")
 # What divides pairs is put out of sight inside quotes, as characters that nobody types.
 _HIDDEN = dict(zip(map(ord, ",[]{}"), "\ue000\ue001\ue002\ue003\ue004", strict=True))
 _SHOWN = {ord(hidden): chr(shown) for shown, hidden in _HIDDEN.items()}
+# `\b` keeps click from filling the lines.
+EXAMPLES = """\b
+Examples:
+  {command} run
+  {command} run --env quick
+  {command} run --pipelines=forecasting --params series=sunspots
+  {command} run --pipelines=forecasting \\
+      --params "series=my_sales,ds=Month,y=Sales,season=12,horizon=6"
+  {command} run --pipelines=forecast --params series=my_sales
+  {command} run --pipelines=forecasting \\
+      --params "variants=[gru,lstm],seeds=[0],training.epochs=50"
+  {command} run --pipelines=text --params corpus=my_notes
+  {command} run --pipelines=generate \\
+      --params "corpus=my_notes,prompt=To do: ,length=200"
+"""
+_HELP = {
+    "params": "Parameters of this run, key=value pairs between commas, lists in brackets:"
+    ' "series=my_sales,ds=Month,y=Sales,season=12,horizon=6". Options of a series (columns,'
+    " season, horizon, ...) or of a corpus stand alone; all others as in conf/base/parameters:"
+    ' "variants=[gru],training.epochs=50".',
+    "runner": "How nodes run. By default pipelines that train use all cores, others run one node"
+    " after the other; SequentialRunner does so with all, and gives the same bits.",
+}
 # What trains networks; all other pipelines are a few quick nodes, one after the other.
 _TRAINING = {"__default__", "forecasting", "text", "gradients"}
 # Parameters that are text, whatever YAML would make of `ROMEO:` or of `12`.
@@ -104,14 +127,15 @@ def _quoted(pair: str) -> str:
     return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
-def _params_option(option: click.Parameter) -> click.Parameter:
-    """Kedro's `--params`, read by `split_params`; any other option as it is."""
-    if option.name != "params":
-        return option
+def _option(option: click.Parameter) -> click.Parameter:
+    """Kedro's option, `--params` read by `split_params`, with this project's own help."""
     option = copy.copy(option)
-    option.callback = lambda _context, _option, value: (
-        value if isinstance(value, dict) else split_params(value)
-    )
+    if isinstance(option, click.Option):
+        option.help = _HELP.get(str(option.name), option.help)
+    if option.name == "params":
+        option.callback = lambda _context, _option, value: (
+            value if isinstance(value, dict) else split_params(value)
+        )
     return option
 
 
@@ -142,7 +166,8 @@ def _run(**options: Any) -> object:
 run = _SentenceCommand(
     name="run",
     callback=_run,
-    params=[_params_option(option) for option in kedro_run.params],
+    params=[_option(option) for option in kedro_run.params],
     help=kedro_run.help,
+    epilog=EXAMPLES.format(command="kedro"),
 )
 cli.add_command(run)

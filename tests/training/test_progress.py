@@ -31,7 +31,7 @@ def test_numbers_stay_until_there_are_new_ones_and_a_short_training_says_nothing
     caplog.set_level(logging.INFO)
     bar = Progress("gru", 3, "chunk")
     bar.update()
-    bar.update(train=1.0)
+    bar.update(train=1.0, validation=float("nan"))
     assert caplog.messages == []
     clock[0] += 10.0
     bar.update()

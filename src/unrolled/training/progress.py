@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import sys
 import time
@@ -38,7 +39,8 @@ class Progress:
         """One step is done; `numbers`, where given, are what is to be shown from now on."""
         self._done += 1
         if numbers:
-            self._numbers = "".join(f", {name} {value:.4f}" for name, value in numbers.items())
+            known = {name: value for name, value in numbers.items() if not math.isnan(value)}
+            self._numbers = "".join(f", {name} {value:.4f}" for name, value in known.items())
             self._bar.set_postfix_str(self._numbers.removeprefix(", "), refresh=False)
         self._bar.update()
         if not self._alone and time.monotonic() - self._said >= EVERY:
