@@ -98,10 +98,9 @@ def test_the_wheel_runs_in_a_fresh_environment_and_an_empty_folder(tmp_path, emp
     wheels, fresh = tmp_path / "wheels", tmp_path / "fresh"
     # A clean tree, as a clone is: no build folder of before.
     tree = tmp_path / "tree"
-    subprocess.run(
-        f"git ls-files -co --exclude-standard | tar -cT - | tar -xC {tree}",
-        cwd=ROOT, shell=True, check=True,
-    ) if not tree.mkdir() else None  # fmt: skip
+    tree.mkdir()
+    copy = f"git ls-files -co --exclude-standard | tar -cT - | tar -xC {tree}"
+    subprocess.run(copy, cwd=ROOT, shell=True, check=True)
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     built = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", wheels, tree]
     subprocess.run([*pip, *built], check=True)

@@ -1,13 +1,20 @@
 """`unrolled`, the command of the installed package, also as `python -m unrolled`."""
 
+import os
 from pathlib import Path
 
 import click
-from kedro.framework.project import configure_project
 
 from unrolled import starter
-from unrolled.cli import EXAMPLES, run, sentences
 from unrolled.errors import InputError
+
+# Outside a project Kedro logs, as it is imported, how it logs.
+if not Path("conf").is_dir():
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(starter.source("conf") / "logging.yml"))
+
+from kedro.framework.project import configure_project
+
+from unrolled.cli import EXAMPLES, run, sentences
 
 
 @click.group(epilog=EXAMPLES.format(command="unrolled"))

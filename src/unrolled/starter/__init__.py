@@ -36,12 +36,16 @@ def write(folder: Path) -> list[str]:
             " unrolled init in an empty folder"
         )
     for name in FOLDERS:
-        source = HERE if (HERE / name).is_dir() else REPOSITORY
-        shutil.copytree(source / name, folder / name, ignore=_secrets)
+        shutil.copytree(source(name), folder / name, ignore=_secrets)
     for name, target in FILES.items():
         shutil.copyfile(HERE / name, folder / target)
     (folder / ".telemetry").write_text("consent: false\n", encoding="utf-8")  # Kedro's, off
     return written
+
+
+def source(name: str) -> Path:
+    """Where a folder is copied from."""
+    return (HERE if (HERE / name).is_dir() else REPOSITORY) / name
 
 
 def _secrets(folder: str, names: list[str]) -> list[str]:
