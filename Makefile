@@ -31,7 +31,7 @@ run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to
 	$(BIN)/kedro run $(ARGS)
 
 matrix: $(STAMP)  ## every remedy against vanishing gradients; again to go on if it was stopped
-	$(BIN)/kedro run --env full --pipelines=gradients --runner ParallelRunner --only-missing-outputs
+	$(BIN)/kedro run --env full --pipelines=gradients --only-missing-outputs
 
 serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/forecasting-airline@champion), PORT (5000)
 	$(BIN)/python -m unrolled.serving.app $(MODEL) --port $(PORT)

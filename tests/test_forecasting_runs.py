@@ -46,7 +46,7 @@ def without_times(path: Path) -> pd.DataFrame:
     return pd.read_csv(path).drop(columns="train_seconds")
 
 
-@pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
+@pytest.mark.parametrize("runner", ["ThreadRunner", "unrolled.runners.SideBySideRunner"])
 def test_every_runner_gives_the_same_bits_and_the_same_runs(
     kedro_run: Run, kedro_process: Callable[..., None], project: Path, runner: str
 ) -> None:

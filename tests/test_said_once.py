@@ -1,0 +1,61 @@
+"""A series is described once, in one line; what reads its results knows the rest."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., Result]
+
+SMALL = "variants=[gru],seeds=[0],baselines=[seasonal_naive],training.epochs=1"
+
+
+def test_a_series_is_described_once(
+    kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
+) -> None:
+    frame = write_series(Store="Berlin", Rain=0.5).rename(columns={"ds": "Month", "y": "Sales"})
+    frame = frame.drop(columns="unique_id")
+    frame.to_csv(project / "data/01_raw/series/mine.csv", index=False)
+    said = "series=mine,ds=Month,y=Sales,season=12,horizon=6,lookback=12"
+    done = kedro_run("--params", f"{said},{SMALL}")
+    assert done.exit_code == 0, done.output + str(done.exception)
+    assert "series 'mine': columns not used: Store, Rain\n" in done.output
+    lines = [line for line in done.output.splitlines() if "Completed" in line]
+    assert lines == []  # Kedro's own go to the log
+    assert done.output.splitlines()[-1].startswith("Every node: logs/")
+    log = Path(done.output.splitlines()[-1].removeprefix("Every node: ")).read_text()
+    assert "Completed node: forecasting.gru.seed_0.train" in log
+    assert "gru seed 0: epoch 1 of 1, validation loss " in done.output
+    kept = json.loads(Path("data/06_models/forecasting/mine/study.json").read_text())
+    assert (kept["season"], kept["columns"]["ds"]) == (12, "Month")
+
+    ahead = pd.date_range("2006-01-01", periods=6, freq="MS")
+    folder = Path("data/07_model_output/forecast/mine")
+    folder.mkdir(parents=True)
+    pd.DataFrame(
+        {"unique_id": "mine", "ds": ahead, "cutoff": pd.Timestamp("2005-12-01"), "y_hat": 41.0}
+    ).to_parquet(folder / "forecasts.parquet", index=False)
+    more = pd.DataFrame({"Month": ahead.strftime("%Y-%m-%d"), "Sales": np.full(6, 40.0)})
+    pd.concat([frame, more]).to_csv("data/01_raw/series/mine.csv", index=False)
+    done = kedro_run("--pipelines=monitor", "--params", "series=mine")
+    assert done.exit_code == 0, done.output + str(done.exception)
+
+    other = kedro_run("--pipelines=monitor", "--params", "series=mine,season=4")
+    assert other.exit_code == 1
+    assert other.output.splitlines()[-1] == (
+        "Error: series 'mine' was run with season 12, but --params says 4; leave it out, or run"
+        " kedro run --pipelines=forecasting with it first"
+    )
+
+
+def test_a_missing_file_leaves_no_run_in_mlflow(kedro_run: Run, project: Path) -> None:
+    result = kedro_run("--params", "series=nowhere")
+    assert result.exit_code == 1
+    assert "data/01_raw/series/nowhere.csv' does not exist" in result.output
+    assert not (project / "mlflow.db").exists()
