@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from kedro.pipeline.node import Node
 
 
-FIRST_ROWS = 3  # of a forecast, on the screen
-
-
 class TrackingHooks:
     """Tracks a `kedro run` in MLflow, under any runner."""
 

@@ -112,9 +112,8 @@ def usable_cores() -> int:
 
 def in_order(pipeline: Pipeline) -> list[Node]:
     """Nodes by job; within a job what its leaderboard needs, then its pictures."""
-    boards = [
-        name for name in pipeline.all_outputs() if name.endswith((".leaderboard", ".champion"))
-    ]
+    ends = (".leaderboard", ".champion", ".winner", ".forecast")
+    boards = [name for name in pipeline.all_outputs() if name.endswith(ends)]
     first = set(pipeline.to_outputs(*boards).nodes) if boards else set()
 
     def rank(node: Node) -> tuple[int, bool]:

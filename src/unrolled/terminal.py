@@ -13,7 +13,7 @@ from kedro.framework.hooks import hook_impl
 
 from unrolled.datasets import Digests
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import sentence
+from unrolled.pipelines.champion import sentence, winner_sentence
 from unrolled.pipelines.leaderboard import as_text, verdict
 from unrolled.tracking import job_of, local_file
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WIDTH = 80  # characters
-FORECAST_ROWS = 6
+FIRST_ROWS = 3  # of a forecast
 # What a job's results are read from.
 RESULTS = {
-    "forecasting": ("forecasting.leaderboard", "forecasting.protocol", "forecasting.champion"),
+    "forecasting": tuple(
+        f"forecasting.{name}" for name in ("leaderboard", "protocol", "champion", "winner")
+    ),
     "text": ("text.leaderboard", "text.protocol", "text.champion"),
     "gradients": ("gradients.summary", "gradients.protocol"),
 }
@@ -64,8 +66,10 @@ class TerminalHooks:
     def after_node_saved(self, node: Node, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print a job's results as soon as all of them are there; `SideBySideRunner` calls this."""
         self._saved |= set(node.outputs)
+        made = pipeline.all_outputs()
         for job, names in RESULTS.items():
-            if job not in self._printed and set(names) <= self._saved:
+            due = names[0] in made and set(names) & made <= self._saved
+            if due and job not in self._printed:
                 self._print(job, catalog)
 
     @hook_impl(trylast=True)
@@ -164,6 +168,8 @@ def results(job: str, catalog: DataCatalog) -> str:
         lines.append(verdict(table))
     if f"{job}.champion" in found:
         lines.append(sentence(found[f"{job}.champion"]))
+    if f"{job}.winner" in found:
+        lines.append(winner_sentence(found[f"{job}.winner"]))
     path = local_file(catalog, board)
     if path is not None:
         lines.append(f"All columns: {shown(path)}")
@@ -173,9 +179,9 @@ def results(job: str, catalog: DataCatalog) -> str:
 
 def _print_forecast(catalog: DataCatalog) -> None:
     frame, path = catalog.load("forecasting.forecast"), local_file(catalog, "forecasting.forecast")
-    print(f"\n{as_text(frame.head(FORECAST_ROWS), WIDTH)}")
+    print(f"\n{as_text(frame.head(FIRST_ROWS), WIDTH)}\n...")
     if path is not None:
-        print(f"Forecast, {len(frame)} rows: {shown(path)}")
+        print(f"The forecast after the last row: {shown(path)}")
 
 
 def shown(path: Path) -> str:

@@ -238,8 +238,6 @@ def crown(
             Path(fitted).stem: digests[fitted],
         },
     }
-    if not champion["beats_baseline"]:
-        logger.warning(sentence(champion))
     return champion
 
 
