@@ -25,7 +25,7 @@ def test_a_series_is_described_once(
     said = "series=mine,ds=Month,y=Sales,season=12,horizon=6,lookback=12"
     done = kedro_run("--params", f"{said},{SMALL}")
     assert done.exit_code == 0, done.output + str(done.exception)
-    assert "series 'mine': columns not used: Store, Rain\n" in done.output
+    assert "series 'mine': columns not used: Store, Rain" in done.output
     lines = [line for line in done.output.splitlines() if "Completed" in line]
     assert lines == []  # Kedro's own go to the log
     assert done.output.splitlines()[-1].startswith("Every node: logs/")
@@ -35,13 +35,14 @@ def test_a_series_is_described_once(
     kept = json.loads(Path("data/06_models/forecasting/mine/study.json").read_text())
     assert (kept["season"], kept["columns"]["ds"]) == (12, "Month")
 
-    ahead = pd.date_range("2006-01-01", periods=6, freq="MS")
-    folder = Path("data/07_model_output/forecast/mine")
-    folder.mkdir(parents=True)
-    pd.DataFrame(
-        {"unique_id": "mine", "ds": ahead, "cutoff": pd.Timestamp("2005-12-01"), "y_hat": 41.0}
-    ).to_parquet(folder / "forecasts.parquet", index=False)
-    more = pd.DataFrame({"Month": ahead.strftime("%Y-%m-%d"), "Sales": np.full(6, 40.0)})
+    Path("data/07_model_output/forecasting/mine/forecast.csv").unlink()
+    done = kedro_run("--pipelines=forecast", "--params", "series=mine")
+    assert done.exit_code == 0, done.output + str(done.exception)
+    forecast = pd.read_csv("data/07_model_output/forecasting/mine/forecast.csv")
+    ahead = pd.date_range("2006-01-01", periods=6, freq="MS").strftime("%Y-%m-%d")
+    assert forecast["ds"].tolist() == ahead.tolist()
+
+    more = pd.DataFrame({"Month": ahead, "Sales": np.full(6, 40.0)})
     pd.concat([frame, more]).to_csv("data/01_raw/series/mine.csv", index=False)
     done = kedro_run("--pipelines=monitor", "--params", "series=mine")
     assert done.exit_code == 0, done.output + str(done.exception)

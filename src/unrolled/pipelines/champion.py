@@ -224,7 +224,7 @@ def crown(
                 losses[variant].to_numpy(), losses[baseline].to_numpy(), horizon
             ),
         }
-    champion = {
+    return {
         **choice,
         "metric": metric,
         "score": score,
@@ -238,7 +238,6 @@ def crown(
             Path(fitted).stem: digests[fitted],
         },
     }
-    return champion
 
 
 def diebold_mariano(
