@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from kedro.pipeline.preview_contract import MermaidPreview
+from kedro.pipeline.preview_contract import ImagePreview
 from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse, FancyBboxPatch
+from matplotlib.textpath import TextPath
 from plotly.subplots import make_subplots
 
+from unrolled.pipelines.cell_layout import TEXT, layout
 from unrolled.recurrent.cells import Cell, GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, RNNCell
-from unrolled.recurrent.diagrams import Equation, columns, edges, equations, mermaid
+from unrolled.recurrent.diagrams import Equation, equations
 from unrolled.recurrent.options import LayerOptions
 
 CELLS: dict[str, type[Cell]] = {
@@ -19,51 +29,98 @@ CELLS: dict[str, type[Cell]] = {
     "min_gru": MinGRUCell,
     "min_lstm": MinLSTMCell,
 }
+# From the colour-blind-safe set of Okabe and Ito (2008).
+STATES, INPUT = ("#0072b2", "#d55e00", "#cc79a7"), "#009e73"
+INK, LAYER, POINTWISE = "#333333", "#fde8b8", "#d9ecf7"
 
 
 def cell_equations(options: LayerOptions) -> list[Equation]:
     """The equations of the cell that a layer runs over time."""
-    return equations(CELLS[options.cell], reset_after=options.reset_after)
+    second = not options.reset_after or options.nonlinearity == "relu"
+    return equations(CELLS[options.cell], second=second)
 
 
-def preview_cell(options: LayerOptions) -> MermaidPreview:
-    """The cell's structure for kedro-viz."""
-    return MermaidPreview(mermaid(cell_equations(options)))
+def preview_cell(options: LayerOptions) -> ImagePreview:
+    """The cell's diagram for kedro-viz."""
+    file = io.BytesIO()
+    draw_cell(options).savefig(file, format="svg", metadata={"Date": None})
+    return ImagePreview(f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}")
 
 
 def draw_cell(options: LayerOptions) -> Figure:
-    """The cell's structure: inputs left, the new state right, an arrow for all that is read."""
-    found = cell_equations(options)
-    text = {equation.name: str(equation) for equation in found}
-    words = {equation.name: equation.words.split(":")[0] for equation in found}
-    places = {
-        name: (2.6 * depth, (len(column) - 1) / 2 - row)
-        for depth, column in enumerate(columns(found))
-        for row, name in enumerate(column)
-    }
-    tallest = max(map(len, columns(found)))
-    figure = Figure(figsize=(3.1 * len(columns(found)), 1.0 + 0.8 * tallest), layout="constrained")
-    axes = figure.subplots()
+    """One step of the cell: states from left to right, layers below, what is read at the bottom."""
+    return draw_equations(cell_equations(options), f"One step of {options.cell}")
+
+
+def draw_equations(found: list[Equation], title: str) -> Figure:
+    """One step of a cell, by its equations."""
+    diagram = layout(found, title, text_width)
+    figure = Figure(figsize=(diagram.width / 72, diagram.height / 72))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, diagram.width), ylim=(0, diagram.height))
     axes.set_axis_off()
-    axes.set_title(f"{options.cell}: one step")
-    boxes = {}
-    for name, (x, y) in places.items():
-        inner = text.get(name, name) + (f"\n{words[name]}" if words.get(name) else "")
-        boxes[name] = axes.text(
-            x, y, inner, zorder=3, ha="center", va="center", fontsize=9,
-            bbox={"boxstyle": "round,pad=0.5", "fc": "aliceblue" if name in text else "whitesmoke",
-                  "ec": "steelblue" if name in text else "grey"},
+    colours = dict(zip(diagram.states, STATES, strict=False)) | dict.fromkeys(diagram.inputs, INPUT)
+    segments = [(wire.state, *ends) for wire in diagram.wires for ends in pairwise(wire.points)]
+    rows = [(x, x2, y) for _, (x, y), (x2, y2) in segments if y == y2]
+    for state, (x, y), (x2, y2) in segments:
+        level, colour = y == y2, colours.get(state, INK)
+        width = 2.0 if level and state in diagram.states else 1.3
+        axes.plot([x, x2], [y, y2], color=colour, linewidth=width, zorder=2 + level)
+        for begin, end, row in [] if level else rows:  # what goes up passes below what goes along
+            if begin < x < end and min(y, y2) < row < max(y, y2):
+                ends = [row - 3, row + 3]
+                axes.plot([x, x], ends, color="white", lw=3, solid_capstyle="butt", zorder=2.5)
+    for wire in diagram.wires:
+        (x, y), (x2, y2) = wire.points[-2:]
+        way = (np.sign(x2 - x), np.sign(y2 - y))
+        if not wire.through:
+            tip = {(1, 0): ">", (0, 1): "^", (0, -1): "v"}[way]
+            axes.plot(
+                x2 - 2.5 * way[0], y2 - 2.5 * way[1], tip, markersize=5, markeredgewidth=0,
+                color=colours.get(wire.state, INK), zorder=4,
+            )  # fmt: skip
+    for x, y in diagram.dots:
+        axes.plot(x, y, "o", markersize=4.5, markeredgewidth=0, color=INK, zorder=4)
+    for box in diagram.boxes:
+        layer, (width, height) = box.value.weights, (box.width, box.height)
+        corner, colour = (3.0, LAYER) if layer else (height / 2, POINTWISE)
+        axes.add_patch(
+            Ellipse((box.x, box.y), width, height, fc=colour, ec=INK, lw=0.8, zorder=5)
+            if width == height and not layer
+            else FancyBboxPatch(
+                (box.x - width / 2, box.y - height / 2), width, height,
+                f"round,pad=0,rounding_size={corner}", fc=colour, ec=INK, lw=0.8, zorder=5,
+            )
         )  # fmt: skip
-    for source, target in edges(found):
-        axes.annotate(
-            "", places[target], places[source], zorder=1,
-            arrowprops={"arrowstyle": "->", "color": "slategrey", "shrinkA": 4, "shrinkB": 4,
-                        "patchA": boxes[source].get_bbox_patch(),
-                        "patchB": boxes[target].get_bbox_patch()},
-        )  # fmt: skip
-    axes.set_xlim(-1.3, 2.6 * (len(columns(found)) - 1) + 1.5)
-    axes.set_ylim(-tallest / 2, tallest / 2)
+        symbol = "×" if box.value.symbol == "⊙" else box.value.symbol
+        axes.text(
+            box.x, box.y, _formula(symbol), ha="center", va="center_baseline", size=TEXT, zorder=6
+        )
+    for label in diagram.labels:
+        text = _formula(label.text) if label.formula else label.text
+        axes.text(label.x, label.y, text, size=label.size, zorder=6)
     return figure
+
+
+def _formula(text: str) -> str:
+    r"""A part of an equation in matplotlib's notation.
+
+    >>> _formula("+ U_n h + b_hn)")
+    '${}+ U_{n}\\, h + b_{hn})$'
+    """
+    text = re.sub(r"_(\w+)", r"_{\1}", text)
+    text = re.sub(r"(?<![\w{])([^\W\d_]{2,})", r"\\mathrm{\1}", text).replace("⊙", r"\odot")
+    text = text.replace(" / ", r"\,/\,")
+    text = re.sub(r"(?<=[\w}]) (?=[\w(])", r"\\, ", text)  # a matrix and its factor
+    return f"${{}}{text}$" if text else ""
+
+
+@cache
+def text_width(text: str, size: float, formula: bool) -> float:
+    """Of a text in points."""
+    if not text:
+        return 0.0
+    drawn = TextPath((0, 0), _formula(text) if formula else text, size=size)
+    return float(drawn.get_extents().x1)
 
 
 def plot_inside(inside: pd.DataFrame, variant: str, protocol: str) -> tuple[Figure, go.Figure]:

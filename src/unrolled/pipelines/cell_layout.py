@@ -1,0 +1,592 @@
+"""Where the parts of a cell's diagram lie, in points from the lower left corner.
+
+The form is that of Olah (2015), "Understanding LSTM networks": a state that is carried on by
+products and sums is a straight line on top with these as nodes on it; what is read lies in lanes at
+the bottom, that state among it which the step makes anew; the layers stand between, each over its
+taps and its equation.
+
+No wire meets a node that is not its own, whatever the equations, since each node has a column and
+what enters it from the left a row of its own:
+
+- a wire leaves its node upwards, in the node's column, turns in the row of the node that reads it,
+  and enters that from the left;
+- a node that has nothing to read from the lanes stands in the column of what it reads last, above
+  it (so the wire between them is straight); if others read that value too, they lie below;
+- what reads a line's end hangs below it, and so does the one that reads the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import NamedTuple
+
+from unrolled.recurrent.diagrams import Equation, Value, graph
+
+Measure = Callable[[str, float, bool], float]
+Point = tuple[float, float]
+
+TEXT, SMALL = 10.0, 9.0  # sizes of letters
+LEADING = 12.0
+NODE = 22.0  # height of a node, width of a round one
+PORT = 10.0  # between two wires that enter one side of a node
+ROW = 42.0
+LANE = 20.0
+GAP = 12.0
+MARGIN = 8.0
+CAPTION = ("round: element by element, × is ⊙", "boxes: layers with weights")  # from the bottom
+TITLE = 11.0
+WRAP = 18  # letters of an equation in one line beside its layer
+
+
+class Box(NamedTuple):
+    """A node: its centre, its size and what stands in it."""
+
+    value: Value
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Wire(NamedTuple):
+    """A line from what makes a value to what reads it (None: what follows, beyond the rim).
+
+    `state` is that (or the input) which flows here; `through`: it goes on behind its reader.
+    """
+
+    value: Value
+    reader: Value | None
+    points: tuple[Point, ...]
+    state: str = ""
+    through: bool = False
+
+
+class Label(NamedTuple):
+    """A line of text, and where it begins on its base line."""
+
+    text: str
+    x: float
+    y: float
+    size: float = TEXT
+    formula: bool = True
+
+
+class Diagram(NamedTuple):
+    """All parts; `dots` are where a wire branches, `states` and `inputs` their names."""
+
+    width: float
+    height: float
+    boxes: list[Box]
+    wires: list[Wire]
+    dots: list[Point]
+    labels: list[Label]
+    states: list[str]
+    inputs: list[str]
+
+
+@dataclass(eq=False)
+class _Spot:
+    """The place of a node, or of a bend of a value's wire."""
+
+    value: Value
+    node: bool = True
+    column: int = 0
+    row: int = 0
+    line: bool = False  # on the line of a state
+    taps: list[Value] = field(default_factory=list)  # read from the lanes below
+    ends: list[Value] = field(default_factory=list)  # read from the lines above
+    left: list[_Spot] = field(default_factory=list)
+    under: _Spot | None = None  # read straight from below
+    over: _Spot | None = None  # read straight from above
+    turn: _Spot | None = None  # to its right, where its wire turns upwards
+
+    @property
+    def hangs(self) -> bool:
+        """Its top is taken, so that its wire leaves elsewhere."""
+        return self.node and (bool(self.ends) or self.over is not None)
+
+
+class _Plan:
+    """Which column and row everything stands in."""
+
+    def __init__(self, found: list[Equation], *, stack_shared: bool) -> None:
+        self.values = graph(found)
+        self.stack_shared = stack_shared
+        self.columns: list[list[_Spot]] = []  # of each: from the bottom to the top
+        self.spots: dict[Value, _Spot] = {}
+        after = [equation.name for equation in found]
+        self.states = [name for name in self.values if f"{name}'" in after]
+        read = {one for value in self.values.values() for one in _needed(value) if one is not value}
+        self.exits = [name for name in after if name.endswith("'") or self.values[name] not in read]
+        self.used = {one for name in self.exits for one in _needed(self.values[name])}
+        self.uses = Counter(one for value in self.used for one in value.reads)
+        self.uses.update(self.values[name] for name in self.exits)
+        paths = {name: self._path(name) for name in self.states}
+        self.lines = {name: path for name, path in paths.items() if path is not None}
+        self.roots = {path[-1]: name for name, path in self.lines.items() if path}
+        for name in self.exits:
+            if name.removesuffix("'") in self.lines:
+                self._place_line(name.removesuffix("'"))
+            elif self.values[name].reads:
+                self._place(self.values[name])
+        # Those that only pass an input on come first: they prolong its lane.
+        leave = [name for name in self.exits if name[:-1] not in self.lines]
+        leave.sort(key=lambda name: bool(self.values[name].reads))
+        self.outlets: dict[str, _Spot] = {}
+        for name in leave:
+            self.outlets[name] = self._outlet(name)
+        # The new state leaves on the lane of the old one, where that has ended.
+        self.level = {
+            name
+            for name, spot in self.outlets.items()
+            if name[:-1] in self.states and self._lane_end(name[:-1]) < spot.column
+        }
+        self._find_rows()
+
+    def _path(self, name: str) -> list[Value] | None:
+        """The products and sums that carry a state on, from the old one to the new."""
+        state, root = self.values[name], self.values[f"{name}'"]
+
+        def carried(value: Value) -> list[Value] | None:
+            if value is state:
+                return []
+            for read in value.reads if value.symbol in "⊙+" else ():
+                path = carried(read)
+                if path is not None and (read is state or self.uses[read] == 1):
+                    return [*path, value]
+            return None
+
+        if root.weights and state in root.reads and not any(read.reads for read in root.reads):
+            return [root]
+        return carried(root)
+
+    def _spot(self, value: Value, *, line: Value | None = None) -> tuple[_Spot, list[_Spot]]:
+        """A spot that knows what it reads from lanes and lines, and the places of the rest."""
+        spot, sources = _Spot(value, line=line is not None), []
+        for read in value.reads:
+            if read is line:
+                continue
+            if not read.reads:
+                spot.taps.append(read)
+            elif read in self.roots:
+                spot.ends.append(read)
+            else:
+                sources.append(self._place(read))
+        return spot, sources
+
+    def _place(self, value: Value) -> _Spot:
+        if value in self.spots or value in self.roots:
+            return self.spots[value]
+        spot, sources = self._spot(value)
+        hooks = [one for one in sources if one.hangs and not one.turn and not spot.ends]
+        columns = [(one.turn or one).column for one in sources if one not in hooks]
+        lone = len(hooks) == 1 and self.uses[hooks[0].value] == 1
+        if lone and max(columns, default=-1) < hooks[0].column:
+            spot.over = hooks[0]
+            spot.column = spot.over.column
+            self.columns[spot.column].insert(0, spot)
+        sources = [self._upward(one) for one in sources if one is not spot.over]
+        last = max(sources, key=lambda one: one.column, default=None)
+        if spot.over or spot.taps or spot.ends or last is None or not self._bears(last, value):
+            self._new_column(spot)
+        else:
+            self._stack(spot, last)
+        spot.left = [one for one in sources if one is not spot.under]
+        self.spots[value] = spot
+        if spot.hangs and spot.taps:  # nothing can hang below it
+            self._upward(spot)
+        return spot
+
+    def _bears(self, below: _Spot, value: Value) -> bool:
+        """Whether a value can stand above one that it reads."""
+        if self.columns[below.column][-1] is not below or below.line:
+            return False
+        others = [one for one in self.used if below.value in one.reads and one is not value]
+        alone = self.uses[below.value] == 1
+        return alone or (self.stack_shared and not any(value in _needed(one) for one in others))
+
+    def _place_line(self, name: str) -> None:
+        before, column = self.values[name], -1
+        for value in self.lines[name]:
+            spot, sources = self._spot(value, line=before)
+            if not sources:
+                self._new_column(spot)
+            else:
+                below = self._upward(sources[0])
+                top = self.columns[below.column][-1]
+                if spot.taps or spot.ends or below.column <= column or top is not below or top.line:
+                    below = self._bend(below)
+                self._stack(spot, below)
+            self.spots[value] = spot
+            before, column = value, spot.column
+
+    def _outlet(self, name: str) -> _Spot:
+        """Where the wire of a value that leaves the cell turns to its lane."""
+        value = self.values[name]
+        if value not in self.spots or value in self.roots:
+            bend = _Spot(value, node=False)
+            (bend.ends if value in self.roots else bend.taps).append(value)
+            self._new_column(bend)
+            return bend
+        spot = self.spots[value]
+        lonely = spot.hangs and not spot.taps and self.uses[value] == 1
+        if lonely and name[:-1] in self.states and self._lane_end(name[:-1]) < spot.column:
+            return spot
+        return self._bend(self._upward(spot))
+
+    def _lane_end(self, state: str) -> int:
+        """The last column that reads the old state from below."""
+        value = self.values[state]
+        spots = [spot for column in self.columns for spot in column]
+        return max((spot.column for spot in spots if value in spot.taps), default=-1)
+
+    def _upward(self, spot: _Spot) -> _Spot:
+        """The spot from which a value's wire goes up."""
+        if spot.hangs and spot.turn is None:
+            spot.turn = self._bend(spot)
+        return spot.turn or spot
+
+    def _bend(self, source: _Spot) -> _Spot:
+        bend = _Spot(source.value, node=False, left=[source])
+        self._new_column(bend)
+        return bend
+
+    def _new_column(self, spot: _Spot) -> None:
+        if spot.over is None:
+            spot.column = len(self.columns)
+            self.columns.append([spot])
+
+    def _stack(self, spot: _Spot, below: _Spot) -> None:
+        spot.under, spot.column = below, below.column
+        self.columns[below.column].append(spot)
+
+    def _find_rows(self) -> None:
+        """Give each spot below the lines the lowest row that is above what it reads and free.
+
+        Raises:
+            CycleError: values that several read cannot all have one of these above themselves.
+        """
+        spots = [spot for column in self.columns for spot in column if not spot.line]
+        hung = {spot.over: spot for spot in spots if spot.over}
+        lower: dict[_Spot, list[_Spot]] = {}  # what must be in a lower row
+        for spot in spots:
+            aside = [one for one in spots if spot.under in one.left] if spot.under else []
+            lower[spot] = [*filter(None, (spot.under, hung.get(spot))), *aside]
+        order = TopologicalSorter({spot: [*lower[spot], *spot.left] for spot in spots})
+        settled: list[_Spot] = []
+        for spot in order.static_order():
+            if spot.left and spot.left[0].turn is spot:
+                spot.row = spot.left[0].row
+                continue
+            several = len(spot.left) > 1  # then no wire enters at its middle
+            rows = [one.row + 1 for one in lower[spot]] + [one.row + several for one in spot.left]
+            spot.row = max(rows, default=0)
+            while any(self._meet(one, spot) for one in settled):
+                spot.row += 1
+            settled.append(spot)
+
+    def _meet(self, one: _Spot, other: _Spot) -> bool:
+        """Whether two spots in one row, or the wires that enter them, would touch."""
+        (begin, end), (start, stop) = self._reach(one), self._reach(other)
+        feeds = end == start and (one in other.left or one.turn in other.left)
+        return one.row == other.row and begin <= stop and start <= end and not feeds
+
+    def _reach(self, spot: _Spot) -> tuple[int, int]:
+        """First and last column of a spot with the wires that enter it, or leave for the rim."""
+        last = spot.turn.column if spot.turn else spot.column
+        if any(one is spot and name not in self.level for name, one in self.outlets.items()):
+            last = len(self.columns)
+        return min([spot.column, *(one.column for one in spot.left)]), last
+
+
+def _needed(value: Value) -> Iterator[Value]:
+    """A value and all that it is computed from."""
+    yield value
+    for read in value.reads:
+        yield from _needed(read)
+
+
+def layout(found: list[Equation], title: str, measure: Measure) -> Diagram:
+    """Lay out the diagram of a cell.
+
+    Args:
+        found: the cell's equations.
+        title: stands above.
+        measure: width of a label's letters in points, given text, size, and whether it is a formula.
+    """
+    try:
+        plan = _Plan(found, stack_shared=True)
+    except CycleError:
+        plan = _Plan(found, stack_shared=False)
+    return _Drawing(plan, found, title, measure).diagram()
+
+
+class _Drawing:
+    """Where everything is, in points, once columns and rows are known."""
+
+    def __init__(self, plan: _Plan, found: list[Equation], title: str, measure: Measure) -> None:
+        self.plan, self.title, self.measure = plan, title, measure
+        self.found = {equation.name: equation for equation in found}
+        self.spots = [spot for column in plan.columns for spot in column]
+        self.taps = Counter(value for spot in self.spots for value in spot.taps)
+        values = plan.values.values()
+        # What is read once comes straight from below; the rest, from the left, by lanes.
+        inputs = [v for v in values if self.taps[v] and v.name not in plan.states]
+        self.single = [value for value in inputs if self.taps[value] == 1]
+        states = [plan.values[name] for name in plan.states]
+        self.branches = [v for v in states if v.name in plan.lines and self.taps[v]]
+        shared = [value for value in inputs if value not in self.single]
+        self.lanes = [*shared, *(v for v in states if v in self.branches or not self._line_of(v))]
+        self.notes = {
+            spot: _note(self.found[spot.value.name], WRAP)
+            for spot in self.spots
+            if spot.node and spot.taps and spot.value.weights and spot.value.name in self.found
+            if spot.value.name not in plan.exits
+        }
+        self._find_columns([*self.branches, *shared])
+        self._find_heights()
+
+    def _line_of(self, value: Value) -> bool:
+        return value.name in self.plan.lines
+
+    def _wide(self, label: Label) -> float:
+        return self.measure(label.text, label.size, label.formula)
+
+    def _width(self, spot: _Spot) -> float:
+        """Of a node."""
+        if not spot.node:
+            return 0.0
+        ports = PORT * max(len(spot.taps), len(spot.ends)) + 12
+        letters = self.measure(spot.value.symbol, TEXT, True) + 12
+        return max(NODE, ports, letters if len(spot.value.symbol) > 2 else 0.0)
+
+    def _aside(self, spot: _Spot) -> float:
+        """From a column's middle to the note beside its taps."""
+        return (len(spot.taps) - 1) / 2 * PORT + 5
+
+    def _find_columns(self, turning: list[Value]) -> None:
+        """Middles of all columns; where what comes from outside turns to its lane."""
+        self.begin = MARGIN + GAP
+        self.turns = {value: self.begin + GAP * n for n, value in enumerate(turning, 1)}
+        self.x: list[float] = []
+        x = self.begin + GAP * (len(turning) + 1)
+        for column in self.plan.columns:
+            before = max(self._width(spot) for spot in column) / 2
+            after = [before]
+            for spot in column:
+                note = self.notes.get(spot, [])
+                after += [self._aside(spot) + self._wide(label) for label in note]
+                after.append(4 + self._wide(Label(spot.value.name, 0, 0)))
+            self.x.append(x + before)
+            x += before + max(after) + GAP
+        plan = self.plan
+        new = {name: plan.outlets[name] for name in plan.level}
+        ports = [port for spot in self.spots for _, port in self._ports(spot.taps, spot)]
+        if len(new) > 1:
+            ports += [self.x[spot.column] for spot in new.values()]
+        aside = [self._wide(label) for name in new for label in _note(self.found[name])]
+        words = [self._wide(label) for e in self.found.values() for label in _note(e)]
+        self.end = max(x, max(ports, default=0.0) + GAP + max(aside, default=0.0), max(words))
+
+    def _find_heights(self) -> None:
+        plan = self.plan
+        self.enter = MARGIN + LEADING * len(CAPTION) + 18  # where inputs come in
+        self.lane = {v: self.enter + 10 + LANE * n for n, v in enumerate(self.lanes)}
+        below = max([self.enter, *self.lane.values()]) + 6
+        self.note = below + LEADING * max(map(len, self.notes.values()), default=0)
+        first = self.note + 4 + NODE / 2
+        rows = [spot.row + 1 for spot in self.spots if not spot.line]
+        top = first + ROW * max(rows, default=0)
+        self.line = {name: top + ROW * n for n, name in enumerate(reversed(plan.lines))}
+        self.y = {spot: first + ROW * spot.row for spot in self.spots}
+        for name, path in plan.lines.items():
+            self.y |= {plan.spots[value]: self.line[name] for value in path}
+        self.top = max([*self.y.values(), *self.line.values()]) + NODE / 2 + LEADING + 4
+        self.boxes = {
+            spot: Box(
+                spot.value,
+                self.x[spot.column],
+                self.y[spot],
+                self._width(spot),
+                NODE + PORT * max(0, len(spot.left) - 2),
+            )
+            for spot in self.spots
+            if spot.node
+        }
+
+    def diagram(self) -> Diagram:
+        """All parts in their places."""
+        plan, wires, labels = self.plan, list(self._wires()), list(self._labels())
+        width = max(label.x + self._wide(label) for label in labels) + MARGIN
+        height = max(label.y for label in labels) + TITLE + MARGIN
+        inputs = [value.name for value in [*self.single, *self.lanes]]
+        return Diagram(
+            width,
+            height,
+            list(self.boxes.values()),
+            wires,
+            _dots(wires),
+            labels,
+            plan.states,
+            [name for name in inputs if name not in plan.states],
+        )
+
+    def _wires(self) -> Iterator[Wire]:
+        plan = self.plan
+        for name, path in plan.lines.items():
+            value, x, y = plan.values[name], self.begin, self.line[name]
+            for one in path:
+                box = self.boxes[plan.spots[one]]
+                yield Wire(value, one, ((x, y), (box.x - box.width / 2, y)), name, through=True)
+                value, x = one, box.x + box.width / 2
+            yield Wire(value, None, ((x, y), (self.end, y)), name)
+        for spot in self.boxes:
+            for value, points in self._entries(spot):
+                state = plan.roots.get(value, "" if value.reads else value.name)
+                yield Wire(value, spot.value, _bent(points), state)
+        for name, spot in plan.outlets.items():
+            y = self._level(name)
+            state = name[:-1] if name[:-1] in plan.states else ""
+            x = self.x[spot.column]
+            start = [(x, self.y[spot] - NODE / 2)] if spot.node else self._trunk(spot)
+            yield Wire(plan.values[name], None, _bent([*start, (x, y), (self.end, y)]), state)
+
+    def _entries(self, spot: _Spot) -> Iterator[tuple[Value, list[Point]]]:
+        """The wires that enter a spot: their values and ways."""
+        x, y = self.x[spot.column], self.y[spot]
+        box = self.boxes.get(spot, Box(spot.value, x, y, 0, 0))
+        up, aside = box.height / 2, box.width / 2
+        for value, port in self._ports(spot.taps, spot):
+            yield value, [*self._way(value, port), (port, y - up)]
+        for value, port in self._ports(spot.ends, spot):
+            line = self.line[self.plan.roots[value]]
+            yield value, [(port, line), (port, y + up if line > y else y - up)]
+        for number, source in enumerate(spot.left):
+            port = y + PORT * ((len(spot.left) - 1) / 2 - number)
+            if source.node and source.row == spot.row and not spot.line:  # beside one another
+                start = self.boxes[source]
+                yield source.value, [(start.x + start.width / 2, port), (x - aside, port)]
+            else:
+                corner = (self.x[source.column], port)
+                yield source.value, [*self._trunk(source), corner, (x - aside, port)]
+        if spot.under:
+            yield spot.under.value, [*self._trunk(spot.under), (x, y - up)]
+        if spot.over:
+            yield spot.over.value, [(x, self.y[spot.over] - NODE / 2), (x, y + up)]
+
+    def _trunk(self, spot: _Spot) -> list[Point]:
+        """The way of a value's wire from where it is made to where it turns up (or down)."""
+        if spot.node:
+            return [(self.x[spot.column], self.y[spot] + self.boxes[spot].height / 2)]
+        if spot.left and spot.left[0].turn is spot:
+            box = self.boxes[spot.left[0]]
+            return [(box.x + box.width / 2, box.y), (self.x[spot.column], box.y)]
+        ((_, points),) = self._entries(spot)
+        return points
+
+    def _way(self, value: Value, x: float) -> list[Point]:
+        """The way of a state or an input from outside to below x."""
+        if value in self.single:
+            return [(x, self.enter)]
+        lane, turn = self.lane[value], self.turns.get(value, self.begin)
+        if value in self.branches:
+            line = self.line[value.name]
+            return [(self.begin, line), (turn, line), (turn, lane), (x, lane)]
+        start = [] if value.name in self.plan.states else [(turn, self.enter)]
+        return [*start, (turn, lane), (x, lane)]
+
+    def _level(self, name: str) -> float:
+        """The height at which a value leaves."""
+        if name[:-1] in self.line:
+            return self.line[name[:-1]]
+        if name in self.plan.level:
+            return self.lane[self.plan.values[name[:-1]]]
+        return self.y[self.plan.outlets[name]]
+
+    def _ports(self, read: list[Value], spot: _Spot) -> list[tuple[Value, float]]:
+        """Where the wires enter, about the column's middle."""
+        first = self.x[spot.column] - PORT * (len(read) - 1) / 2
+        return [(value, first + PORT * number) for number, value in enumerate(read)]
+
+    def _labels(self) -> Iterator[Label]:
+        plan = self.plan
+        for spot, note in self.notes.items():
+            yield from _under(note, self.x[spot.column] + self._aside(spot), self.note)
+        for spot, box in self.boxes.items():
+            if not spot.line and spot.value.name not in plan.exits:
+                above = NODE / 2 + 4 if spot.taps or not spot.hangs else -NODE / 2 - 10
+                aside = 4 + PORT / 2 * max(0, len(spot.ends) - 1)
+                yield Label(spot.value.name, box.x + aside, box.y + above)
+        for name in plan.states:
+            y = self.line.get(name, self.lane.get(plan.values[name], self.enter))
+            yield Label(name, MARGIN, y - 3)
+        for name in plan.exits:
+            yield Label(name, self.end + 4, self._level(name) - 3)
+        inputs = [(self.turns[v], v) for v in self.turns if v.name not in plan.states]
+        for spot in self.spots:
+            inputs += [(x, v) for v, x in self._ports(spot.taps, spot) if v in self.single]
+        for x, value in inputs:
+            aside = self._wide(Label(value.name, 0, 0)) / 2
+            yield Label(value.name, x - aside, self.enter - 10)
+        beside, y = {spot.value.name for spot in self.notes}, self.top
+        for name, equation in reversed(self.found.items()):
+            note = _note(equation)
+            if name in plan.level:
+                x = self.end - max(map(self._wide, note))
+                yield from _under(note, x, self._level(name) - 2)
+            elif name not in beside:
+                y += LEADING * len(note)
+                yield from _under(note, MARGIN, y)
+        for number, line in enumerate(CAPTION):
+            yield Label(line, MARGIN, MARGIN + LEADING * number, SMALL, formula=False)
+        yield Label(self.title, MARGIN, y + 12, TITLE, formula=False)
+
+
+def _note(equation: Equation, wrap: int | None = None) -> list[Label]:
+    """What a value is called, and its equation, broken before a plus where it is long."""
+    lines, depth = [""], 0
+    for part in re.split(r"(?= \+ )", str(equation)):
+        if wrap and depth < 2 and len(lines[-1] + part) > wrap:
+            lines.append("")
+        lines[-1] += part
+        depth += part.count("(") - part.count(")")
+    words = [Label(equation.title, 0, 0, SMALL, formula=False)] if equation.title else []
+    return words + [Label(line, 0, 0) for line in lines]
+
+
+def _under(note: list[Label], x: float, y: float) -> Iterator[Label]:
+    """A note's lines, from y downwards."""
+    for number, label in enumerate(note, 1):
+        yield label._replace(x=x, y=y - LEADING * number + 3)
+
+
+def _bent(points: list[Point]) -> tuple[Point, ...]:
+    """A wire's corners alone: no point twice, none between two others on one line."""
+    found: list[Point] = []
+    for point in points:
+        if len(found) > 1 and any(a == b == c for a, b, c in zip(*found[-2:], point, strict=True)):
+            found.pop()
+        if not found or point != found[-1]:
+            found.append(point)
+    return tuple(found)
+
+
+def _dots(wires: list[Wire]) -> list[Point]:
+    """Where the wires of one value part: it goes on to three sides."""
+    ways: dict[tuple[Value, Point], set[tuple[bool, bool]]] = {}
+    segments = [(wire.value, *ends) for wire in wires for ends in pairwise(wire.points)]
+    for value, point in {(wire.value, point) for wire in wires for point in wire.points}:
+        for other, *ends in segments:
+            for axis in (0, 1):
+                low, high = sorted(end[axis] for end in ends)
+                aside = {end[1 - axis] for end in ends}
+                if other is value and aside == {point[1 - axis]} and low <= point[axis] <= high:
+                    sides = ways.setdefault((value, point), set())
+                    sides |= {(bool(axis), False)} if low < point[axis] else set()
+                    sides |= {(bool(axis), True)} if point[axis] < high else set()
+    return sorted(point for (_, point), sides in ways.items() if len(sides) > 2)
