@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import combinations, pairwise
 from textwrap import dedent
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from unrolled.pipelines.cell_layout import MARGIN, Diagram, layout
-from unrolled.pipelines.inside import cell_equations, draw_cell, draw_equations, text_width
+from unrolled.pipelines.inside import (
+    CELLS,
+    cell_equations,
+    draw_cell,
+    draw_equations,
+    plot_inside,
+    preview_cell,
+    text_width,
+)
 from unrolled.recurrent.diagrams import Equation, equations
 from unrolled.recurrent.options import LayerOptions
 
@@ -168,9 +178,9 @@ def check_letters(figure, diagram: Diagram) -> None:
 @every_cell
 def test_no_wire_of_a_cell_runs_through_a_box_or_a_text(options):
     found = cell_equations(options)
-    diagram = layout(found, f"One step of {options.cell}", text_width)
+    diagram = layout(found, "title", text_width)
     check(diagram, found)
-    check_letters(draw_cell(options), diagram)
+    check_letters(draw_equations(found, "title"), diagram)
 
 
 @pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
@@ -237,3 +247,31 @@ def cells(draw) -> list[Equation]:
 @given(cells())
 def test_no_wire_of_any_cell_runs_through_a_box(found):
     check(layout(found, "title", lambda text, size, formula: 0.6 * size * len(text)), found)
+
+
+def test_the_diagram_is_the_same_svg_every_time_and_named_in_its_title():
+    options = OPTIONS["gru_before"]
+    once, again = preview_cell(options), preview_cell(options)
+    assert once == again
+    kind, content = once.content.split(",", 1)
+    assert kind == "data:image/svg+xml;base64"
+    assert b"<svg" in base64.b64decode(content)
+    texts = [text.get_text() for text in draw_cell(options).axes[0].texts]
+    assert "One step of gru, reset before the product" in texts
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gates_and_states_in_the_picture_of_a_window_carry_their_names(cell):
+    options = LayerOptions(cell=cell)
+    names = [equation.name.rstrip("'") for equation in cell_equations(options)]
+    inside = pd.DataFrame(
+        [(name, unit, step, 0.5) for name in ["input", *names, "attention"]
+         for unit in range(2) for step in (-1, 0)],
+        columns=["name", "unit", "step", "value"],
+    )  # fmt: skip
+    figure, interactive = plot_inside(inside, "mine", options, "protocol")
+    drawn = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert drawn == [title.text for title in interactive.layout.annotations]
+    assert len(drawn) == len(names) + 2
+    assert "h, hidden state" in drawn
+    assert ("f, forget gate" in drawn) == (cell in ("lstm", "min_lstm"))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from kedro.pipeline.preview_contract import ImagePreview
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, FancyBboxPatch
 from matplotlib.textpath import TextPath
@@ -29,6 +30,7 @@ CELLS: dict[str, type[Cell]] = {
     "min_gru": MinGRUCell,
     "min_lstm": MinLSTMCell,
 }
+rcParams["svg.hashsalt"] = "unrolled"  # the same bytes every time
 # From the colour-blind-safe set of Okabe and Ito (2008).
 STATES, INPUT = ("#0072b2", "#d55e00", "#cc79a7"), "#009e73"
 INK, LAYER, POINTWISE = "#333333", "#fde8b8", "#d9ecf7"
@@ -47,9 +49,16 @@ def preview_cell(options: LayerOptions) -> ImagePreview:
     return ImagePreview(f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}")
 
 
+def plot_cell(options: LayerOptions) -> tuple[Figure, Figure]:
+    """The cell's diagram twice, to save as PNG and as SVG."""
+    figure = draw_cell(options)
+    return figure, figure
+
+
 def draw_cell(options: LayerOptions) -> Figure:
     """One step of the cell: states from left to right, layers below, what is read at the bottom."""
-    return draw_equations(cell_equations(options), f"One step of {options.cell}")
+    form = "" if options.reset_after else ", reset before the product"
+    return draw_equations(cell_equations(options), f"One step of {options.cell}{form}")
 
 
 def draw_equations(found: list[Equation], title: str) -> Figure:
@@ -123,36 +132,44 @@ def text_width(text: str, size: float, formula: bool) -> float:
     return float(drawn.get_extents().x1)
 
 
-def plot_inside(inside: pd.DataFrame, variant: str, protocol: str) -> tuple[Figure, go.Figure]:
+def plot_inside(
+    inside: pd.DataFrame, variant: str, options: LayerOptions, protocol: str
+) -> tuple[Figure, go.Figure]:
     """The window that was read, and every gate, state and attention weight over its steps.
 
     Args:
         inside: columns `name` (`input`, a gate's or state's letter, `attention`), `unit`, `step`
             (0 is the last observation) and `value`.
         variant: name of the network.
+        options: of its layer; its equations give gates and states their names.
         protocol: what the run was on.
 
     Returns:
         PNG's figure and Plotly's; heat maps are units by steps, symmetric about 0 for states.
     """
     names = list(dict.fromkeys(inside["name"]))
-    height = 1 + 1.6 * len(names)
+    titles = {"input": "input, scaled", "attention": "attention, one line a head"}
+    for equation in cell_equations(options):
+        letter = equation.name.rstrip("'")
+        titles[letter] = f"{letter}, {equation.title}"
+    height = 1 + 1.8 * len(names)
     figure = Figure(figsize=(9.0, height), layout="constrained")
     figure.suptitle(f"Inside {variant} while it reads one window\n{protocol}", fontsize="small")
     axes = figure.subplots(len(names), 1, squeeze=False)[:, 0]
-    interactive = make_subplots(len(names), 1, subplot_titles=names)
+    interactive = make_subplots(len(names), 1, subplot_titles=[titles[name] for name in names])
     title = f"Inside {variant}<br><sub>{protocol}</sub>"
     interactive.update_layout(title=title, height=100 * height, showlegend=False)
     for row, (name, ax) in enumerate(zip(names, axes, strict=True), start=1):
         own = inside[inside["name"] == name]
         table = own.pivot_table(index="unit", columns="step", values="value")
-        ax.set_ylabel(name)
+        ax.set_title(titles[name], loc="left", fontsize="medium")
         if name in ("input", "attention"):
             ax.plot(table.columns, table.T)
             ax.margins(x=0)
             for line in table.to_numpy():
                 interactive.add_scatter(x=table.columns, y=line, row=row, col=1)
             continue
+        ax.set_ylabel("unit")
         gate = own["value"].between(0, 1).all()
         lowest, highest = (
             (0.0, 1.0) if gate else (-own["value"].abs().max(), own["value"].abs().max())
@@ -167,5 +184,5 @@ def plot_inside(inside: pd.DataFrame, variant: str, protocol: str) -> tuple[Figu
             z=table, x=table.columns, zmin=lowest, zmax=highest, colorscale=colours[1],
             showscale=False, row=row, col=1,
         )  # fmt: skip
-    axes[-1].set_xlabel("steps before the cutoff (heat maps: one line a unit)")
+    axes[-1].set_xlabel("steps before the cutoff")
     return figure, interactive
