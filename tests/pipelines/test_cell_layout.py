@@ -23,7 +23,7 @@ from unrolled.pipelines.inside import (
     text_width,
 )
 from unrolled.recurrent.diagrams import Equation, equations
-from unrolled.recurrent.options import LayerOptions
+from unrolled.recurrent.options import LayerOptions, ModelOptions
 
 OPTIONS = {
     "rnn": LayerOptions(cell="rnn"),
@@ -262,7 +262,7 @@ def test_the_diagram_is_the_same_svg_every_time_and_named_in_its_title():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gates_and_states_in_the_picture_of_a_window_carry_their_names(cell):
-    options = LayerOptions(cell=cell)
+    options = ModelOptions(cell=cell)
     names = [equation.name.rstrip("'") for equation in cell_equations(options)]
     inside = pd.DataFrame(
         [(name, unit, step, 0.5) for name in ["input", *names, "attention"]

@@ -66,6 +66,15 @@ class Wire(NamedTuple):
     through: bool = False
 
 
+class Piece(NamedTuple):
+    """A straight part of one or more wires of a value, from the left or from below."""
+
+    value: Value
+    state: str
+    begin: Point
+    end: Point
+
+
 class Label(NamedTuple):
     """A line of text, and where it begins on its base line."""
 
@@ -77,12 +86,16 @@ class Label(NamedTuple):
 
 
 class Diagram(NamedTuple):
-    """All parts; `dots` are where a wire branches, `states` and `inputs` their names."""
+    """All parts.
+
+    `pieces` are what of `wires` is to be drawn, `dots` where one branches; then names.
+    """
 
     width: float
     height: float
     boxes: list[Box]
     wires: list[Wire]
+    pieces: list[Piece]
     dots: list[Point]
     labels: list[Label]
     states: list[str]
@@ -422,6 +435,7 @@ class _Drawing:
     def diagram(self) -> Diagram:
         """All parts in their places."""
         plan, wires, labels = self.plan, list(self._wires()), list(self._labels())
+        pieces = _pieces(wires)
         width = max(label.x + self._wide(label) for label in labels) + MARGIN
         height = max(label.y for label in labels) + TITLE + MARGIN
         inputs = [value.name for value in [*self.single, *self.lanes]]
@@ -430,7 +444,8 @@ class _Drawing:
             height,
             list(self.boxes.values()),
             wires,
-            _dots(wires),
+            pieces,
+            _dots(pieces),
             labels,
             plan.states,
             [name for name in inputs if name not in plan.states],
@@ -576,17 +591,24 @@ def _bent(points: list[Point]) -> tuple[Point, ...]:
     return tuple(found)
 
 
-def _dots(wires: list[Wire]) -> list[Point]:
-    """Where the wires of one value part: it goes on to three sides."""
-    ways: dict[tuple[Value, Point], set[tuple[bool, bool]]] = {}
-    segments = [(wire.value, *ends) for wire in wires for ends in pairwise(wire.points)]
-    for value, point in {(wire.value, point) for wire in wires for point in wire.points}:
-        for other, *ends in segments:
-            for axis in (0, 1):
-                low, high = sorted(end[axis] for end in ends)
-                aside = {end[1 - axis] for end in ends}
-                if other is value and aside == {point[1 - axis]} and low <= point[axis] <= high:
-                    sides = ways.setdefault((value, point), set())
-                    sides |= {(bool(axis), False)} if low < point[axis] else set()
-                    sides |= {(bool(axis), True)} if point[axis] < high else set()
-    return sorted(point for (_, point), sides in ways.items() if len(sides) > 2)
+def _pieces(wires: list[Wire]) -> list[Piece]:
+    """All wires in straight pieces between their corners and branches, none of them twice."""
+    corners: dict[Value, set[Point]] = {}
+    for wire in wires:
+        corners.setdefault(wire.value, set()).update(wire.points)
+    found = {}
+    for wire in wires:
+        for (x, y), (x2, y2) in pairwise(wire.points):
+            on = [
+                point
+                for point in sorted(corners[wire.value])
+                if min(x, x2) <= point[0] <= max(x, x2) and min(y, y2) <= point[1] <= max(y, y2)
+            ]
+            found.update({(wire.value, ends): wire.state for ends in pairwise(on)})
+    return [Piece(value, state, *ends) for (value, ends), state in found.items()]
+
+
+def _dots(pieces: list[Piece]) -> list[Point]:
+    """Where a wire branches: three pieces of it meet."""
+    ends = Counter((piece.value, end) for piece in pieces for end in (piece.begin, piece.end))
+    return sorted(point for (_, point), count in ends.items() if count > 2)

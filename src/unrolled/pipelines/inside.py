@@ -6,7 +6,6 @@ import base64
 import io
 import re
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from plotly.subplots import make_subplots
 from unrolled.pipelines.cell_layout import TEXT, layout
 from unrolled.recurrent.cells import Cell, GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, RNNCell
 from unrolled.recurrent.diagrams import Equation, equations
-from unrolled.recurrent.options import LayerOptions
+from unrolled.recurrent.options import LayerOptions, ModelOptions
 
 CELLS: dict[str, type[Cell]] = {
     "rnn": RNNCell,
@@ -68,16 +67,18 @@ def draw_equations(found: list[Equation], title: str) -> Figure:
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, diagram.width), ylim=(0, diagram.height))
     axes.set_axis_off()
     colours = dict(zip(diagram.states, STATES, strict=False)) | dict.fromkeys(diagram.inputs, INPUT)
-    segments = [(wire.state, *ends) for wire in diagram.wires for ends in pairwise(wire.points)]
-    rows = [(x, x2, y) for _, (x, y), (x2, y2) in segments if y == y2]
-    for state, (x, y), (x2, y2) in segments:
-        level, colour = y == y2, colours.get(state, INK)
-        width = 2.0 if level and state in diagram.states else 1.3
+    for piece in diagram.pieces:
+        (x, y), (x2, y2) = piece.begin, piece.end
+        level, colour = y == y2, colours.get(piece.state, INK)
+        width = 2.0 if level and piece.state in diagram.states else 1.3
         axes.plot([x, x2], [y, y2], color=colour, linewidth=width, zorder=2 + level)
-        for begin, end, row in [] if level else rows:  # what goes up passes below what goes along
-            if begin < x < end and min(y, y2) < row < max(y, y2):
-                ends = [row - 3, row + 3]
-                axes.plot([x, x], ends, color="white", lw=3, solid_capstyle="butt", zorder=2.5)
+        for other in diagram.pieces:  # what goes up passes below what goes along
+            (begin, row), (end, _) = other.begin, other.end
+            if not level and begin < x < end and y < row < y2:
+                axes.plot(
+                    [x, x], [row - 3, row + 3], color="white", linewidth=3,
+                    solid_capstyle="butt", zorder=2.5,
+                )  # fmt: skip
     for wire in diagram.wires:
         (x, y), (x2, y2) = wire.points[-2:]
         way = (np.sign(x2 - x), np.sign(y2 - y))
@@ -133,7 +134,7 @@ def text_width(text: str, size: float, formula: bool) -> float:
 
 
 def plot_inside(
-    inside: pd.DataFrame, variant: str, options: LayerOptions, protocol: str
+    inside: pd.DataFrame, variant: str, options: ModelOptions, protocol: str
 ) -> tuple[Figure, go.Figure]:
     """The window that was read, and every gate, state and attention weight over its steps.
 
@@ -141,7 +142,7 @@ def plot_inside(
         inside: columns `name` (`input`, a gate's or state's letter, `attention`), `unit`, `step`
             (0 is the last observation) and `value`.
         variant: name of the network.
-        options: of its layer; its equations give gates and states their names.
+        options: the network's; its cell's equations give gates and states their names.
         protocol: what the run was on.
 
     Returns:
