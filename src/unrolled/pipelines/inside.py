@@ -166,7 +166,7 @@ def plot_inside(
         ax.set_title(titles[name], loc="left", fontsize="medium")
         if name in ("input", "attention"):
             ax.plot(table.columns, table.T)
-            ax.margins(x=0)
+            ax.set_xlim(table.columns[0] - 0.5, table.columns[-1] + 0.5)  # as the heat maps below
             for line in table.to_numpy():
                 interactive.add_scatter(x=table.columns, y=line, row=row, col=1)
             continue
@@ -186,4 +186,5 @@ def plot_inside(
             showscale=False, row=row, col=1,
         )  # fmt: skip
     axes[-1].set_xlabel("steps before the cutoff")
+    interactive.update_xaxes(title_text="steps before the cutoff", row=len(names), col=1)
     return figure, interactive
