@@ -12,7 +12,7 @@ export DO_NOT_TRACK := true
 export KEDRO_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install run matrix serve test lint format viz ui lock notebooks-strip clean distclean
+.PHONY: help install run matrix serve test lint format viz ui notebook lock notebooks-strip clean distclean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,14 @@ viz: $(STAMP)  ## the pipeline as a graph, in the browser
 
 ui: $(STAMP)  ## the runs in MLflow, in the browser, on PORT (5000)
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+
+notebook: .venv/.notebook  ## the notebooks in JupyterLab, in the browser; the first call installs it
+	$(BIN)/jupyter lab --ip 127.0.0.1 --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
+
+# What the lock names stays as it is. The kernel is that of .venv, which ipykernel brings.
+.venv/.notebook: $(STAMP)
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -c requirements.lock -e '.[notebook]'
+	@touch $@
 
 lock:  ## renew requirements.lock from pyproject.toml, in a venv of its own
 	rm -rf .venv/lock

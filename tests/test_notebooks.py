@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 def pictures_of(name: str, project: Path) -> int:
     """Run a notebook beside the artifacts, and count the pictures that it shows."""
-    shutil.copytree(ROOT / "notebooks", project / "notebooks")
+    shutil.copytree(ROOT / "notebooks", project / "notebooks", dirs_exist_ok=True)
     notebook = nbformat.read(project / "notebooks" / name, as_version=4)
     NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": str(project / "notebooks")}}
@@ -24,11 +24,12 @@ def pictures_of(name: str, project: Path) -> int:
 
 
 @pytest.mark.slow
-def test_the_series_notebook_runs_and_draws(
+def test_the_notebooks_of_series_and_gru_run_and_draw(
     kedro_run: Callable[..., Result], project: Path
 ) -> None:
     assert kedro_run("--params", "variants=[gru,rnn],training.epochs=2").exit_code == 0
     assert pictures_of("series.ipynb", project) == 5
+    assert pictures_of("gru.ipynb", project) == 5
 
 
 @pytest.mark.slow
@@ -63,3 +64,4 @@ def corpus_of_base(project: Path, corpus: str) -> None:
 def test_notebooks_are_committed_without_outputs(path: Path) -> None:
     cells = nbformat.read(path, as_version=4).cells
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    assert cells[0].source == "%load_ext kedro.ipython"

@@ -1,76 +1,173 @@
 """Diagrams say what the code computes."""
 
+from __future__ import annotations
+
+import re
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unrolled.recurrent.cells import GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, RNNCell
-from unrolled.recurrent.diagrams import columns, edges, equations, mermaid
+from unrolled.errors import InputError
+from unrolled.recurrent.cells import (
+    GRUCell,
+    LSTMCell,
+    MinGRUCell,
+    MinLSTMCell,
+    RNNCell,
+    positive,
+)
+from unrolled.recurrent.diagrams import Equation, Term, equations, graph, parse
 
-CELLS = [RNNCell, LSTMCell, GRUCell, MinGRUCell, MinLSTMCell]
+# Each cell in each of its forms, and whether the second equation of a value is its own.
+FORMS = {
+    "rnn": (lambda: RNNCell(2, 3), False),
+    "relu": (lambda: RNNCell(2, 3, nonlinearity="relu"), True),
+    "lstm": (lambda: LSTMCell(2, 3), False),
+    "gru": (lambda: GRUCell(2, 3), False),
+    "gru_before": (lambda: GRUCell(2, 3, reset_after=False), True),
+    "min_gru": (lambda: MinGRUCell(2, 3), False),
+    "min_lstm": (lambda: MinLSTMCell(2, 3), False),
+}
+every_form = pytest.mark.parametrize(("make", "second"), FORMS.values(), ids=FORMS)
+
+FUNCTIONS = {"σ": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "positive": positive}
+OPERATORS = {
+    "+": torch.add,
+    "-": torch.sub,
+    "⊙": torch.mul,
+    "/": torch.div,
+    " ": lambda matrix, value: value @ matrix.t(),
+}
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_gate_and_state_that_the_code_returns_has_its_equation(cell):
-    net = cell(2, 3)
+def value_of(term: Term, known: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What an equation says, computed."""
+    if not term.of:
+        return torch.tensor(float(term.symbol)) if term.symbol.isdigit() else known[term.symbol]
+    return (FUNCTIONS | OPERATORS)[term.symbol](*(value_of(one, known) for one in term.of))
+
+
+def weights_of(cell) -> dict[str, torch.Tensor]:
+    """Matrices and biases by their names in the equations."""
+    known = {}
+    for row, gate in enumerate(cell.gate_names):
+        rows = slice(row * cell.hidden, (row + 1) * cell.hidden)
+        known[f"W_{gate}"], bias = cell.weight_ih[rows], cell.bias_ih[rows]
+        known[f"b_i{gate}"] = known[f"b_{gate}"] = bias
+        if cell.weight_hh is not None:
+            known[f"U_{gate}"] = cell.weight_hh[rows]
+            known[f"b_h{gate}"] = cell.bias_hh[rows]
+            known[f"b_{gate}"] = bias + cell.bias_hh[rows]
+    return known | {name: known[f"{name}_h"] for name in "WUb" if f"{name}_h" in known}
+
+
+@every_form
+def test_every_cell_computes_what_its_equations_say(make, second):
+    net = make().double()
+    x = torch.randn(4, 2, dtype=torch.float64)
+    state = tuple(torch.randn(4, 3, dtype=torch.float64) for _ in net.state_names)
+    known = weights_of(net) | dict(zip(("h", "c"), state, strict=False)) | {"x": x}
+    for equation in equations(type(net), second=second):
+        known[equation.name] = value_of(parse(equation.right), known)
+    if isinstance(net, MinLSTMCell):  # it returns the gates as they enter the last equation
+        both = known["f"] + known["i"]
+        known |= {"f": known["f"] / both, "i": known["i"] / both}
+    for name, value in net.gates(net.project(x), state).items():
+        torch.testing.assert_close(value, known.get(f"{name}'", known.get(name)))
+
+
+@every_form
+def test_every_gate_and_state_that_the_code_returns_has_its_equation_and_name(make, second):
+    net = make()
     gates = net.gates(net.project(torch.zeros(1, 2)), net.initial_state(1))
-    named = {equation.name.rstrip("'") for equation in equations(cell)}
-    assert named == set(gates)
+    found = equations(type(net), second=second)
+    assert {equation.name.rstrip("'") for equation in found} == set(gates)
+    assert all(equation.title for equation in found)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_what_an_equation_reads_is_what_the_gate_depends_on(cell):
-    """An edge from h or x to a gate is there exactly where the gradient is not zero."""
+@every_form
+def test_the_graph_reads_what_the_state_depends_on(make, second):
+    """A way from an input to a value is there exactly where the gradient is not zero."""
     torch.manual_seed(0)
-    net = cell(2, 3).double()
-    x = torch.randn(1, 2, dtype=torch.float64, requires_grad=True)
-    state = tuple(
-        torch.randn(1, 3, dtype=torch.float64, requires_grad=True) for _ in net.state_names
-    )
-    gates = net.gates(net.project(x), state)
-    found = equations(cell)
-    direct = dict.fromkeys((equation.name for equation in found), frozenset())
-    for name in direct:  # through whatever stands between
-        reads = {source for source, target in edges(found) if target == name}
-        direct[name] = frozenset(
-            source
-            for read in reads
-            for source in (direct[read] if read in direct and read != name else {read})
-        )
-    for name, sources in direct.items():
-        value = gates[name.rstrip("'")].sum()
-        inputs = dict(zip(("x", "h", "c"), (x, *state), strict=False))
+    net = make().double()
+    size = {"dtype": torch.float64, "requires_grad": True}
+    x, *state = (torch.rand(1, size_, **size) for size_ in (2, *(3 for _ in net.state_names)))
+    gates = net.gates(net.project(x), tuple(state))
+    inputs = dict(zip(("x", "h", "c"), (x, *state), strict=False))
+    values = graph(equations(type(net), second=second))
+
+    def needed(value):
+        return {value.name} if not value.reads else set().union(*map(needed, value.reads))
+
+    for name, gate in gates.items():
         gradients = torch.autograd.grad(
-            value, list(inputs.values()), retain_graph=True, allow_unused=True
+            gate.sum(), list(inputs.values()), retain_graph=True, allow_unused=True
         )
         depends = {
             source
             for source, gradient in zip(inputs, gradients, strict=True)
             if gradient is not None and gradient.abs().sum() > 0
         }
-        assert depends == sources, name
+        assert depends == needed(values.get(f"{name}'", values.get(name))), name
 
 
-def test_the_gru_is_drawn_as_it_is_computed():
-    after, before = equations(GRUCell), equations(GRUCell, reset_after=False)
+def test_the_gru_and_the_plain_cell_are_read_as_they_are_computed():
+    after, before = equations(GRUCell), equations(GRUCell, second=True)
     assert "r ⊙ (U_n h + b_hn)" in str(after[2])
     assert "U_n (r ⊙ h)" in str(before[2])
     assert len(after) == len(before) == 4
+    assert [str(one) for one in equations(RNNCell, second=True)] == ["h' = relu(W x + U h + b)"]
 
 
-def test_columns_put_what_is_read_before_what_reads_it():
-    for cell in CELLS:
-        found = equations(cell)
-        place = {name: depth for depth, names in enumerate(columns(found)) for name in names}
-        assert all(place[source] < place[target] for source, target in edges(found))
+def test_a_layer_reads_through_matrices_and_a_point_by_point_function_does_not():
+    values = graph(equations(LSTMCell))
+    assert (values["i"].symbol, values["i"].weights) == ("σ", True)
+    out, squashed = values["h'"].reads
+    assert out is values["o"]
+    assert (squashed.symbol, squashed.weights) == ("tanh", False)
+    assert squashed.reads == (values["c'"],)
 
 
-def test_mermaid_has_a_line_for_every_name_and_arrow():
-    found = equations(RNNCell)
-    assert mermaid(found).splitlines() == [
-        "flowchart LR",
-        '    n0(["x"])',
-        '    n1(["h"])',
-        '    n2["h\' = tanh(W x + U h + b)"]',
-        "    n0 --> n2",
-        "    n1 --> n2",
-    ]
+NAMES = st.sampled_from(["x", "h", "c'", "z", "W_z x", "U (r ⊙ h)", "b_z"])
+TERMS = st.recursive(
+    NAMES,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from("+-⊙/"), inner).map(lambda t: f"({' '.join(t)})"),
+        st.tuples(st.sampled_from(["σ", "tanh"]), inner).map(lambda t: f"{t[0]}({t[1]})"),
+    ),
+    max_leaves=8,
+)
+
+
+@given(TERMS)
+def test_a_term_is_written_as_it_is_read(text):
+    term = parse(text)
+    assert parse(str(term)) == term
+
+
+@pytest.mark.parametrize("cell", [RNNCell, LSTMCell, GRUCell, MinGRUCell, MinLSTMCell])
+def test_the_equations_of_every_cell_are_written_as_they_stand(cell):
+    for second in (False, True):
+        for equation in equations(cell, second=second):
+            assert str(parse(equation.right)) == equation.right
+
+
+@pytest.mark.parametrize(
+    ("right", "message"),
+    [
+        ("f ⊙", "equation 'f ⊙': found its end, but expected a value; the form is"),
+        ("σ(x", "equation 'σ(x': found its end, but expected ); the form is"),
+        ("σ x", "equation 'σ x': found x, but expected (; the form is"),
+        ("x h", "equation 'x h': 'h' is left over; expected its end"),
+    ],
+)
+def test_another_form_is_refused_with_what_was_found(right, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        parse(right)
+
+
+def test_a_state_that_is_read_before_it_is_made_is_refused():
+    with pytest.raises(InputError, match=r"c' is read before an equation gives it"):
+        graph([Equation("h'", "tanh(c')", ""), Equation("c'", "c + x", "")])

@@ -139,7 +139,8 @@ class RecurrentCell(Cell):
 class RNNCell(RecurrentCell):
     """Elman's network (Elman 1990, "Finding structure in time").
 
-    h' = tanh(W x + U h + b)    or max(0, W x + U h + b)
+    h' = tanh(W x + U h + b)    hidden state
+    h' = relu(W x + U h + b)    hidden state, `nonlinearity` relu: max(0, ·)
     """
 
     gate_names = ("h",)
@@ -162,8 +163,8 @@ class LSTMCell(RecurrentCell):
     f  = σ(W_f x + U_f h + b_f)       forget gate: keeps the cell where it is 1
     g  = tanh(W_g x + U_g h + b_g)    candidate
     o  = σ(W_o x + U_o h + b_o)       output gate
-    c' = f ⊙ c + i ⊙ g
-    h' = o ⊙ tanh(c')
+    c' = f ⊙ c + i ⊙ g                cell state
+    h' = o ⊙ tanh(c')                 hidden state
     """
 
     gate_names = ("i", "f", "g", "o")
@@ -187,7 +188,7 @@ class GRUCell(RecurrentCell):
     z  = σ(W_z x + U_z h + b_z)                    update gate
     n  = tanh(W_n x + b_in + r ⊙ (U_n h + b_hn))   candidate, `reset_after` (torch, cuDNN)
     n  = tanh(W_n x + b_in + U_n (r ⊙ h) + b_hn)   candidate, reset before the product (Cho 2014)
-    h' = (1 - z) ⊙ n + z ⊙ h
+    h' = (1 - z) ⊙ n + z ⊙ h                       hidden state
 
     Resetting after the product lets all U h be one product. The update gate has two conventions:
     here, as in Cho 2014, torch, cuDNN and Keras, z = 1 keeps the old state; in Chung et al. 2014
@@ -270,7 +271,7 @@ class MinGRUCell(MinCell):
 
     z  = σ(W_z x + b_z)              update gate: takes the candidate where it is 1
     n  = positive(W_n x + b_n)       candidate
-    h' = (1 - z) ⊙ h + z ⊙ n
+    h' = (1 - z) ⊙ h + z ⊙ n         hidden state
     """
 
     gate_names = ("z", "n")
@@ -292,7 +293,7 @@ class MinLSTMCell(MinCell):
     i  = σ(W_i x + b_i)              input gate
     f  = σ(W_f x + b_f)              forget gate
     n  = positive(W_n x + b_n)       candidate
-    h' = f / (f + i) ⊙ h + i / (f + i) ⊙ n
+    h' = f / (f + i) ⊙ h + i / (f + i) ⊙ n   hidden state
 
     The gates returned are f / (f + i) and i / (f + i), which are σ(d) and σ(-d) of d = ln f - ln i:
     no division, so nothing overflows where both gates are shut.

@@ -9,7 +9,7 @@ from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines import champion
 from unrolled.pipelines.forecasting import nodes, report
-from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
+from unrolled.pipelines.inside import plot_cell, plot_inside, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.recurrent.options import ModelOptions
 
@@ -121,11 +121,11 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
             ),
             Node(
                 plot_inside,
-                ["inside", "params:variant", "protocol"],
+                ["inside", "params:variant", "params:model", "protocol"],
                 ["inside.png", "inside.plotly"],
                 name="plot_inside",
             ),
-            Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
+            Node(plot_cell, "params:model", ["cell.png", "cell.svg"], name="plot_cell"),
         ]
     return Pipeline(
         steps,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines import champion
-from unrolled.pipelines.inside import draw_cell, preview_cell
+from unrolled.pipelines.inside import plot_cell, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.options import LanguageOptions
@@ -101,7 +101,7 @@ def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) ->
                 "samples",
                 name="write",
             ),
-            Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
+            Node(plot_cell, "params:model", ["cell.png", "cell.svg"], name="plot_cell"),
             *_looking_inside(),
         ]
         parameters["params:samples"] = "params:samples"
