@@ -163,10 +163,10 @@ class LeaderboardHooks:
 
 def _print_forecast(pipeline: Pipeline, catalog: DataCatalog, winner: str) -> None:
     """Print what the rehearsals chose, and how its forecast begins."""
-    if winner not in pipeline.all_outputs():
+    name = winner.replace("winner", "forecast")
+    if not {winner, name} <= pipeline.all_outputs():  # a text has a winner, but nothing ahead
         return
     print(winner_sentence(catalog.load(winner)))
-    name = winner.replace("winner", "forecast")
     path = local_file(catalog, name)
     print(f"\n{as_text(catalog.load(name).head(FIRST_ROWS))}\n...")
     if path is not None:

@@ -40,7 +40,7 @@ _PENALTIES: FloatArray = np.logspace(-4, 4, 17)
 _NEAREST = (1, 3, 10, 30)
 _LOCAL_PENALTIES = (1e-4, 1e-2, 1.0, 1e6)
 # The windows that choose among analogues, and the rows they are looked for in, at most.
-_QUESTIONS, _LIBRARY = 500, 20_000
+_QUESTIONS, _LIBRARY = 500, 10_000
 
 
 @dataclass(frozen=True)

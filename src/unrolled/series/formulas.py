@@ -23,6 +23,22 @@ FloatArray = npt.NDArray[np.float64]
 _AT_ONCE = 1 << 20
 
 
+def after(numbers: Numbers, y: FloatArray, horizon: int) -> FloatArray:
+    """Forecast what comes after rows, by whichever kind.
+
+    Args:
+        numbers: of a fitted baseline.
+        y: of a reader, its last R rows or more; of a state, the rows (N,) since it was fitted.
+        horizon: K.
+
+    Returns:
+        Forecast (K,) in the unit of y.
+    """
+    if "rows" in numbers:
+        return forecast(numbers, y[None, -numbers["rows"] :], horizon)[0]
+    return ahead(advance(numbers, y), horizon)
+
+
 def forecast(numbers: Numbers, y: FloatArray, horizon: int) -> FloatArray:
     """Forecast by a reader.
 
