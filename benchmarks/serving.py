@@ -89,13 +89,13 @@ def served(cell: str, folder: Path) -> tuple[ServedForecaster, RawForecaster]:
         "lookback": SERIES.lookback,
         "horizon": SERIES.horizon,
     }
-    winner = {"champion": {"beats_baseline": True}, "weights": net.state_dict(), "card": card}
+    row = {"kind": "recurrent", "networks": [(net.state_dict(), card)]}
     rows = panel()
     scaler = scaling.fit(rows, splits.borders(rows, 0.2, 0.2), SERIES)
-    graph, beside, _ = nodes.forecaster_graph(winner, scaler, rows, SERIES, False)
+    files, _ = nodes.package_forecaster(row, scaler, rows, SERIES)
     folder.mkdir()
-    (folder / "forecaster.onnx").write_bytes(graph)
-    (folder / "forecaster.json").write_text(json.dumps(beside))
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     return ServedForecaster(folder), RawForecaster(net, scaler, SERIES).eval()
 
 
@@ -174,6 +174,7 @@ def server(folder: Path) -> Iterator[int]:
         signatures.forecaster("datetime"),
         panel().tail(SERIES.lookback),
         {},
+        "A network of the benchmark.",
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

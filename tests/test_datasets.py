@@ -22,10 +22,11 @@ from matplotlib.figure import Figure
 
 from unrolled.datasets import (
     Digests,
+    FilesOf,
     NpyDataset,
+    Row,
     SafetensorsDataset,
     SeriesFile,
-    Winner,
     write_files_whole,
 )
 from unrolled.errors import InputError
@@ -368,20 +369,27 @@ def test_digests_are_those_of_the_files_and_unfinished_files_have_none(tmp_path)
 
 
 @pytest.fixture
-def crowned(tmp_path):
-    """A champion whose files are those that were scored."""
-    model = tmp_path / "models/gru/seed_0.safetensors"
-    SafetensorsDataset(filepath=str(model)).save({"w": torch.arange(6.0)})
-    model.with_suffix(".json").write_text('{"seed": 0}')
-    (tmp_path / "vocabulary.json").write_text('{"characters": "ab"}')
-    files = {
-        "model": model,
-        "options": model.with_suffix(".json"),
-        "vocabulary": tmp_path / "vocabulary.json",
+def scored(tmp_path):
+    """Two seeds of a network whose files are those that were scored, their median, and a baseline."""
+    files = [tmp_path / "vocabulary.json"]
+    files[0].write_text('{"characters": "ab"}')
+    for seed in (0, 1):
+        model = tmp_path / f"models/gru/seed_{seed}.safetensors"
+        SafetensorsDataset(filepath=str(model)).save({"w": torch.arange(6.0) + seed})
+        model.with_suffix(".json").write_text(json.dumps({"seed": seed}))
+        files += [model, model.with_suffix(".json")]
+    kinds = {"gru": ("recurrent", [1, 0]), "gru_median": ("ensemble", [1, 0])}
+    kinds["ridge"] = ("baseline", [])
+    winner = {
+        "variant": "ridge",
+        "data_set": "airline",
+        "rows": {name: {"kind": kind, "seeds": seeds} for name, (kind, seeds) in kinds.items()},
+        "digests": {
+            "/".join(path.relative_to(tmp_path).parts[1:]) or path.name: sha256(path)
+            for path in files
+        },
     }
-    champion = {"variant": "gru", "seed": 0}
-    champion["digests"] = {name: sha256(path) for name, path in files.items()}
-    (tmp_path / "models/champion.json").write_text(json.dumps(champion))
+    (tmp_path / "models/winner.json").write_text(json.dumps(winner))
     return files
 
 
@@ -389,40 +397,72 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def winner(tmp_path):
+def row(tmp_path, model=None):
     fitted = {"filepath": str(tmp_path / "vocabulary.json")}
-    return Winner(filepath=str(tmp_path / "models"), fitted=fitted)
+    return Row(filepath=str(tmp_path / "models"), fitted=fitted, model=model)
 
 
-def test_the_champions_own_files_are_read(crowned, tmp_path):
-    found = winner(tmp_path).load()
-    assert found["card"] == {"seed": 0}
-    assert torch.equal(found["weights"]["w"], torch.arange(6.0))
+@pytest.mark.parametrize(
+    ("model", "kind", "seeds"),
+    [
+        (None, "baseline", []),
+        ("gru", "recurrent", [1]),
+        ("gru_median", "ensemble", [1, 0]),
+    ],
+)
+def test_a_row_brings_its_networks_the_best_one_of_a_variant(scored, tmp_path, model, kind, seeds):
+    found = row(tmp_path, model).load()
+    assert (found["variant"], found["kind"]) == (model or "ridge", kind)
+    assert [card["seed"] for _, card in found["networks"]] == seeds
+    for (weights, _), seed in zip(found["networks"], seeds, strict=True):
+        assert torch.equal(weights["w"], torch.arange(6.0) + seed)
 
 
-@pytest.mark.parametrize("kind", ["model", "options", "vocabulary"])
+def test_a_row_that_is_not_on_the_leaderboard_is_answered_with_those_that_are(scored, tmp_path):
+    with pytest.raises(DatasetError) as caught:
+        row(tmp_path, "xgboost").load()
+    assert str(caught.value.__cause__) == (
+        "parameter 'model' is 'xgboost'; expected a row of the leaderboard of 'airline': gru,"
+        " gru_median, ridge"
+    )
+
+
+def test_a_row_of_a_job_that_has_not_run_says_so(tmp_path):
+    with pytest.raises(DatasetError, match="so nothing has been compared yet on this data set"):
+        row(tmp_path).load()
+
+
+@pytest.mark.parametrize("place", range(5))
 @pytest.mark.parametrize(
     "change", [lambda content: content[:-1], lambda content: content.swapcase()]
 )
 def test_a_file_that_is_not_the_one_that_was_scored_is_refused_by_its_name(
-    crowned, tmp_path, kind, change
+    scored, tmp_path, place, change
 ):
-    path, scored = crowned[kind], sha256(crowned[kind])
+    path, before = scored[place], sha256(scored[place])
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(DatasetError) as caught:
-        winner(tmp_path).load()
+        row(tmp_path, "gru_median").load()
     assert str(caught.value.__cause__) == (
-        f"file '{path}' has SHA-256 {sha256(path)}, but the champion that was scored had {scored};"
+        f"file '{path}' has SHA-256 {sha256(path)}, but the model that was scored had {before};"
         " it is truncated or was changed: run the job again"
     )
 
 
-def test_a_missing_file_of_the_champion_is_named(crowned, tmp_path):
-    scored = sha256(crowned["vocabulary"])
-    crowned["vocabulary"].unlink()
+def test_a_missing_file_of_a_row_is_named(scored, tmp_path):
+    before = sha256(scored[0])
+    scored[0].unlink()
     with pytest.raises(DatasetError) as caught:
-        winner(tmp_path).load()
+        row(tmp_path, "gru").load()
     assert str(caught.value.__cause__) == (
-        f"file '{crowned['vocabulary']}' is missing, but the champion that was scored had"
-        f" {scored}; it is truncated or was changed: run the job again"
+        f"file '{scored[0]}' is missing, but the model that was scored had {before}; it is"
+        " truncated or was changed: run the job again"
     )
+
+
+def test_files_of_a_folder_are_those_saved_last(tmp_path):
+    data = FilesOf(filepath=str(tmp_path / "service"))
+    assert not data.exists()
+    data.save({"a.onnx": b"\x00\xff", "a.json": b"{}"})
+    data.save({"numbers.json": b"[]", "a.json": b"{1}"})
+    assert data.load() == {"a.json": b"{1}", "numbers.json": b"[]"}

@@ -22,9 +22,8 @@ from click.testing import CliRunner, Result
 from kedro.framework.project import configure_project
 from kedro.framework.startup import bootstrap_project
 
-from unrolled.datasets import Winner
+from unrolled.datasets import Row
 from unrolled.errors import InputError
-from unrolled.pipelines.deploy import nodes
 from unrolled.serving.app import MAX_BODY, ZONED
 from unrolled.tracking import client_of
 
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 
 class Service:
-    """A project folder whose champion was deployed."""
+    """A project folder of which rows of the leaderboard were deployed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,6 +65,14 @@ class Service:
 
     def version(self, alias: str = "champion") -> str:
         return str(client_of(self.uri).get_model_version_by_alias(NAME, alias).version)
+
+    def winner(self) -> dict[str, Any]:
+        path = self.folder / "data/06_models/forecasting/airline/winner.json"
+        return json.loads(path.read_bytes())
+
+    def forecast(self, *params: str) -> pd.DataFrame:
+        self.done("forecast", *params)
+        return pd.read_csv(self.folder / "data/07_model_output/forecasting/airline/forecast.csv")
 
     def model(self, name: str = NAME) -> Path:
         versions = client_of(self.uri).search_model_versions(f"name='{name}'")
@@ -115,7 +122,8 @@ class Service:
         raise AssertionError((self.folder / "server.log").read_text())
 
 
-GRU, BASELINE = "variants=[gru],seeds=[0]", "baselines=[persistence]"
+STUDY = "variants=[gru],seeds=[0,1],baselines=[persistence,theta]"
+GRU = "model=gru"
 MLFLOW = ("mlflow", "models", "serve", "-m", f"models:/{NAME}@champion", "--env-manager", "local")
 OURS = (sys.executable, "-m", "unrolled.serving.app", f"models:/{NAME}@champion")
 
@@ -129,8 +137,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
         shutil.copy(ROOT / name, folder)
     (folder / "src").mkdir()
     made = Service(folder)
-    made.done("forecasting", GRU, BASELINE)
-    made.done("deploy", GRU, BASELINE)
+    made.done("forecasting", STUDY)
+    made.done("deploy", GRU)
     return made
 
 
@@ -149,11 +157,12 @@ def rows(service: Service) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def expected(service: Service) -> pd.DataFrame:
-    """What torch forecast from there."""
+    """What torch forecast from there by the seed that is deployed."""
     path = service.folder / "data/07_model_output/forecasting/airline/backtest.parquet"
     backtest = pd.read_parquet(path)
-    first = backtest["cutoff"].min()
-    return backtest[(backtest["variant"] == "gru") & (backtest["cutoff"] == first)]
+    seed = service.winner()["rows"]["gru"]["seeds"][0]
+    own = backtest[(backtest["variant"] == "gru") & (backtest["seed"] == seed)]
+    return own[own["cutoff"] == own["cutoff"].min()]
 
 
 def records(rows: list[dict[str, Any]]) -> bytes:
@@ -257,7 +266,7 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "too many rows": (
         lambda rows: records(rows * 3334),
         400,
-        "100020 rows; expected 1 to 100000, the last 24 of each series are read",
+        "100020 rows; expected 1 to 100000, the last rows of each series",
     ),
     "no rows": (lambda _: records([]), 400, "Model is missing inputs"),
     "no JSON": (lambda _: b"hello", 400, "Ensure that input is a valid JSON formatted string"),
@@ -303,6 +312,8 @@ def test_the_registered_model_holds_all_it_needs_and_no_pickle(service: Service)
     assert {name for name in files if name.startswith("code/")} == {
         "code/unrolled/__init__.py",
         "code/unrolled/errors.py",
+        "code/unrolled/series/__init__.py",
+        "code/unrolled/series/formulas.py",
         "code/unrolled/serving/__init__.py",
         "code/unrolled/serving/forecaster.py",
         "code/unrolled/serving/writer.py",
@@ -369,11 +380,11 @@ def test_the_model_answers_in_an_environment_of_its_own_requirements(
     equal(answer_without_torch(python, str(place), rows, service), expected)
 
 
-def test_a_forecast_of_new_rows_begins_after_the_last(service: Service, ours: Ask) -> None:
-    service.done("forecast")
-    forecast = service.folder / "data/07_model_output/forecasting/airline/forecast.csv"
-    found = pd.read_csv(forecast)
-    assert list(found) == ["unique_id", "ds", "y_hat"]
+def test_a_forecast_by_the_registered_model_is_what_its_server_answers(
+    service: Service, ours: Ask
+) -> None:
+    found = service.forecast("registered=true")
+    assert list(found) == ["unique_id", "ds", "variant", "y_hat"]
     assert found["ds"].tolist()[::11] == ["1961-01-01", "1961-12-01"]
     raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv").to_dict("records")
     answer = pd.DataFrame(json.loads(ours(records(raw))[1])["predictions"])
@@ -389,7 +400,7 @@ def test_a_forecast_of_rows_with_an_offset_is_on_the_clock_that_they_show(
     forecasts = []
     for times in (raw["ds"], raw["ds"] + clock):
         raw.assign(ds=times).to_csv(service.folder / "new.csv", index=False)
-        service.done("forecast", "rows=new.csv")
+        service.done("forecast", "rows=new.csv,registered=true")
         forecasts.append(place.read_text())
     assert forecasts[0] == forecasts[1]
 
@@ -397,11 +408,11 @@ def test_a_forecast_of_rows_with_an_offset_is_on_the_clock_that_they_show(
 def test_a_forecast_of_rows_that_break_the_signature_names_the_column(service: Service) -> None:
     raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv")
     raw.rename(columns={"y": "passengers"}).to_csv(service.folder / "new.csv", index=False)
-    result = service.kedro("forecast", "rows=new.csv")
+    result = service.kedro("forecast", "rows=new.csv,registered=true")
     assert result.exit_code == 1
     assert "column 'y' for y is missing" in result.output.splitlines()[-1]
     raw.tail(20).to_csv(service.folder / "new.csv", index=False)
-    result = service.kedro("forecast", "rows=new.csv")
+    result = service.kedro("forecast", "rows=new.csv,registered=true")
     assert "series 'airline': 20 rows; expected the last 24 or more" in result.output
 
 
@@ -412,25 +423,24 @@ def test_nothing_is_registered_where_the_graph_differs(
 
     export = graphs.forecaster_graph
 
-    def changed(weights: dict, *rest: Any) -> bytes:
-        return export({name: tensor * 1.001 for name, tensor in weights.items()}, *rest)
+    def changed(networks: list, *rest: Any) -> bytes:
+        ((weights, card),) = networks
+        return export([({name: w * 1.001 for name, w in weights.items()}, card)], *rest)
 
     monkeypatch.setattr(graphs, "forecaster_graph", changed)
-    result = service.kedro("deploy", GRU, BASELINE)
+    result = service.kedro("deploy", GRU)
     assert result.exit_code == 1
-    assert "the exported graph differs from the network by" in result.output.splitlines()[-1]
+    assert "what would be served differs from what was scored" in result.output.splitlines()[-1]
     assert len(client_of(service.uri).search_model_versions(f"name='{NAME}'")) == 1
 
 
-def test_a_champion_worse_than_its_baseline_needs_a_word(service: Service) -> None:
-    data = service.folder / "data"
-    winner = Winner(
-        filepath=str(data / "06_models/forecasting/airline"),
-        fitted={"filepath": str(data / "04_feature/forecasting/airline/scaler.csv")},
-    ).load()
-    champion = winner["champion"] | {"beats_baseline": False}
-    with pytest.raises(InputError, match=r"does not beat the best baseline.*allow_worse_than"):
-        nodes.forecaster_graph(winner | {"champion": champion}, None, None, None, False)
+def test_a_model_that_is_no_row_is_answered_with_the_rows_that_there_are(service: Service) -> None:
+    result = service.kedro("deploy", "model=xgboost")
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == (
+        "Error: parameter 'model' is 'xgboost'; expected a row of the leaderboard of 'airline':"
+        f" {', '.join(service.winner()['rows'])}"
+    )
 
 
 def refused_once_changed(
@@ -446,7 +456,7 @@ def refused_once_changed(
     found, scored = (hashlib.sha256(bytes_).hexdigest() for bytes_ in (change(content), content))
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == (
-        f"Error: file '{path}' has SHA-256 {found}, but the champion that was scored had {scored};"
+        f"Error: file '{path}' has SHA-256 {found}, but the model that was scored had {scored};"
         " it is truncated or was changed: run the job again"
     )
 
@@ -471,7 +481,7 @@ def refused_once_changed(
 def test_a_file_that_was_changed_or_cut_off_is_refused_by_its_name(
     service: Service, file: str, change: Callable[[bytes], bytes]
 ) -> None:
-    refused_once_changed(service, file, change, GRU, BASELINE)
+    refused_once_changed(service, file, change, "model=gru_median")
 
 
 def test_a_changed_graph_is_refused_by_its_name(service: Service, tmp_path: Path) -> None:
@@ -481,24 +491,58 @@ def test_a_changed_graph_is_refused_by_its_name(service: Service, tmp_path: Path
     shutil.copytree(service.model() / "artifacts/served", folder)
     graph = folder / "forecaster.onnx"
     graph.write_bytes(graph.read_bytes()[:-10])
-    with pytest.raises(InputError, match=r"graph 'forecaster\.onnx' has SHA-256"):
+    with pytest.raises(InputError, match=r"file 'forecaster\.onnx' has SHA-256"):
         ServedForecaster(folder)
 
 
-def test_rolling_back_swaps_champion_and_previous(service: Service) -> None:
+def answered_by_the_champion(service: Service) -> pd.DataFrame:
+    raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv").to_dict("records")
+    with service.serving(*OURS) as ask:
+        status, answer = ask(records(raw))
+    assert status == 200, answer
+    return pd.DataFrame(json.loads(answer)["predictions"])
+
+
+def test_rows_of_every_kind_are_deployed_and_rolling_back_swaps_the_last_two(
+    service: Service,
+) -> None:
     result = service.kedro("deploy", "rollback=true")
     assert "has no version 'previous' to roll back to" in result.output.splitlines()[-1]
-    service.done("deploy", GRU, BASELINE)
+    service.done("deploy", GRU)
     assert service.version() == "1"  # the same graph is not registered twice
-    other = "variants=[lstm],seeds=[0]"
-    service.done("forecasting", other, BASELINE)
-    service.done("deploy", other, BASELINE)
+
+    service.done("deploy", "model=theta")
     assert (service.version(), service.version("previous")) == ("2", "1")
+    ahead = service.forecast("model=theta")
+    assert ahead["variant"].tolist() == ["theta"] * 12
+    found = answered_by_the_champion(service)
+    np.testing.assert_allclose(found["y_hat"], ahead["y_hat"], rtol=1e-9)
+    place = service.model()
+    assert not list(place.rglob("*.onnx"))
+    assert "onnxruntime" not in (place / "requirements.txt").read_text()
+    made = client_of(service.uri).get_model_version(NAME, "2")
+    assert (made.tags["variant"], made.tags["kind"]) == ("theta", "baseline")
+    winner = service.winner()
+    better = min(winner["rows"], key=lambda name: winner["rows"][name]["validation_score"])
+    assert winner["variant"] == better != "theta"
+    assert made.tags["better_on_validation"].split() == [
+        better,
+        f"{winner['rows'][better]['validation_score']:.4g}",
+    ]
+    assert f"{made.tags['better_on_validation']} would have been better" in made.description
+
+    other = "model=gru_median" if better == "gru" else ""  # not the network that is version 1
+    service.done("deploy", *filter(None, [other]))
+    assert (service.version(), service.version("previous")) == ("3", "2")
+    ahead = service.forecast(*filter(None, [other]))
+    found = answered_by_the_champion(service)
+    np.testing.assert_allclose(found["y_hat"], ahead["y_hat"], rtol=1e-5)
+    assert client_of(service.uri).get_model_version(NAME, "3").tags["kind"] == "ensemble"
     service.done("deploy", "rollback=true")
-    assert (service.version(), service.version("previous")) == ("1", "2")
+    assert (service.version(), service.version("previous")) == ("2", "3")
 
 
-TANG = "corpus=tang,text.variants=[gru],text.baselines=[uniform],text.training.epochs=0.02"
+TANG = "corpus=tang,text.variants=[gru],text.baselines=[kneser_ney_2],text.training.epochs=0.02"
 
 
 @pytest.fixture(scope="module")
@@ -524,9 +568,9 @@ def test_a_language_model_streams_what_its_network_would_write(writer: Service) 
 
     path = service.folder / "data/04_feature/text/tang/vocabulary.json"
     models = str(service.folder / "data/06_models/text/tang")
-    winner = Winner(filepath=models, fitted={"filepath": str(path)}).load()
+    ((weights, card),) = Row(filepath=models, fitted={"filepath": str(path)}).load()["networks"]
     known = Vocabulary(**json.loads(path.read_text()))
-    step, state, written = text.stepper(winner["weights"], winner["card"]), None, ""
+    step, state, written = text.stepper(weights, card), None, ""
     for symbol in encode_prompt("床前", known).tolist():
         logits, state = step(torch.tensor([symbol]), state)
     for _ in range(30):
@@ -539,6 +583,17 @@ def test_a_language_model_streams_what_its_network_would_write(writer: Service) 
     assert streamed == written
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
+
+
+def test_a_card_of_a_language_model_names_the_counts_that_are_better(writer: Service) -> None:
+    (made,) = client_of(writer.uri).search_model_versions("name='text-tang'")
+    assert made.description.startswith("gru (recurrent, seed 0) on tang, the winner. On validation")
+    assert made.tags["better_on_test"].startswith("kneser_ney_2 ")
+    result = writer.kedro("deploy", TANG, "job=text", "model=kneser_ney_2")
+    assert result.output.splitlines()[-1] == (
+        "Error: parameter 'model' is 'kneser_ney_2', which counts n-grams and is not deployed;"
+        " expected a language model: gru"
+    )
 
 
 def test_a_vocabulary_in_which_two_characters_changed_places_is_refused_by_its_name(

@@ -303,83 +303,32 @@ class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
         return {"filepath": self._filepath, "glob": self._glob, "fitted": str(self._fitted)}
 
 
-class OnnxFile(AbstractDataset[bytes, bytes]):
-    """One ONNX graph, as its bytes."""
+class FilesOf(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
+    """All files of one local folder, as their bytes by name."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Remember the local path `filepath`; `metadata` is free for plugins."""
-        self._filepath = filepath
-        self.metadata = metadata
-
-    def load(self) -> bytes:
-        """Read the file whole."""
-        return Path(self._filepath).read_bytes()
-
-    def save(self, data: bytes) -> None:
-        """Write the file whole, or leave the old one."""
-        with fsspec.open(self._filepath, "wb") as file:
-            file.write(data)
-
-    def _exists(self) -> bool:
-        return Path(self._filepath).exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
-
-
-class Winner(AbstractDataset[dict[str, Any], dict[str, Any]]):
-    """The champion's file with its weights and options, which must be those that were scored.
-
-    So must the scaler or vocabulary be: it decides what the numbers in and out mean.
-    """
-
-    def __init__(
-        self, *, filepath: str, fitted: dict[str, str], metadata: dict[str, Any] | None = None
-    ) -> None:
-        """Remember where the files lie.
-
-        Args:
-            filepath: local folder of all variants.
-            fitted: `filepath` of the scaler or vocabulary; see `Digests`.
-            metadata: free for plugins.
-        """
+        """Remember the local folder `filepath`; `metadata` is free for plugins."""
         self._folder = Path(filepath)
-        self._fitted = Path(fitted["filepath"])
         self.metadata = metadata
 
-    def load(self) -> dict[str, Any]:
-        """Read `champion.json` and the files that it names.
+    def load(self) -> dict[str, bytes]:
+        """Read every file whole."""
+        return {path.name: path.read_bytes() for path in sorted(self._folder.iterdir())}
 
-        Returns:
-            `champion`; `weights`, a state dict; `card`, the options beside them.
-
-        Raises:
-            InputError: no champion yet, or a file that is missing or is another than was scored.
-        """
-        from safetensors.torch import load
-
-        path = self._folder / "champion.json"
-        if not path.exists():
-            raise InputError(f"champion file '{path}' does not exist; run the job itself first")
-        champion = json.loads(path.read_bytes())
-        stem = self._folder / champion["variant"] / f"seed_{champion['seed']}"
-        digests = champion["digests"]
-        _verified(self._fitted, digests.get(self._fitted.stem, "no digest of it"))
-        return {
-            "champion": champion,
-            "weights": load(_verified(stem.with_suffix(".safetensors"), digests["model"])),
-            "card": json.loads(_verified(stem.with_suffix(".json"), digests["options"])),
-        }
-
-    def save(self, data: dict[str, Any]) -> None:
-        """Refuse: the job writes these files one by one."""
-        raise InputError(f"the champion in '{self._folder}' is read, not saved")
+    def save(self, data: dict[str, bytes]) -> None:
+        """Write each file whole, or leave the old one; then drop what is not among them."""
+        for name, content in data.items():
+            with fsspec.open(str(self._folder / name), "wb") as file:
+                file.write(content)
+        for path in self._folder.iterdir():
+            if path.name not in data:
+                path.unlink()
 
     def _exists(self) -> bool:
-        return (self._folder / "champion.json").exists()
+        return self._folder.is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"folder": str(self._folder), "fitted": str(self._fitted)}
+        return {"folder": str(self._folder)}
 
 
 class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
@@ -426,8 +375,8 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
         path = self._folder / "winner.json"
         if not path.exists():
             raise InputError(
-                f"file '{path}' does not exist, so nothing has been compared on this series yet; run"
-                f" kedro run --pipelines=forecasting --params series={self._folder.name} first"
+                f"file '{path}' does not exist, so nothing has been compared yet on this data set,"
+                f" '{self._folder.name}'; run the pipeline {self._folder.parent.name} first"
             )
         winner = json.loads(path.read_bytes())
         name = self._model or winner["variant"]

@@ -46,7 +46,6 @@ KEYS = (
     "text",
     "job",
     "rollback",
-    "allow_worse_than_baseline",
     "rows",
     "model",
     "monitor",
@@ -146,11 +145,10 @@ class DeployStudy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job: Literal["forecasting", "text"] = Field(description="whose champion is deployed")
+    job: Literal["forecasting", "text"] = Field(description="whose winner is deployed")
     rollback: bool = Field(description="put the version before the champion in front again")
-    allow_worse_than_baseline: bool = Field(description="deploy where no baseline is beaten")
     rows: str | None = Field(description="file of new rows to forecast from; null: the series' own")
-    model: str | None = Field(description="row of the leaderboard that forecasts; null: the winner")
+    model: str | None = Field(description="row of the leaderboard; null: the winner")
 
 
 class GradientsStudy(BaseModel):

@@ -1,5 +1,6 @@
 """The baselines: numbers of the books, no look ahead, and slow second truths."""
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,20 @@ from hypothesis import strategies as st
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
 from unrolled.errors import InputError
+from unrolled.series import formulas
 from unrolled.series.baselines import (
     BASELINES,
+    FITS,
     Task,
     _choose_form,
     _contexts,
+    _ets,
+    _ets_fit,
+    _Form,
     _many_small_fits,
     _ridge_lines,
     _targets,
+    analogues,
     drift,
     holt_winters,
     persistence,
@@ -108,6 +115,50 @@ def test_a_history_of_a_few_rows_still_gets_a_forecast(name):
     assert np.isfinite(BASELINES[name](y, np.array([4, 5, 6]), task)).all()
 
 
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def after(numbers, y, horizon):
+    """Forecast after the last row of y, of which the numbers of a state have seen the first 60."""
+    if "rows" in numbers:
+        return formulas.forecast(numbers, y[None, -numbers["rows"] :], horizon)[0]
+    return formulas.ahead(formulas.advance(numbers, y[60:]), horizon)
+
+
+@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("rows", [60, 67])
+def test_numbers_read_from_json_forecast_what_the_baseline_does(name, rows):
+    y = seasonal_series()
+    numbers = json.loads(json.dumps(FITS[name](y[:60], SHORT)))
+    cutoffs = np.arange(59, 79)
+    expected = BASELINES[name](y, cutoffs, replace(SHORT, refit_every=len(cutoffs)))
+    np.testing.assert_allclose(after(numbers, y[:rows], 6), expected[rows - 60], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_numbers_fitted_on_all_rows_hold_the_last_of_them(name):
+    y = seasonal_series()
+    changed = y.copy()
+    changed[-20:] = y[::-1][:20]
+    before, now = (FITS[name](rows, SHORT) for rows in (y, changed))
+    assert (before == now) is (before["formula"] == "repeat")
+
+
+STATES = {
+    name: FITS[name](seasonal_series()[:60], SHORT) for name in ("drift", "holt_winters", "theta")
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+@given(pieces=st.lists(st.integers(0, 7), max_size=4))
+def test_a_state_moved_on_in_pieces_is_where_it_would_be_in_one(name, pieces):
+    y = seasonal_series()
+    whole = moved = STATES[name]
+    for first, rows in zip(np.cumsum([60, *pieces]), pieces, strict=False):
+        moved = formulas.advance(moved, y[first : first + rows])
+    assert moved == formulas.advance(whole, y[60 : 60 + sum(pieces)])
+
+
 # --- persistence, seasonal naive, drift ----------------------------------------------------------
 
 
@@ -175,6 +226,66 @@ def test_ridge_refuses_parts_without_a_window():
     )
 
 
+# --- analogues -----------------------------------------------------------------------------------
+
+
+def slowly(past, window, k, penalty, horizon):
+    """The same forecast window by window, by ridge's normal equations with an intercept."""
+    rows = len(window)
+    pairs = []
+    for end in range(rows - 1, len(past) - horizon):
+        own = [past[end - lag] for lag in reversed(range(rows))]
+        distance = sum((a - b) ** 2 for a, b in zip(own, window, strict=True))
+        pairs.append((distance, own, [past[end + step + 1] - past[end] for step in range(horizon)]))
+    nearest = sorted(pairs)[:k]
+    x = np.array([own for _, own, _ in nearest]) - window
+    t = np.array([after for _, _, after in nearest])
+    centred = x - x.mean(axis=0)
+    spread = np.sum(centred**2) / k  # none of one neighbour: no map, and no division by it
+    shrunk = centred.T @ centred + (penalty * spread or 1.0) * np.eye(rows)
+    weights = np.linalg.solve(shrunk, centred.T @ (t - t.mean(axis=0)))
+    return window[-1] + t.mean(axis=0) - x.mean(axis=0) @ weights
+
+
+@pytest.mark.parametrize("penalty", [1e-2, 1.0, 1e6])
+@pytest.mark.parametrize("k", [1, 5])
+def test_analogues_are_what_a_search_window_by_window_finds(k, penalty):
+    y = seasonal_series()
+    library = {"formula": "analogues", "library": y[:60].tolist(), "rows": 7}
+    found = formulas.forecast(
+        library | {"nearest": k, "penalty": penalty}, np.stack([y[60:67], y[70:77]]), 6
+    )
+    for window, forecast in zip((y[60:67], y[70:77]), found, strict=True):
+        np.testing.assert_allclose(forecast, slowly(y[:60], window, k, penalty, 6), rtol=1e-6)
+
+
+def test_analogues_follow_a_chaotic_series_that_no_line_can():
+    y = np.empty(500)
+    y[0] = 0.3
+    for row in range(1, 500):  # the logistic map: white noise to whatever is linear
+        y[row] = 3.9 * y[row - 1] * (1 - y[row - 1])
+    task = Task(horizon=3, season=1, lookback=4, train_end=300, validation_end=400)
+    cutoffs = np.arange(399, 497)
+    linear, nearest = (np.abs(errors(b, y, cutoffs, task)).mean() for b in (ridge, analogues))
+    assert nearest < 0.01 < 0.2 < linear
+
+
+def test_analogues_do_not_depend_on_unit_or_level():
+    y, cutoffs = seasonal_series(), np.arange(60, 70)
+    found = analogues(1000 * y + 77, cutoffs, SHORT)
+    np.testing.assert_allclose(found, 1000 * analogues(y, cutoffs, SHORT) + 77, rtol=1e-7)
+
+
+def test_analogues_refuse_parts_without_a_window():
+    task = Task(horizon=6, season=4, lookback=8, train_end=6, validation_end=60)
+    with pytest.raises(InputError) as caught:
+        analogues(seasonal_series(), np.array([60]), task)
+    assert str(caught.value) == (
+        "analogues: 0 train and 49 validation windows, but each needs at least 1 (horizon 6,"
+        " train_end 6, validation_end 60); shorten the horizon or move ends"
+    )
+
+
 # --- exponential smoothing and theta -------------------------------------------------------------
 
 
@@ -201,6 +312,18 @@ def test_parameters_are_new_at_every_third_cutoff_and_kept_between(baseline):
     assert (kept[~refitted] != new[~refitted]).all()
     # the parameters move little from one row to the next
     np.testing.assert_allclose(kept, new, atol=2 * np.std(np.diff(y)) / 5)
+
+
+@pytest.mark.parametrize("damped", [False, True])
+@pytest.mark.parametrize("seasonal", [None, "add", "mul"])
+def test_numbers_of_exponential_smoothing_go_on_as_statsmodels_does(damped, seasonal):
+    y, form = seasonal_series(), _Form(damped, seasonal)
+    with _many_small_fits():
+        numbers = _ets_fit(y[:60], form, SHORT)
+        fitted = _ets(y[:60], form, 4).fit(disp=False).params
+        expected = _ets(y[:71], form, 4).smooth(fitted).forecast(6)
+    found = formulas.ahead(formulas.advance(numbers, y[60:71]), 6)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 def test_no_season_is_taken_from_less_than_two_or_from_one_too_long():

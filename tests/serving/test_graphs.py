@@ -36,9 +36,9 @@ def panel_of(series: int = 2, rows: int = 60) -> pd.DataFrame:
     )
 
 
-def network(series: SeriesOptions, **model: object) -> tuple[dict, dict]:
+def network(series: SeriesOptions, seed: int = 0, **model: object) -> tuple[dict, dict]:
     options = ModelOptions(hidden=6, **model)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     net = Forecaster(options, 1 + len(series.lags), series.lookback, series.horizon)
     card = {
         "model": options.model_dump(),
@@ -57,7 +57,7 @@ def test_that_the_exporter_finds_onnx_operators_of_its_own() -> None:
     panel = panel_of(1)
     scaler = scaling.fit(panel, splits.borders(panel, 10, 10), series)
     for cell in ("gru", "lstm"):
-        graph = graphs.forecaster_graph(*network(series, cell=cell), scaler, series)
+        graph = graphs.forecaster_graph([network(series, cell=cell)], scaler, series)
         assert cell.upper().encode() in graph
 
 
@@ -82,7 +82,8 @@ def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model:
     scaler = scaling.fit(panel, borders, series)
     values = scaling.apply(panel, borders, scaler, series)
     weights, card = network(series, **model)
-    session = onnxruntime.InferenceSession(graphs.forecaster_graph(weights, card, scaler, series))
+    graph = graphs.forecaster_graph([(weights, card)], scaler, series)
+    session = onnxruntime.InferenceSession(graph)
     y = panel["y"].to_numpy()
     rows = session.get_inputs()[0].shape[1]
     scales = list(scaling.scales(scaler))
@@ -98,11 +99,30 @@ def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model:
         np.testing.assert_allclose(session.run(None, inputs)[0], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_graph_of_several_networks_forecasts_their_median(seeds: int) -> None:
+    series = SeriesOptions(lookback=8, horizon=3)
+    panel = panel_of()
+    scaler = scaling.fit(panel, splits.borders(panel, 10, 10), series)
+    networks = [network(series, seed, cell="gru") for seed in range(seeds)]
+    y = sliding(panel["y"].to_numpy()[:60], 8)[:5]
+    inputs = {"y": y, "series": np.zeros(5, dtype=np.int64)}
+    whole, *alone = (
+        onnxruntime.InferenceSession(graphs.forecaster_graph(some, scaler, series)).run(
+            None, inputs
+        )[0]
+        for some in (networks, *([one] for one in networks))
+    )
+    assert np.ptp(alone, axis=0).min() > 1e-3
+    np.testing.assert_allclose(whole, np.median(alone, axis=0), rtol=1e-6)
+
+
 def test_many_forecasts_at_once_are_those_made_one_by_one(tmp_path: Path) -> None:
     series = SeriesOptions(lookback=8, horizon=3)
     panel = panel_of()
     scaler = scaling.fit(panel, splits.borders(panel, 10, 10), series)
-    graph = graphs.forecaster_graph(*network(series, cell="lstm"), scaler, series)
+    graph = graphs.forecaster_graph([network(series, cell="lstm")], scaler, series)
     (tmp_path / "forecaster.onnx").write_bytes(graph)
     beside = {"sha256": hashlib.sha256(graph).hexdigest(), "series": {"s0": "MS", "s1": "MS"}}
     (tmp_path / "forecaster.json").write_text(json.dumps(beside))

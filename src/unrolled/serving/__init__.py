@@ -1,1 +1,1 @@
-"""A champion as an ONNX graph, as a registered MLflow model, and behind HTTP."""
+"""A row of the leaderboard as files, as a registered MLflow model, and behind HTTP."""

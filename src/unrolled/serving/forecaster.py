@@ -1,6 +1,7 @@
-"""A forecaster in service: rows in, rows out, by its ONNX graph.
+"""A forecaster in service: rows in, rows out, by its ONNX graph or by the numbers of a baseline.
 
-This file goes with the registered model, so it imports numpy, pandas and onnxruntime alone.
+This file goes with the registered model, so it imports numpy and pandas alone, onnxruntime where
+there is a graph.
 
 Letters: B series forecast at once, R rows that a forecast reads, K horizon steps.
 """
@@ -10,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import pandas as pd
 
 from unrolled.errors import InputError
+from unrolled.series import formulas
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 COLUMNS = ["unique_id", "ds", "y"]
 MAX_ROWS = 100_000
@@ -26,44 +30,62 @@ MAX_ROWS = 100_000
 AT_ONCE = 16
 
 
-def open_graph(graph: bytes, sha256: str, name: str) -> onnxruntime.InferenceSession:
+def verified(content: bytes, sha256: str, name: str) -> bytes:
+    """The bytes of a file that goes with a registered model.
+
+    Raises:
+        InputError: other bytes than those that were registered.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"file '{name}' has SHA-256 {found}, but {sha256} was registered; it is truncated or"
+            " was changed: deploy the model anew"
+        )
+    return content
+
+
+def open_graph(path: Path, sha256: str) -> onnxruntime.InferenceSession:
     """Open a graph on one thread: a step is too small to share, and requests run side by side.
 
     Raises:
         InputError: other bytes than those that were registered.
     """
-    found = hashlib.sha256(graph).hexdigest()
-    if found != sha256:
-        raise InputError(
-            f"graph '{name}' has SHA-256 {found}, but {sha256} was registered; it is truncated or"
-            " was changed: deploy the model anew"
-        )
+    import onnxruntime  # numbers need none
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        verified(path.read_bytes(), sha256, path.name), options, providers=["CPUExecutionProvider"]
+    )
 
 
 class ServedForecaster:
-    """The graph and what it needs to know of the series."""
+    """The graph or the numbers, and what they need to know of the series."""
 
     def __init__(self, folder: Path) -> None:
-        """Open `forecaster.onnx` and `forecaster.json` of a folder.
+        """Open `forecaster.json` of a folder, and `forecaster.onnx` or `numbers.json` beside it.
 
         Raises:
-            InputError: another graph than the one that was registered.
+            InputError: another graph or other numbers than those that were registered.
         """
         self.options: dict[str, Any] = json.loads(
             (folder / "forecaster.json").read_text(encoding="utf-8")
         )
-        path = folder / "forecaster.onnx"
-        self.session = open_graph(path.read_bytes(), self.options["sha256"], path.name)
         self.steps: dict[str, Any] = self.options["series"]
         self.place = {name: place for place, name in enumerate(self.steps)}
+        self.numbers: dict[str, formulas.Numbers] = {}
+        graph, numbers = folder / "forecaster.onnx", folder / "numbers.json"
+        if graph.exists():
+            self.session = open_graph(graph, self.options["sha256"])
+        else:
+            content = verified(numbers.read_bytes(), self.options["sha256"], numbers.name)
+            self.numbers = json.loads(content)["series"]
 
     def run(
         self, y: npt.NDArray[np.float64], series: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        """Raw values (B, R), oldest first, and places of series (B,) -> forecasts (B, K)."""
+        """By the graph: raw values (B, R), oldest first, and places of series (B,) -> (B, K)."""
         pieces = [slice(first, first + AT_ONCE) for first in range(0, len(y), AT_ONCE)]
         return np.concatenate(
             [
@@ -87,10 +109,17 @@ class ServedForecaster:
         rows = self._checked(rows)
         names, ys, times = [], [], []
         for name, group in rows.groupby("unique_id", sort=False):
-            ys.append(self._last(str(name), group))
             names.append(str(name))
+            ys.append(self._read(str(name), group))
             times.append(self._ahead(str(name), group["ds"]))
-        y_hat = self.run(np.stack(ys), np.array([self.place[name] for name in names]))
+        if self.numbers:
+            found = [
+                formulas.after(self.numbers[name], y, self.options["horizon"])
+                for name, y in zip(names, ys, strict=True)
+            ]
+            y_hat = np.stack(found)
+        else:
+            y_hat = self.run(np.stack(ys), np.array([self.place[name] for name in names]))
         return pd.DataFrame(
             {
                 "unique_id": np.repeat(np.array(names, dtype=object), y_hat.shape[1]),
@@ -108,8 +137,7 @@ class ServedForecaster:
             )
         if not 0 < len(rows) <= MAX_ROWS:
             raise InputError(
-                f"{len(rows)} rows; expected 1 to {MAX_ROWS}, the last {self.options['rows']} of"
-                " each series are read"
+                f"{len(rows)} rows; expected 1 to {MAX_ROWS}, the last rows of each series"
             )
         rows = rows[COLUMNS].reset_index(drop=True)
         for column in COLUMNS:
@@ -138,9 +166,8 @@ class ServedForecaster:
             ) from None
         return rows.assign(unique_id=rows["unique_id"].astype(str), ds=ds, y=y)
 
-    def _last(self, name: str, group: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """The rows (R,) that the graph reads."""
-        needed = self.options["rows"]
+    def _read(self, name: str, group: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """The rows that the forecast is made from: the last R, or those since a state was fitted."""
         if name not in self.place:
             known = list(self.place)
             more = f" and {len(known) - 5} more" if len(known) > 5 else ""
@@ -148,12 +175,52 @@ class ServedForecaster:
                 f"series '{name}' is unknown; this model was trained on"
                 f" {', '.join(known[:5])}{more}"
             )
+        numbers = self.numbers.get(name, self.options)
+        return (self._last if "rows" in numbers else self._since)(name, group, numbers)
+
+    def _last(
+        self, name: str, group: pd.DataFrame, numbers: formulas.Numbers
+    ) -> npt.NDArray[np.float64]:
+        """The last R rows."""
+        needed = numbers["rows"]
         if len(group) < needed:
             raise InputError(
                 f"series '{name}': {len(group)} rows; expected the last {needed} or more"
             )
-        ds = group["ds"].iloc[-needed:]
-        grid = _times(ds.iloc[-1], self.steps[name], needed, ahead=False)
+        own = group.iloc[-needed:]
+        self._on_grid(
+            name, own["ds"], _times(own["ds"].iloc[-1], self.steps[name], needed, ahead=False)
+        )
+        return own["y"].to_numpy()
+
+    def _since(
+        self, name: str, group: pd.DataFrame, numbers: formulas.Numbers
+    ) -> npt.NDArray[np.float64]:
+        """The rows after the last one that a state has seen, which may be none."""
+        step, ds = self.steps[name], group["ds"]
+        seen = numbers["ds"] if isinstance(step, int) else pd.Timestamp(numbers["ds"])
+        if ds.iloc[-1] < seen:
+            raise InputError(
+                f"series '{name}': the rows end at {ds.iloc[-1]}, but this model has seen all up to"
+                f" {seen}; send rows up to then or later"
+            )
+        new = group.iloc[int(np.append(ds > seen, True).argmax()) :]
+        due = _times(seen, step, len(new) + 1, ahead=True)
+        if len(new) and new["ds"].iloc[0] > pd.Series(due).iloc[0]:
+            raise InputError(
+                f"series '{name}': the rows go on at {new['ds'].iloc[0]}, but this model has seen"
+                f" none after {seen}; send all rows from {pd.Series(due).iloc[0]} on"
+            )
+        self._on_grid(name, new["ds"], due[: len(new)])
+        bad = new[new["y"] <= 0]
+        if numbers.get("multiplicative") and len(bad):
+            raise InputError(
+                f"series '{name}': column 'y' is {bad['y'].iloc[0]} at {bad['ds'].iloc[0]}; this"
+                " model's season is a factor, so it expects numbers above 0: deploy it anew"
+            )
+        return new["y"].to_numpy()
+
+    def _on_grid(self, name: str, ds: pd.Series, grid: npt.NDArray[Any]) -> None:
         wrong = np.flatnonzero(ds.to_numpy() != grid)
         if len(wrong):
             found, due = ds.tolist()[wrong[-1]], pd.Series(grid).tolist()[wrong[-1]]
@@ -161,7 +228,6 @@ class ServedForecaster:
                 f"series '{name}': column 'ds' is {found} where {due} was expected; rows must come"
                 f" oldest first, in steps of {self.steps[name]}, without gaps"
             )
-        return group["y"].to_numpy()[-needed:]
 
     def _ahead(self, name: str, ds: pd.Series) -> npt.NDArray[Any]:
         return _times(ds.iloc[-1], self.steps[name], self.options["horizon"], ahead=True)

@@ -97,6 +97,22 @@ class RawForecaster(nn.Module):
         return (level * power + 1).clamp_min(0) ** (1 / power)
 
 
+class MedianForecaster(nn.Module):
+    """The median of several forecasters, step by step."""
+
+    def __init__(self, members: list[RawForecaster]) -> None:
+        """Keep the forecasters, all of the same series."""
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.rows = members[0].rows
+
+    def forward(self, y: Tensor, series: Tensor) -> Tensor:
+        """As `RawForecaster.forward`; of an even number the mean of the middle two, as numpy's."""
+        every = torch.stack([member(y, series) for member in self.members])  # (S, B, K)
+        ordered, middle = every.sort(dim=0).values, len(self.members) // 2
+        return (ordered[(len(self.members) - 1) // 2] + ordered[middle]) / 2
+
+
 class CharacterStep(nn.Module):
     """A language model that reads one symbol of each text, its state as plain tensors."""
 
@@ -112,30 +128,41 @@ class CharacterStep(nn.Module):
 
 
 def forecaster_graph(
-    weights: dict[str, Tensor], card: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions
+    networks: list[tuple[dict[str, Tensor], dict[str, Any]]],
+    scaler: pd.DataFrame,
+    series: SeriesOptions,
 ) -> bytes:
     """One graph from raw values to forecasts in original units.
 
     Args:
-        weights: as `fit_forecaster` returns them.
-        card: the options that stand beside them.
+        networks: weights, as `fit_forecaster` returns them, each with the options that stand beside
+            them; of several the median is forecast.
         scaler: one row a series.
         series: options of the data set.
 
     Returns:
         ONNX: `y` (B, R) float64 and `series` (B,) int64 -> `y_hat` (B, K) float64, B free.
     """
+    card = networks[0][1]
     with deterministic(card["seed"], card["training"]["threads"]):
-        net = Forecaster(
-            ModelOptions.model_validate(card["model"]),
-            card["features"],
-            card["lookback"],
-            card["horizon"],
-        )
-        net.load_state_dict(weights)
-        raw = RawForecaster(net, scaler, series).eval()
+        members = [_raw(weights, card, scaler, series) for weights, card in networks]
+        raw = members[0] if len(members) == 1 else MedianForecaster(members)
         y = torch.linspace(1, 2, 2 * raw.rows, dtype=torch.float64).reshape(2, -1)
-        return _exported(raw, (y, torch.zeros(2, dtype=torch.int64)), ["y", "series"], ["y_hat"])
+        inputs = (y, torch.zeros(2, dtype=torch.int64))
+        return _exported(raw.eval(), inputs, ["y", "series"], ["y_hat"])
+
+
+def _raw(
+    weights: dict[str, Tensor], card: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions
+) -> RawForecaster:
+    net = Forecaster(
+        ModelOptions.model_validate(card["model"]),
+        card["features"],
+        card["lookback"],
+        card["horizon"],
+    )
+    net.load_state_dict(weights)
+    return RawForecaster(net, scaler, series)
 
 
 def step_graph(weights: dict[str, Tensor], card: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Champions in MLflow's registry: registered, put in front, taken back, fetched.
+"""Models in MLflow's registry: registered, put in front, taken back, fetched.
 
 One registered model a job and data set, `forecasting-airline`; its alias `champion` answers, and
 `previous` is the one before it.
@@ -27,6 +27,8 @@ REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas")
 SERVED_CODE = (
     "__init__.py",
     "errors.py",
+    "series/__init__.py",
+    "series/formulas.py",
     "serving/__init__.py",
     "serving/forecaster.py",
     "serving/writer.py",
@@ -42,6 +44,7 @@ def register(
     signature: ModelSignature,
     example: Any,  # noqa: ANN401
     tags: dict[str, str],
+    description: str,
 ) -> str:
     """Log a served model in a run, register it and put it in front.
 
@@ -54,12 +57,15 @@ def register(
         signature: of rows in and out.
         example: rows in, as MLflow takes `input_example`.
         tags: of the version.
+        description: of the version, in words.
 
     Returns:
         The version.
     """
     import mlflow
 
+    # Numbers need no graph's runtime.
+    needed = [name for name in REQUIREMENTS if name != "onnxruntime" or any(folder.glob("*.onnx"))]
     with mlflow.start_run(run_id=run):
         logged = mlflow.pyfunc.log_model(
             name="model",
@@ -68,9 +74,10 @@ def register(
             code_paths=[str(_served_code(folder.parent))],
             signature=signature,
             input_example=example,
-            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            pip_requirements=[f"{package}=={version(package)}" for package in needed],
         )
     made = mlflow.register_model(logged.model_uri, name, tags=tags).version
+    client.update_model_version(name, made, description)
     before = _version(client, name, CHAMPION)
     if before is not None:
         client.set_registered_model_alias(name, PREVIOUS, before)
@@ -131,7 +138,7 @@ def _deployed_by(name: str) -> str:
 
 
 def in_front(client: MlflowClient, name: str, sha256: str) -> str | None:
-    """Version in front where it holds this very graph."""
+    """Version in front where it holds these very files."""
     now = _version(client, name, CHAMPION)
     if now is None or client.get_model_version(name, now).tags.get("sha256") != sha256:
         return None

@@ -32,8 +32,7 @@ class ServedWriter:
         self.options: dict[str, Any] = json.loads(
             (folder / "writer.json").read_text(encoding="utf-8")
         )
-        path = folder / "writer.onnx"
-        self.session = open_graph(path.read_bytes(), self.options["sha256"], path.name)
+        self.session = open_graph(folder / "writer.onnx", self.options["sha256"])
         self.first: int = self.options["first"]
         self.characters: str = self.options["characters"]
         self.ids = {c: self.first + place for place, c in enumerate(self.characters)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import following
 from unrolled.series.splits import Parts
 from unrolled.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from unrolled.series.baselines import Task
 
 # torch and statsmodels take seconds to import; only what trains, runs or fits pays for them.
 
@@ -72,23 +75,29 @@ def of_baseline(
         series: options.
         fits: of a statistical model at most, over all cutoffs; None: `series.statistical_fits`.
     """
-    from unrolled.series.baselines import BASELINES, Task
+    from unrolled.series.baselines import BASELINES
 
     y = panel["y"].to_numpy()
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
-        task = Task(
-            horizon=series.horizon,
-            season=series.season,
-            lookback=series.lookback,
-            train_end=parts.train,
-            validation_end=parts.train + parts.validation,
-            refit_every=math.ceil(len(cutoffs) / (fits or series.statistical_fits)),
-        )
-        own = y[parts.first : parts.end]
-        return BASELINES[variant](own, cutoffs - parts.first, task)
+        task = task_of(parts, series, math.ceil(len(cutoffs) / (fits or series.statistical_fits)))
+        return BASELINES[variant](y[parts.first : parts.end], cutoffs - parts.first, task)
 
     return forecast
+
+
+def task_of(parts: Parts, series: SeriesOptions, refit_every: int = 1) -> Task:
+    """What a baseline is asked on one series."""
+    from unrolled.series.baselines import Task
+
+    return Task(
+        horizon=series.horizon,
+        season=series.season,
+        lookback=series.lookback,
+        train_end=parts.train,
+        validation_end=parts.train + parts.validation,
+        refit_every=refit_every,
+    )
 
 
 def fit_network(

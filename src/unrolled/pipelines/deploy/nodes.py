@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,124 +18,217 @@ import pandas as pd
 
 from unrolled import serving
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import sentence
-from unrolled.pipelines.forecasting.nodes import backtest
+from unrolled.pipelines.champion import METRICS
 from unrolled.series import panel as panels
 from unrolled.series import splits
 from unrolled.series.options import SeriesOptions
+from unrolled.series.splits import Parts
 from unrolled.series.windows import sliding
 from unrolled.serving import registry
+from unrolled.serving.forecaster import ServedForecaster
 from unrolled.text.vocabulary import Ids, Vocabulary, encode_prompt
 from unrolled.tracking import client_of, experiment_of, tracking_uri
+from unrolled.training import backtest as backtesting
+from unrolled.training.backtest import Cutoffs, Forecast, Forecasts
 
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-5
-FORECASTS_AT_ONCE = 4096
 Floats = npt.NDArray[np.floating[Any]]
+Files = dict[str, bytes]  # what is served, by name
 
 
-def forecaster_graph(
-    winner: dict[str, Any],
-    scaler: pd.DataFrame,
-    panel: pd.DataFrame,
-    series: SeriesOptions,
-    allow_worse_than_baseline: bool,
-) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
-    """Export the champion.
+def package_forecaster(
+    row: dict[str, Any], scaler: pd.DataFrame, panel: pd.DataFrame, series: SeriesOptions
+) -> tuple[Files, dict[str, Any]]:
+    """Make of a row what its server opens: networks as a graph, a baseline as numbers of all rows.
 
     Returns:
-        The graph; what its server must know beside it; a request that it can be asked with.
+        The files; a request that the server can be asked with.
     """
-    _refuse_worse(winner["champion"], allow_worse_than_baseline)
-    from unrolled.serving import graphs
+    example = next(iter(panel.groupby("unique_id", sort=False)))[1]
+    if row["kind"] == "baseline":
+        files = _numbers(row["variant"], panel, splits.borders(panel, series.validation, 0), series)
+        numbers = next(iter(json.loads(files["numbers.json"])["series"].values()))
+        example = example.tail(numbers.get("rows", series.lookback))
+    else:
+        from unrolled.serving import graphs
 
-    graph = graphs.forecaster_graph(winner["weights"], winner["card"], scaler, series)
-    rows = series.warmup + series.span - series.horizon
+        graph = graphs.forecaster_graph(row["networks"], scaler, series)
+        rows = series.warmup + series.span - series.horizon
+        beside = {"rows": rows, "positive": series.transform != "none"}
+        files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
+        example = example.tail(rows)
+    records = json.loads(example.to_json(orient="records", date_format="iso"))
+    return files, {"dataframe_records": records}
+
+
+def _numbers(
+    variant: str, panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+) -> Files:
+    """A baseline fitted on the rows of each series before its test part."""
+    from unrolled.series.baselines import FITS
+
+    y, ds = panel["y"].to_numpy(), panel["ds"]
+    fitted = {}
+    for parts in splits.each(borders):
+        last = ds.iloc[parts.validation_end - 1]
+        numbers = FITS[variant](
+            y[parts.first : parts.validation_end], backtesting.task_of(parts, series)
+        )
+        at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)
+        fitted[parts.unique_id] = numbers | {"ds": at}
+    content = json.dumps({"variant": variant, "series": fitted}).encode()
+    beside = {"positive": False} | _known(panel, series)
+    return _files("numbers.json", content, beside, "forecaster.json")
+
+
+def _known(panel: pd.DataFrame, series: SeriesOptions) -> dict[str, Any]:
+    """What the server of a forecaster must know of the series."""
     groups = panel.groupby("unique_id", sort=False)
-    served = {
-        "sha256": hashlib.sha256(graph).hexdigest(),
-        "rows": rows,
+    return {
         "horizon": series.horizon,
-        "positive": series.transform != "none",
         "ds": "datetime" if panel["ds"].dtype.kind == "M" else "long",
         "series": {str(name): panels.step_of(group["ds"]) for name, group in groups},
     }
-    example = next(iter(groups))[1].tail(rows)
-    records = json.loads(example.to_json(orient="records", date_format="iso"))
-    return graph, served, {"dataframe_records": records}
+
+
+def _files(name: str, content: bytes, beside: dict[str, Any], beside_name: str) -> Files:
+    digest = {"sha256": hashlib.sha256(content).hexdigest()}
+    return {name: content, beside_name: json.dumps(digest | beside).encode()}
 
 
 def forecaster_parity(
-    winner: dict[str, Any],
-    graph: bytes,
-    served: dict[str, Any],
+    row: dict[str, Any],
+    files: Files,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     scaler: pd.DataFrame,
     series: SeriesOptions,
 ) -> dict[str, Any]:
-    """Forecast from every cutoff of the test part by torch and by the graph."""
-    from unrolled.serving.forecaster import open_graph
+    """Forecast from every cutoff of the test part as the leaderboard did and as the server does.
 
-    session = open_graph(graph, served["sha256"], "champion.onnx")
-    expected, _ = backtest(winner["weights"], winner["card"], panel, borders, scaler, series)
-    y, found = panel["y"].to_numpy(), []
-    for place, parts in enumerate(splits.each(borders)):
-        cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon)
-        for some in np.split(cutoffs, range(FORECASTS_AT_ONCE, len(cutoffs), FORECASTS_AT_ONCE)):
-            rows = sliding(y, served["rows"])[some - served["rows"] + 1]
-            inputs = {"y": rows, "series": np.full(len(some), place)}
-            found.append(session.run(None, inputs)[0].ravel())
-    truth = expected["y_hat"].to_numpy()
+    Numbers are compared as they are before the test part: those of all rows have seen it.
+    """
+    if row["kind"] == "baseline":
+        truths = [backtesting.of_baseline(row["variant"], panel, series, fits=1)]
+        files = _numbers(row["variant"], panel, borders, series)
+    else:
+        truths = [
+            backtesting.of_network(weights, card, panel, borders, scaler, series)
+            for weights, card in row["networks"]
+        ]
+    frames = [backtesting.over_cutoffs(panel, borders, series, truth) for truth in truths]
+    expected = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
+    with _opened(files) as folder:
+        served = ServedForecaster(folder)
+        forecast = _by_rows(served, panel) if served.numbers else _by_windows(served, panel)
+        found, taken = (
+            backtesting.over_cutoffs(panel, borders, series, asked)["y_hat"].to_numpy()
+            for asked in (forecast, _taken(served, panel))
+        )
+    found, expected = found[taken > 0], expected[taken > 0]
     # Near zero no difference is small beside the value itself.
-    return _parity(np.concatenate(found), truth, float(np.abs(y).mean()), "forecasts")
+    scale = float(panel["y"].abs().mean())
+    return _parity(found, expected, scale, "forecasts")
 
 
-def step_graph(
-    winner: dict[str, Any], known: dict[str, Any], allow_worse_than_baseline: bool
-) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
-    """Export one step of the champion; returns as `forecaster_graph` does."""
-    _refuse_worse(winner["champion"], allow_worse_than_baseline)
+def _by_windows(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
+    """The server's graph, asked with raw values."""
+    y, rows = panel["y"].to_numpy(), served.options["rows"]
+
+    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        place = np.full(len(cutoffs), served.place[parts.unique_id])
+        return served.run(sliding(y, rows)[cutoffs - rows + 1], place)
+
+    return forecast
+
+
+def _by_rows(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
+    """The server, asked with rows."""
+
+    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        numbers = served.numbers[parts.unique_id]
+        found = np.full((len(cutoffs), served.options["horizon"]), np.nan)
+        taken = _taken(served, panel)(parts, cutoffs)[:, 0] > 0
+        for i, cutoff in enumerate(cutoffs[taken]):
+            # A state asks for all rows since it was fitted, and leaves out those that it has seen.
+            first = cutoff + 1 - numbers["rows"] if "rows" in numbers else cutoffs[0] - 2
+            rows = panel.iloc[max(first, parts.first) : cutoff + 1]
+            found[i] = served.predict(rows)["y_hat"]
+        return found
+
+    return forecast
+
+
+def _taken(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
+    """1 where the server takes all rows since the first cutoff, 0 after one it cannot divide by."""
+    y = panel["y"].to_numpy()
+
+    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        factor = served.numbers.get(parts.unique_id, {}).get("multiplicative", False)
+        since = np.minimum.accumulate(np.r_[np.inf, y[cutoffs[0] + 1 : cutoffs[-1] + 1]])
+        taken = np.where((since > 0) | (not factor), 1.0, 0.0)
+        return np.repeat(taken[:, None], served.options["horizon"], axis=1)
+
+    return forecast
+
+
+def package_writer(row: dict[str, Any], known: dict[str, Any]) -> tuple[Files, dict[str, Any]]:
+    """Export one step of a language model; returns as `package_forecaster` does."""
+    if not row["networks"]:
+        models = [name for name, own in row["winner"]["rows"].items() if own["kind"] != "baseline"]
+        raise InputError(
+            f"parameter 'model' is '{row['variant']}', which counts n-grams and is not deployed;"
+            f" expected a language model: {', '.join(models)}"
+        )
     from unrolled.serving import graphs
 
-    graph, vocabulary = graphs.step_graph(winner["weights"], winner["card"]), Vocabulary(**known)
+    (weights, card), vocabulary = row["networks"][0], Vocabulary(**known)
     banned = [i for i in (vocabulary.unk, vocabulary.bos) if i is not None]
-    served = {
-        "sha256": hashlib.sha256(graph).hexdigest(),
+    beside = {
         "characters": vocabulary.characters,
         "first": vocabulary.first,
         "before": [] if vocabulary.bos is None else [vocabulary.bos],
         "empty": encode_prompt("", vocabulary).tolist(),
         "banned": banned,
         "stop": vocabulary.eos,
-        "state": graphs.first_state(winner["weights"], winner["card"]),
+        "state": graphs.first_state(weights, card),
     }
-    return graph, served, {"dataframe_records": [{"prompt": vocabulary.characters[:2]}]}
+    files = _files("writer.onnx", graphs.step_graph(weights, card), beside, "writer.json")
+    return files, {"dataframe_records": [{"prompt": vocabulary.characters[:2]}]}
 
 
-def step_parity(
-    winner: dict[str, Any], graph: bytes, served: dict[str, Any], test_ids: Ids
-) -> dict[str, Any]:
+def writer_parity(row: dict[str, Any], files: Files, test_ids: Ids) -> dict[str, Any]:
     """Read the whole test part one symbol at a time by torch and by the graph."""
     import torch
 
-    from unrolled.serving.forecaster import open_graph
+    from unrolled.serving.writer import ServedWriter
     from unrolled.training import text
 
-    session = open_graph(graph, served["sha256"], "champion.onnx")
-    names = [value.name for value in session.get_inputs()]
-    step, state = text.stepper(winner["weights"], winner["card"]), None
+    step, state, own = text.stepper(*row["networks"][0]), None, None
     # Side by side, each text from a fresh state: one after the other would take minutes.
     ids = _side_by_side(np.asarray(test_ids, dtype=np.int64))  # (T, B)
-    own = [np.repeat(np.float32(first), ids.shape[1], axis=1) for first in served["state"]]
     differences, scale = [], 0.0
-    for symbols in ids:
-        expected, state = step(torch.from_numpy(symbols), state)
-        logits, *own = session.run(None, dict(zip(names, [symbols, *own], strict=True)))
-        differences.append(np.abs(logits - expected.numpy()).max())
-        scale = max(scale, float(expected.abs().mean()))
+    with _opened(files) as folder:
+        served = ServedWriter(folder)
+        for symbols in ids:
+            expected, state = step(torch.from_numpy(symbols), state)
+            logits, own = served.step(symbols, own)
+            differences.append(np.abs(logits - expected.numpy()).max())
+            scale = max(scale, float(expected.abs().mean()))
     return _parity(np.array(differences), np.zeros(len(differences)), scale, "steps")
+
+
+@contextmanager
+def _opened(files: Files) -> Iterator[Path]:
+    """A folder that holds the files, for as long as they are looked at."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "served"
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        yield folder
 
 
 def _side_by_side(ids: npt.NDArray[np.int64], texts: int = 256) -> npt.NDArray[np.int64]:
@@ -148,54 +243,76 @@ def _parity(found: Floats, truth: Floats, least: float, what: str) -> dict[str, 
     worst = float(relative.max())
     if not worst <= TOLERANCE:  # NaN too
         raise InputError(
-            f"the exported graph differs from the network by {worst:.2g} relative in"
+            f"what would be served differs from what was scored by {worst:.2g} relative in"
             f" {int((~(relative <= TOLERANCE)).sum())} of {len(truth)} {what} of the test part;"
             f" at most {TOLERANCE:g} is allowed, so nothing is registered: report the variant"
         )
     return {"checked": len(truth), "of": what, "largest_relative_difference": worst}
 
 
-def _refuse_worse(champion: dict[str, Any], allowed: bool) -> None:
-    if not (champion["beats_baseline"] or allowed):
-        raise InputError(
-            f"{sentence(champion).removesuffix('.')}; use that baseline, or deploy all the same by"
-            ' --params "allow_worse_than_baseline=true"'
-        )
+def better(row: dict[str, Any]) -> dict[str, str]:
+    """Which rows would have been better, on validation and on test: `name score` by tag."""
+    rows, found = row["winner"]["rows"], {}
+    for tag, key in (("better_on_validation", "validation_score"), ("better_on_test", "score")):
+        scores = {name: one[key] for name, one in rows.items() if one[key] is not None}
+        own = scores.get(row["variant"])
+        lowest = min(scores, key=lambda name: scores[name], default=row["variant"])
+        if own is not None and scores[lowest] < own:
+            found[tag] = f"{lowest} {scores[lowest]:.4g}"
+    return found
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Say what is deployed, how it scored, and what would have been better."""
+    winner, found = row["winner"], better(row)
+    own = winner["rows"][row["variant"]]
+    seeds = own["seeds"][:1] if row["kind"] == "recurrent" else own["seeds"]
+    seed = f", seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
+    chosen = "the winner" if row["variant"] == winner["variant"] else "named, not the winner"
+    parts = [f"{row['variant']} ({row['kind']}{seed}) on {winner['data_set']}, {chosen}."]
+    for where, key, metric, tag in (
+        ("validation", "validation_score", winner["validation_metric"], "better_on_validation"),
+        ("test", "score", winner["metric"], "better_on_test"),
+    ):
+        if own[key] is None:
+            parts.append(f"On {where} it has no score.")
+        else:
+            beside = f"{found[tag]} would have been better" if tag in found else "the lowest"
+            parts.append(f"On {where} {METRICS[metric]} {own[key]:.4g}: {beside}.")
+    return " ".join(parts)
 
 
 def register(
-    winner: dict[str, Any],
-    graph: bytes,
-    served: dict[str, Any],
+    row: dict[str, Any],
+    files: Files,
     parity: dict[str, Any],
     request: dict[str, Any],
     job: str,
     name: str,
 ) -> dict[str, Any]:
-    """Register the graph as an MLflow model and put it in front.
+    """Register the files as an MLflow model and put it in front.
 
     Returns:
-        `model` (its registered name), `version`, `uri`, `run`.
+        `model` (its registered name), `version`, `uri`, `variant`, `kind` and `description`.
     """
-    client, registered, champion = registry_client(), f"{job}-{name}", winner["champion"]
+    client, registered = registry_client(), f"{job}-{name}"
+    kind = "forecaster" if job == "forecasting" else "writer"
+    served, description = json.loads(files[f"{kind}.json"]), describe(row)
+    deployed = {"variant": row["variant"], "kind": row["kind"], "description": description}
     before = registry.in_front(client, registered, served["sha256"])
     if before is not None:
-        logger.info("%s version %s holds this very graph already", registered, before)
-        return _deployed(registered, before)
+        logger.info("%s version %s is this very model already. %s", registered, before, description)
+        return _deployed(registered, before) | deployed
     from unrolled.serving import signatures
 
-    kind = "forecaster" if job == "forecasting" else "writer"
+    tags = {"variant": row["variant"], "kind": row["kind"]}
     run = client.create_run(
         experiment_of(client, f"{job}/{name}", tracking_uri(), Path.cwd()),
-        run_name=f"deploy {champion['variant']}",
-        tags={"kind": "deploy", "variant": champion["variant"], "seed": str(champion["seed"])},
+        run_name=f"deploy {row['variant']}",
+        tags={"kind": "deploy", "variant": row["variant"]},
     ).info.run_id
     try:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "served"
-            folder.mkdir()
-            (folder / f"{kind}.onnx").write_bytes(graph)
-            (folder / f"{kind}.json").write_text(json.dumps(served), encoding="utf-8")
+        with _opened(files) as folder:
             version = registry.register(
                 client,
                 run,
@@ -204,19 +321,20 @@ def register(
                 folder,
                 signatures.of(job, served),
                 signatures.example(job, request["dataframe_records"]),
-                {
+                tags
+                | {
                     "sha256": served["sha256"],
-                    "variant": champion["variant"],
-                    "seed": str(champion["seed"]),
                     "parity": f"{parity['largest_relative_difference']:.2g}",
+                    **better(row),
                 },
+                description,
             )
         client.set_terminated(run, "FINISHED")
     except BaseException:
         client.set_terminated(run, "FAILED")
         raise
-    logger.info("Registered %s version %s as champion", registered, version)
-    return _deployed(registered, version)
+    logger.info("Registered %s version %s as champion. %s", registered, version, description)
+    return _deployed(registered, version) | deployed
 
 
 def roll_back(job: str, name: str) -> dict[str, Any]:

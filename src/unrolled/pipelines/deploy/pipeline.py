@@ -1,4 +1,4 @@
-"""The pipeline that puts a champion into service, or the one before it back."""
+"""The pipeline that puts a row of the leaderboard into service, or the model before it back."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
     register = Node(
         nodes.register,
         [
-            f"{job}.champion_files",
-            f"{job}.graph",
-            f"{job}.served",
+            f"{job}.row",
+            f"{job}.service",
             f"{job}.parity",
             f"{job}.request",
             "params:job",
@@ -40,23 +39,21 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
 def _forecasting() -> list[Node]:
     return [
         Node(
-            nodes.forecaster_graph,
+            nodes.package_forecaster,
             [
-                "forecasting.champion_files",
+                "forecasting.row",
                 "forecasting.scaler",
                 "forecasting.panel",
                 "params:forecasting.series",
-                "params:allow_worse_than_baseline",
             ],
-            ["forecasting.graph", "forecasting.served", "forecasting.request"],
-            name="to_onnx",
+            ["forecasting.service", "forecasting.request"],
+            name="package",
         ),
         Node(
             nodes.forecaster_parity,
             [
-                "forecasting.champion_files",
-                "forecasting.graph",
-                "forecasting.served",
+                "forecasting.row",
+                "forecasting.service",
                 "forecasting.panel",
                 "forecasting.borders",
                 "forecasting.scaler",
@@ -71,14 +68,14 @@ def _forecasting() -> list[Node]:
 def _text() -> list[Node]:
     return [
         Node(
-            nodes.step_graph,
-            ["text.champion_files", "text.vocabulary", "params:allow_worse_than_baseline"],
-            ["text.graph", "text.served", "text.request"],
-            name="to_onnx",
+            nodes.package_writer,
+            ["text.row", "text.vocabulary"],
+            ["text.service", "text.request"],
+            name="package",
         ),
         Node(
-            nodes.step_parity,
-            ["text.champion_files", "text.graph", "text.served", "text.test_ids"],
+            nodes.writer_parity,
+            ["text.row", "text.service", "text.test_ids"],
             "text.parity",
             name="check_parity",
         ),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.pipelines.champion import crown
+from unrolled.pipelines.champion import crown, measure
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
@@ -443,4 +443,31 @@ def champion(
     losses = whole.pivot_table(index="block", columns="variant", values="bits_per_char")
     losses = losses.reindex(columns=leaderboard["variant"])  # a short text has no whole block
     found = crown(choice, leaderboard, seed_score, losses, 1, digests, "vocabulary.json")
+    return {"job": "text", "data_set": name, **found}
+
+
+def winner(
+    choice: dict[str, Any],
+    leaderboard: pd.DataFrame,
+    digests: dict[str, str],
+    name: str,
+    *cards: dict[str, Any],
+) -> dict[str, Any]:
+    """Set the language model that validation chose beside all rows of the test part.
+
+    Returns:
+        As `measure`, scores in bits per character; of n-gram baselines there is none on validation.
+    """
+    losses = pd.DataFrame(cards).sort_values("validation_loss", kind="stable")
+    rows = {}
+    for variant, kind in leaderboard[["variant", "kind"]].itertuples(index=False):
+        own = losses[losses["variant"] == variant]
+        loss = own["validation_loss"].mean() if len(own) else None
+        rows[variant] = {
+            "kind": kind,
+            "validation_score": None if pd.isna(loss) else float(loss / np.log(2)),
+            "seeds": own["seed"].astype(int).tolist(),
+        }
+    chosen = {"metric": "bits_per_char", "rows": rows, "winner": choice["variant"]}
+    found = measure(chosen, leaderboard, digests, "vocabulary.json")
     return {"job": "text", "data_set": name, **found}

@@ -278,6 +278,18 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 "champion",
                 name="champion",
             ),
+            Node(
+                nodes.winner,
+                [
+                    "choice",
+                    "leaderboard",
+                    "digests",
+                    "params:name",
+                    *(f"{run}.options" for run in runs),
+                ],
+                "winner",
+                name="winner",
+            ),
             *plots,
             *reporting(pictures),
         ]

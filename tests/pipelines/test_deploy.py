@@ -1,0 +1,153 @@
+"""What goes into service is what was scored, and says what would have been better."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.errors import InputError
+from unrolled.pipelines.deploy import nodes
+from unrolled.series import baselines, splits
+from unrolled.series.options import SeriesOptions
+from unrolled.serving.forecaster import ServedForecaster
+from unrolled.training import backtest
+
+SERIES = SeriesOptions(season=4, horizon=6, lookback=8, validation=15, test=15)
+
+
+def panel_of(*, months: bool = True, level: float = 0.0) -> pd.DataFrame:
+    """Two series of 70 rows with a season of 4, positive where the level is."""
+    time, frames = np.arange(70), []
+    for place, name in enumerate(("a", "b")):
+        noise = np.random.default_rng(place).normal(0, 0.3, 70)
+        season = (1 + 0.4 * np.sin(np.pi * time / 2 + place)) * (10 + 0.2 * time)
+        ds = pd.date_range("2001-01-01", periods=70, freq="MS") if months else 3 * time + place
+        frames.append(pd.DataFrame({"unique_id": name, "ds": ds, "y": season + noise + level}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def row_of(name: str) -> dict:
+    return {"variant": name, "kind": "baseline", "networks": []}
+
+
+def opened(files: dict[str, bytes], folder: Path) -> ServedForecaster:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return ServedForecaster(folder)
+
+
+@pytest.mark.parametrize("name", baselines.FITS)
+@pytest.mark.parametrize("months", [True, False])
+def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
+    name: str, months: bool, tmp_path: Path
+) -> None:
+    panel = panel_of(months=months)
+    files, request = nodes.package_forecaster(row_of(name), None, panel, SERIES)
+    served = opened(files, tmp_path)
+    expected = backtest.ahead(panel, SERIES, backtest.of_baseline(name, panel, SERIES))
+    found = served.predict(panel)
+    assert found["unique_id"].tolist() == expected["unique_id"].tolist()
+    assert found["ds"].tolist() == expected["ds"].tolist()
+    np.testing.assert_allclose(found["y_hat"], expected["y_hat"], rtol=1e-9)
+    asked = served.predict(pd.DataFrame(request["dataframe_records"]))
+    np.testing.assert_allclose(asked["y_hat"], expected["y_hat"][:6], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", baselines.FITS)
+def test_parity_asks_the_server_from_every_cutoff_of_the_test_part(name: str) -> None:
+    panel = panel_of()
+    borders = splits.borders(panel, SERIES.validation, SERIES.test)
+    found = nodes.forecaster_parity(row_of(name), {}, panel, borders, None, SERIES)
+    assert found["checked"] == 2 * 10 * 6
+    assert found["largest_relative_difference"] < 1e-9
+
+
+def test_numbers_that_differ_from_what_was_scored_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def changed(y: np.ndarray, task: baselines.Task) -> dict:
+        numbers = fit(y, task)
+        return numbers | {"alpha": numbers["alpha"] + 0.01}
+
+    fit = baselines.FITS["theta"]
+    monkeypatch.setitem(baselines.FITS, "theta", changed)
+    panel = panel_of()
+    borders = splits.borders(panel, SERIES.validation, SERIES.test)
+    with pytest.raises(InputError, match=r"what would be served differs from what was scored by"):
+        nodes.forecaster_parity(row_of("theta"), {}, panel, borders, None, SERIES)
+
+
+def test_parity_ends_where_a_factor_of_season_meets_a_row_at_or_below_zero() -> None:
+    panel = panel_of()
+    borders = splits.borders(panel, SERIES.validation, SERIES.test)
+    panel.loc[60, "y"] = 0.0  # of series a, whose test part begins at row 55
+    numbers = nodes._numbers("holt_winters", panel, borders, SERIES)
+    assert json.loads(numbers["numbers.json"])["series"]["a"]["multiplicative"]
+    found = nodes.forecaster_parity(row_of("holt_winters"), {}, panel, borders, None, SERIES)
+    assert found["checked"] == (6 + 10) * 6  # of a the cutoffs 54 to 59
+
+
+def winner() -> dict:
+    return {
+        "variant": "gru_median",
+        "data_set": "airline",
+        "metric": "mase",
+        "validation_metric": "mase",
+        "rows": {
+            "gru": {"kind": "recurrent", "seeds": [1, 0], "validation_score": 0.52, "score": 0.86},
+            "gru_median": {
+                "kind": "ensemble",
+                "seeds": [1, 0],
+                "validation_score": 0.51,
+                "score": 0.85,
+            },
+            "ridge": {"kind": "baseline", "seeds": [], "validation_score": 0.8, "score": 0.67},
+            "drift": {"kind": "baseline", "seeds": [], "validation_score": None, "score": None},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "gru",
+            "gru (recurrent, seed 1) on airline, named, not the winner. On validation MASE 0.52:"
+            " gru_median 0.51 would have been better. On test MASE 0.86: ridge 0.67 would have been"
+            " better.",
+        ),
+        (
+            "gru_median",
+            "gru_median (ensemble, seeds 1, 0) on airline, the winner. On validation MASE 0.51: the"
+            " lowest. On test MASE 0.85: ridge 0.67 would have been better.",
+        ),
+        (
+            "drift",
+            "drift (baseline) on airline, named, not the winner. On validation it has no score. On"
+            " test it has no score.",
+        ),
+    ],
+)
+def test_a_card_says_what_would_have_been_better(name: str, said: str) -> None:
+    found = winner()
+    row = {"variant": name, "kind": found["rows"][name]["kind"], "winner": found}
+    assert nodes.describe(row) == said
+
+
+def test_tags_name_the_better_rows_alone() -> None:
+    assert nodes.better({"variant": "gru_median", "winner": winner()}) == {
+        "better_on_test": "ridge 0.67"
+    }
+
+
+def test_counted_n_grams_are_not_deployed() -> None:
+    rows = {"gru": {"kind": "recurrent"}, "xz": {"kind": "baseline"}}
+    row = {"variant": "xz", "kind": "baseline", "networks": [], "winner": {"rows": rows}}
+    with pytest.raises(InputError) as caught:
+        nodes.package_writer(row, {})
+    assert str(caught.value) == (
+        "parameter 'model' is 'xz', which counts n-grams and is not deployed; expected a language"
+        " model: gru"
+    )
