@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from noto_cjk_sans_otc import FONT_PATH
 from plotly.subplots import make_subplots
 
@@ -264,6 +265,8 @@ def draw(
     charts = [chart for column in zip(*rows, strict=True) for chart in column]
     for chart, own in zip(charts, axes.T.flat, strict=True):
         _dress(chart, own)
+        if len(rows) == 1:
+            own.label_outer(remove_inner_ticks=False)
     bars: dict[tuple[str, float, float, str], tuple[AxesImage, list[Axes]]] = {}
     names: dict[str, Any] = {}
     for chart, own in zip(charts, axes.T.flat, strict=True):
@@ -273,13 +276,13 @@ def draw(
                 bars.setdefault(item.scale, (image, []))[1].append(own)
         if chart.lowest is not None:
             own.set_ylim(bottom=max(chart.lowest, own.get_ylim()[0]))
-        names |= {
-            str(label): line for line, label in zip(*own.get_legend_handles_labels(), strict=True)
-        }
+        _number(own, chart.log)
+        handles, labels = own.get_legend_handles_labels()
+        names |= dict(zip(labels, handles, strict=True))
     for (*_, label), (image, beside) in bars.items():
         figure.colorbar(image, ax=beside, label=label, aspect=30)
     if names:
-        figure.legend(names.values(), names.keys(), loc="outside right upper", fontsize="small")
+        figure.legend(names.values(), names.keys(), loc="outside right center", fontsize="small")
     return figure, _interactive(title, protocol, charts, size[1] / len(rows), heights)
 
 
@@ -299,7 +302,20 @@ def _dress(chart: Chart, axes: Axes) -> None:
         axes.set_ylim(len(chart.y_names) - 0.5, -0.5)
     if chart.equal:
         axes.set_aspect("equal", "datalim")
-    axes.label_outer(remove_inner_ticks=False)
+
+
+def _number(axes: Axes, log: str) -> None:
+    """Write plain numbers on logarithmic axes, as many as there is room for."""
+    for name in log:
+        axis = getattr(axes, f"{name}axis")
+        low, high = axis.get_view_interval()
+        if high < 10 * low:  # no power of ten may lie between
+            axis.set_major_locator(MaxNLocator(5))
+            axis.set_minor_locator(NullLocator())
+        else:
+            axis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axis.set_minor_formatter("{x:.3g}")
+        axis.set_major_formatter("{x:.3g}")
 
 
 def _interactive(
@@ -312,11 +328,12 @@ def _interactive(
     """The charts under one another; `height` of each in inches."""
     total = 90 * height * len(charts)  # pixels
     figure = make_subplots(
-        len(charts), 1, row_heights=heights, vertical_spacing=min(75, total / len(charts) / 2) / total,
-        subplot_titles=[chart.title.replace("\n", " ") for chart in charts],
+        len(charts), 1, row_heights=heights, vertical_spacing=min(90, total / len(charts) / 2) / total,
+        subplot_titles=["<br>".join(textwrap.wrap(chart.title, 36)) for chart in charts],
     )  # fmt: skip
+    figure.update_annotations(font_size=13)
     named, barred = set(), set()
-    widest = 0
+    widest = 0  # pixels: letters, and names of columns, want room
     for row, chart in enumerate(charts, start=1):
         place = {"row": row, "col": 1}
         figure.update_xaxes(title=chart.x, type="log" if "x" in chart.log else None, **place)
@@ -325,7 +342,7 @@ def _interactive(
             figure.update_xaxes(visible=False, **place)
             figure.update_yaxes(visible=False, **place)
         if chart.lowest is not None:
-            figure.update_yaxes(autorangeoptions_minallowed=chart.lowest, **place)
+            figure.update_yaxes(autorangeoptions_clipmin=chart.lowest, **place)
         for update, names in (
             (figure.update_xaxes, chart.x_names),
             (figure.update_yaxes, chart.y_names),
@@ -348,7 +365,8 @@ def _interactive(
             named.add(item.name)
             if isinstance(item, Map):
                 figure.update_yaxes(autorange="reversed", **place)
-                widest = max(widest, np.shape(item.z)[1])
+                letters = max((len(name) for name in chart.x_names or ()), default=0)
+                widest = max(widest, max(9, 6 * letters) * np.shape(item.z)[1])
                 if item.label and item.scale not in barred:
                     barred.add(item.scale)
                     low, high = figure.layout["yaxis" if row == 1 else f"yaxis{row}"].domain
@@ -360,6 +378,6 @@ def _interactive(
     lines = "<br>".join(textwrap.wrap(protocol, 110))
     figure.update_layout(
         title=f"{title}<br><sub>{lines}</sub>", template="plotly_white", height=total + 120,
-        meta={"narrowest": 9 * widest},  # pixels: letters and names of columns want room
+        meta={"narrowest": widest},
     )  # fmt: skip
     return figure

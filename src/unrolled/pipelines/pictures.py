@@ -48,7 +48,7 @@ def leaderboard_bars(
     bars = Bars(
         board["variant"].tolist(),
         board[metric],
-        board[f"{metric}_std"].fillna(0.0),
+        board[f"{metric}_std"],
         [look(variant, rows) for variant in board["variant"]],
     )
     return draw(

@@ -208,11 +208,6 @@ def _titles(remedies: pd.DataFrame) -> dict[str, str]:
 
 
 def _columns(remedies: pd.DataFrame) -> list[str]:
-    """Task, length and chance of each column of the matrix."""
+    """Task and length of each column of the matrix."""
     cells = remedies.drop_duplicates(["task", "length"]).sort_values(["task", "length"])
-    return [
-        f"{task}\nT = {length}\nchance {chance:.3g}"
-        for task, length, chance in zip(
-            cells["task"], cells["length"], cells["chance"], strict=True
-        )
-    ]
+    return [f"{task} {length}" for task, length in zip(cells["task"], cells["length"], strict=True)]
