@@ -39,8 +39,8 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     )
     board = pd.read_csv(report / "leaderboard.csv")
     assert list(board) == [
-        "variant", "kind", "seeds", "parameters", "bits_per_char", "nats_per_char", "perplexity",
-        "bits_per_byte", "bits_per_char_std", "train_seconds",
+        "variant", "bits_per_char", "bits_per_char_std", "nats_per_char", "perplexity",
+        "bits_per_byte", "kind", "seeds", "parameters", "train_seconds",
     ]  # fmt: skip
     assert board["bits_per_char"].is_monotonic_increasing
     assert set(board.loc[board["kind"] == "recurrent", "variant"]) == {"gru", "lstm"}
