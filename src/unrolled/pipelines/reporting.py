@@ -76,6 +76,7 @@ class Picture(NamedTuple):
     """A chart as the page holds it."""
 
     title: str
+    protocol: str
     png: str  # base64
     plotly: str  # JSON
 
@@ -200,10 +201,11 @@ def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:
     found = []
     for name in names:
         figure = pictures[f"{name}.plotly"]
-        title = str(figure.layout.title.text).split("<br>")[0]
+        title, _, said = str(figure.layout.title.text).partition("<br><sub>")
+        said = said.removesuffix("</sub>").replace("<br>", " ")
         png = base64.b64encode(pictures[f"{name}.png"]).decode()
         # Nothing in it may end the element of HTML that holds it.
-        found.append(Picture(title, png, figure.to_json().replace("<", r"\u003c")))
+        found.append(Picture(title, said, png, figure.to_json().replace("<", r"\u003c")))
     return {"pictures": found, "plotly": _plotly()}
 
 

@@ -137,7 +137,7 @@ def plot_inside(
             [
                 Chart(LAG, "unit", [norms], f"gradient of every unit, {when}"),
                 Chart("real part", "imaginary part", [circle, *values], f"eigenvalues of U, {when}", equal=True),
-                Chart("rank", "singular value", [one, *lines], f"singular values of a step, {when}\nsaturated gates: {said or 'none has bounds'}", lowest=0.0),
+                Chart("rank", "singular value", [one, *lines], f"singular values, {when};\nsaturated: {said or 'no gates'}", lowest=0.0),
             ]
         )  # fmt: skip
     title = f"Inside {variant}, init {init}: above untrained, below trained on adding"
@@ -194,6 +194,7 @@ def plot_losses(remedies: pd.DataFrame, protocol: str) -> Pictures:
                 for index, (end, symbol) in enumerate(ENDS.items())
             ),
         ]
+        title += f", chance {own['chance'].iloc[0]:.3g}"
         charts.append(
             Chart("loss / chance", "", chart, title, log="x", y_names=list(titles.values()))
         )
