@@ -1,13 +1,16 @@
 """The pages that end a job, in a real browser: on a desk, on a phone, on paper, without script."""
 
+import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools import ttLib
 from tests.browser import Page, browser, needs_chromium
 
 from unrolled.pipelines import reporting
@@ -67,6 +70,8 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
         for name, share in (("gru", 0.25), ("lstm", None))
         for temperature in (0.5, 1.0)
     ]  # fmt: skip
+    samples[0]["prompt"] = "床前"
+    _, chinese = draw("明月", PROTOCOL, [Chart("光", "", [Line([0], [0])])])
     coverage = {"test": {"characters": 10, "unknown": 2}}
     summary = pd.DataFrame({"remedy": ["Plain tanh RNN", "Identity weights with ReLU (IRNN)"]})
     for name in ("adding 20", "adding 50", "copy 20"):
@@ -88,7 +93,8 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
         "text": reporting.report(
             leaderboard("bits_per_char", "bits_per_char_std", "nats_per_char", "perplexity"),
             CHAMPION | {"job": "text", "metric": "bits_per_char"}, DATA, PROTOCOL, environment,
-            {"text": text}, samples=samples, coverage=coverage, **pictures,
+            {"text": text}, samples=samples, coverage=coverage,
+            **(pictures | {"second.plotly": chinese}),
         ),
         "gradients": reporting.gradients_report(
             summary, verdicts, memory, PROTOCOL, environment, {"gradients": training}, **pictures
@@ -98,6 +104,10 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
     for job, html in made.items():
         (folder / f"{job}.html").write_text(html)
     return {job: (folder / f"{job}.html").as_uri() for job in made}
+
+
+def source(url: str) -> str:
+    return Path(url.removeprefix("file://")).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +196,8 @@ def test_the_text_page_holds_samples_with_what_of_them_is_copied(page, pages):
     opened(page, pages["text"], 1280)
     page.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
     said = page.text()
-    assert said.count(f"ROMEO: {EVIL}") == 4
+    assert said.count(f"ROMEO: {EVIL}") == 3
+    assert f"床前{EVIL}" in said
     assert said.count("5 characters of it at most stand in train") == 4
     assert "Temperature 0.5: 25 % of what was written from nothing keeps the form" in said
     assert "2 of 10 characters are not in train" in said
@@ -202,8 +213,16 @@ def test_the_gradients_page_holds_remedies_sentences_and_memory(page, pages):
     assert table == ["variant", "init", "untrained", "trained", "rnn", "default", "7", "9"]
 
 
+def test_a_page_brings_the_glyphs_of_its_chinese_and_no_others(pages):
+    face = re.compile(r'@font-face .*base64,([^"]*)"')
+    (found,) = face.findall(source(pages["text"]))
+    font = ttLib.TTFont(io.BytesIO(base64.b64decode(found)))
+    assert set(map(chr, font.getBestCmap())) == set("床前明月光")  # in text, and in JSON as \\uXXXX
+    assert not face.findall(source(pages["gradients"]))
+
+
 def test_a_page_is_a_few_megabytes_and_has_one_script_of_plotly(pages):
-    html = Path(pages["forecasting"].removeprefix("file://")).read_text()
+    html = source(pages["forecasting"])
     assert html.count('id="plotly"') == 1
     assert len(html) < 2.5e6
     assert "http://" not in html.replace("http://www.w3.org", "")

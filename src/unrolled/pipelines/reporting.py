@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import platform
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ import jinja2
 import pandas as pd
 import plotly.graph_objects as go
 from kedro.pipeline import Node
+from noto_cjk_sans_otc import FONT_PATH
 from plotly.offline import get_plotlyjs
 from pydantic_core import to_jsonable_python
 
@@ -105,7 +108,7 @@ def report(
         coverage: of a vocabulary.
         pictures: each as `{name}.png`, its bytes, and `{name}.plotly`.
     """
-    return _rendered(
+    return _page(
         "report.html.j2",
         leaderboard=leaderboard,
         champion=champion,
@@ -144,7 +147,7 @@ def gradients_report(
     memory = effective_memory.assign(when=when).pivot_table(
         index=["variant", "init"], columns="when", values="memory", aggfunc="median", sort=False
     )
-    return _rendered(
+    return _page(
         "gradients.html.j2",
         summary=summary,
         verdicts=verdicts,
@@ -217,6 +220,32 @@ def _plotly() -> str:
 
 def _rendered(template: str, **facts: Any) -> str:
     return _templates().get_template(template).render(facts)
+
+
+def _page(template: str, **facts: Any) -> str:
+    """A page, with the part of a font for Chinese, Japanese and Korean that its letters need.
+
+    What a reader's system has nobody knows; the whole font would be twenty megabytes.
+    """
+    html = _rendered(template, **facts)
+    escaped = (chr(int(code, 16)) for code in re.findall(r"\\u([0-9a-f]{4})", html))  # in JSON
+    letters = "".join(sorted({letter for letter in (*html, *escaped) if letter >= "\u2e80"}))
+    return html.replace("/* font */", _font_face(letters) if letters else "")
+
+
+def _font_face(letters: str) -> str:
+    """A CSS rule that brings the glyphs of these letters."""
+    from fontTools import subset  # here, since few pages need it
+
+    options = subset.Options(font_number=0, layout_features=[], hinting=False)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=letters)
+    with subset.load_font(FONT_PATH, options, lazy=True) as font:
+        subsetter.subset(font)
+        font.flavor = "woff"
+        font.save(file := io.BytesIO())
+    url = f"data:font/woff;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f'@font-face {{ font-family: "page CJK"; src: url("{url}"); }}'
 
 
 @cache
