@@ -365,8 +365,11 @@ def _interactive(
             named.add(item.name)
             if isinstance(item, Map):
                 figure.update_yaxes(autorange="reversed", **place)
-                letters = max((len(name) for name in chart.x_names or ()), default=0)
-                widest = max(widest, max(9, 6 * letters) * np.shape(item.z)[1])
+                written = [
+                    *(chart.x_names or ()),
+                    *np.ravel(() if item.text is None else item.text),
+                ]
+                widest = max(widest, max(map(_width, written), default=0) * np.shape(item.z)[1])
                 if item.label and item.scale not in barred:
                     barred.add(item.scale)
                     low, high = figure.layout["yaxis" if row == 1 else f"yaxis{row}"].domain
@@ -381,3 +384,8 @@ def _interactive(
         meta={"narrowest": widest},
     )  # fmt: skip
     return figure
+
+
+def _width(word: str) -> float:
+    """Pixels that a word takes, about; those of Chinese, Japanese and Korean are wide."""
+    return 4 + sum(10 if letter >= "\u2e80" else 6 for letter in word)
