@@ -28,11 +28,12 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not in
 
 
 class Page:
-    """One tab, with all that its console said."""
+    """One tab, with all that its console said and all that it asked for."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._last = socket, 0
         self.errors: list[str] = []
+        self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -48,6 +49,8 @@ class Page:
 
     def _note(self, message: dict) -> None:
         method, params = message.get("method"), message.get("params", {})
+        if method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
         said = {
             "Runtime.exceptionThrown": True,
             "Runtime.consoleAPICalled": params.get("type") == "error",

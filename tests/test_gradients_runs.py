@@ -79,7 +79,10 @@ def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
     for path in [REPORT / name for name in pictures] + [REPORT / "rnn/default.inside"]:
         assert path.with_name(f"{path.name}.png").stat().st_size > 10_000
         assert json.loads(path.with_name(f"{path.name}.json").read_text())["data"]
-    chance = (REPORT / "losses.json").read_text() + (REPORT / "remedies.json").read_text()
+    page = (REPORT / "report.html").read_text()
+    assert page.count("<figure>") == len(pictures) + 2
+    assert all(REMEDIES[remedy].title in page for remedy in verdicts.index)
+    chance = (REPORT / "losses.json").read_text()
     assert "chance 0.167" in chance
     assert "chance 0.52" in chance
 

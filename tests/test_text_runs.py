@@ -39,8 +39,8 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     )
     board = pd.read_csv(report / "leaderboard.csv")
     assert list(board) == [
-        "variant", "kind", "seeds", "parameters", "bits_per_char", "nats_per_char", "perplexity",
-        "bits_per_byte", "bits_per_char_std", "train_seconds",
+        "variant", "bits_per_char", "bits_per_char_std", "nats_per_char", "perplexity",
+        "bits_per_byte", "kind", "seeds", "parameters", "train_seconds",
     ]  # fmt: skip
     assert board["bits_per_char"].is_monotonic_increasing
     assert set(board.loc[board["kind"] == "recurrent", "variant"]) == {"gru", "lstm"}
@@ -58,6 +58,11 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
         for ending in ("png", "json"):
             assert (report / f"gru/seed_0.{picture}.{ending}").exists()
             assert not (report / f"gru/seed_1.{picture}.{ending}").exists()
+    page = (report / "report.html").read_text()
+    for variant in ("gru", "lstm"):
+        for title in ("Loss of each character", "Connectivity", "Units that follow the text"):
+            assert page.count(f'<img alt="{title}, {variant}"') == 1
+    assert page.count("<blockquote>") == len(samples)
     units = pd.read_csv(report / "lstm/seed_0.units.csv")
     assert {"characters of the line", "characters of the clause"} >= set(units["feature"])
     assert "mine: " in result.output

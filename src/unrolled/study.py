@@ -623,6 +623,7 @@ def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
         "name": study.name,
         "source": study.source,
         "seeds": list(study.seeds),
+        "rows": {"recurrent": list(study.contenders), "baseline": list(study.baselines)},
     }
     found |= {baseline: {"variant": baseline} for baseline in study.baselines}
     for variant, contender in study.contenders.items():

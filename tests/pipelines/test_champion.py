@@ -164,14 +164,14 @@ def by_hand(d: np.ndarray, horizon: int) -> float:
     return float(2 * stats.t.sf(abs(factor * d.mean() / np.sqrt(variance / n)), n - 1))
 
 
-@pytest.mark.parametrize(("rows", "horizon"), [(13, 12), (60, 6), (200, 1)])
+@pytest.mark.parametrize(("rows", "horizon"), [(85, 12), (60, 6), (200, 1)])
 def test_the_p_value_is_that_of_the_papers_formulas(rows, horizon):
     random = np.random.default_rng(rows)
     ours, theirs = random.normal(1.1, 1, rows), random.normal(1, 1, rows)
     assert diebold_mariano(ours, theirs, horizon) == pytest.approx(by_hand(ours - theirs, horizon))
 
 
-@given(st.lists(st.floats(-5, 5), min_size=9, max_size=40), st.integers(1, 8), st.floats(0.1, 9))
+@given(st.lists(st.floats(-5, 5), min_size=25, max_size=60), st.integers(1, 3), st.floats(0.1, 9))
 def test_the_test_takes_neither_side_and_knows_no_unit(values, horizon, unit):
     ours = np.array(values) + np.linspace(0, 1, len(values))
     theirs = np.zeros(len(values))
@@ -182,10 +182,30 @@ def test_the_test_takes_neither_side_and_knows_no_unit(values, horizon, unit):
     )
 
 
-def test_fewer_losses_than_the_horizon_or_equal_ones_test_nothing():
-    same = np.arange(30.0)
-    assert diebold_mariano(same[:6], same[:6] ** 2, 6) is None
-    assert diebold_mariano(same, same, 1) is None
+def test_eight_losses_that_share_no_target_are_the_fewest_that_are_tested():
+    ours = np.random.default_rng(0).random(60)
+    for horizon in (1, 2, 7):
+        fewest = 7 * horizon + 1
+        assert diebold_mariano(ours[:fewest], ours[:fewest] ** 2, horizon) is not None
+        assert diebold_mariano(ours[: fewest - 1], ours[: fewest - 1] ** 2, horizon) is None
+
+
+def test_losses_without_variance_leave_no_doubt():
+    same = np.full(30, 2.0)
+    assert diebold_mariano(same, same, 1) == 1.0
+    assert diebold_mariano(same, same + 1, 1) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "apart"), [("mase", "disjoint horizons"), ("bits_per_char", "whole blocks of text")]
+)
+def test_the_sentence_says_why_there_is_no_test(metric, apart):
+    lost = {
+        "variant": "gru", "metric": metric, "score": 2.0, "p_value": None, "baseline": "ridge",
+        "baseline_score": 1.0, "beats_baseline": False,
+    }  # fmt: skip
+    said = f"(no Diebold-Mariano test: fewer than 8 {apart} in the test part)"
+    assert said in sentence(lost)
 
 
 def test_losses_by_cutoff_average_to_the_leaderboards_mase():

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.pipelines.pictures import Panel, blank, coloured_text, leaderboard_bars, visible
+from unrolled.pipelines.charts import Chart, draw
+from unrolled.pipelines.pictures import Passage, coloured_text, leaderboard_bars, visible
 from unrolled.pipelines.text import report
 
 PROTOCOL = "唐诗: 36 characters, 한글, かな"
@@ -26,27 +27,28 @@ def test_chinese_shows_in_titles_labels_and_names():
     board = pd.DataFrame(
         {"variant": ["门控", "gru"], "kind": "recurrent", "bits": [1.0, 2.0], "bits_std": 0.1}
     )
-    saved(leaderboard_bars(board, PROTOCOL, "bits", "比特")[0])
+    rows = {"recurrent": ["门控", "gru"]}
+    saved(leaderboard_bars(board, PROTOCOL, rows, "bits", "比特")[0])
 
 
 def test_the_check_would_see_a_box():
-    figure, _, _ = blank("\U00020734", "", "", "")
+    figure, _ = draw("\U00020734", "", [Chart("", "", [])])
     with pytest.raises(UserWarning, match="Glyph 132916"):
         saved(figure)
 
 
 def test_characters_without_a_glyph_have_a_mark_in_their_place():
     symbols = [*POEM, "\U00020734", "\t", "👩", "\x00", "\ufffd", "\n", "", "$", "$"]
-    panel = Panel("title", symbols, np.arange(len(symbols), dtype=float))
-    figure, interactive = coloured_text([panel], "题", PROTOCOL, "nats", signed=False)
+    passage = Passage("title", symbols, np.arange(len(symbols), dtype=float))
+    figure, interactive = coloured_text([passage], "题", PROTOCOL, "nats", signed=False)
     saved(figure)
     shown = "".join(interactive.data[0]["text"].flatten())
     assert shown == POEM + "〓→〓〓�↵" + "$$"
 
 
 def test_rows_end_with_lines_and_at_the_edge_and_after_so_many():
-    panel = Panel("", list("ab\ncd" + "e" * 100), np.arange(105, dtype=float))
-    _, interactive = coloured_text([panel], "", "", "", signed=True, rows=2)
+    passage = Passage("", list("ab\ncd" + "e" * 100), np.arange(105, dtype=float))
+    _, interactive = coloured_text([passage], "", "", "", signed=True, rows=2)
     letters, values = interactive.data[0]["text"], interactive.data[0]["z"]
     assert ["".join(row) for row in letters] == ["ab↵", "cd" + "e" * 70]
     assert np.nanmax(values) == 3 + 71
@@ -54,8 +56,8 @@ def test_rows_end_with_lines_and_at_the_edge_and_after_so_many():
 
 
 def test_a_text_of_nothing_is_drawn():
-    for panel in (Panel("none", [], np.empty(0)), Panel("nan", ["a"], np.array([np.nan]))):
-        saved(coloured_text([panel], "", "", "", signed=False)[0])
+    for passage in (Passage("none", [], np.empty(0)), Passage("nan", ["a"], np.array([np.nan]))):
+        saved(coloured_text([passage], "", "", "", signed=False)[0])
 
 
 def test_the_pictures_of_a_text_show_its_characters():

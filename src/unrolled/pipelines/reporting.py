@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import io
 import platform
+import re
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
+import plotly.graph_objects as go
 from kedro.pipeline import Node
+from noto_cjk_sans_otc import FONT_PATH
+from plotly.offline import get_plotlyjs
 from pydantic_core import to_jsonable_python
 
 from unrolled.pipelines.champion import METRICS, sentence
 from unrolled.pipelines.leaderboard import cell, verdict
-from unrolled.pipelines.pictures import Picture
 
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
 
 
-def reporting(pictures: list[str]) -> list[Node]:
-    """The nodes that end a job, given the names of its pictures."""
+def reporting(pictures: list[str], *more: str) -> list[Node]:
+    """The nodes that end a job with a champion.
+
+    Args:
+        pictures: names of their PNG files in the catalog; the Plotly files are beside them.
+        more: what else the report shows of this job.
+    """
     found = ["leaderboard", "champion", "data", "protocol", "environment", "parameters"]
     return [
-        Node(environment, None, "environment", name="environment"),
-        Node(report, [*found, *pictures], "report", name="report"),
+        *report_of(report, [*found, *more], pictures),
         Node(card, found, "card", name="card"),
+    ]
+
+
+def report_of(page: Callable[..., str], facts: list[str], pictures: list[str]) -> list[Node]:
+    """The nodes that end a job with a page, given what is on it by the names of its arguments."""
+    drawn = [name for png in pictures for name in (png, f"{png.removesuffix('.png')}.plotly")]
+    inputs = {name: name for name in [*facts, *drawn]}
+    return [
+        Node(environment, None, "environment", name="environment"),
+        Node(page, inputs, "report", name="report"),
     ]
 
 
@@ -55,6 +75,15 @@ def environment() -> dict[str, Any]:
     }
 
 
+class Picture(NamedTuple):
+    """A chart as the page holds it."""
+
+    title: str
+    protocol: str
+    png: str  # base64
+    plotly: str  # JSON
+
+
 def report(
     leaderboard: pd.DataFrame,
     champion: dict[str, Any],
@@ -62,22 +91,71 @@ def report(
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
-    *pictures: Picture,
+    samples: list[dict[str, Any]] | None = None,
+    coverage: dict[str, Any] | None = None,
+    **pictures: bytes | go.Figure,
 ) -> str:
-    """One page of HTML that needs nothing beside itself: no network, no other file."""
-    images = {
-        picture.name.replace("_", " "): base64.b64encode(picture.png).decode()
-        for picture in pictures
-    }
-    return _rendered(
+    """One page of HTML that needs nothing beside itself: no network, no other file.
+
+    Args:
+        leaderboard: of the test part, best first.
+        champion: what `champion.json` holds.
+        data: where the data come from.
+        protocol: what the run was on.
+        environment: what made the results.
+        parameters: all of the run, resolved.
+        samples: what language models wrote.
+        coverage: of a vocabulary.
+        pictures: each as `{name}.png`, its bytes, and `{name}.plotly`.
+    """
+    return _page(
         "report.html.j2",
-        leaderboard,
-        champion,
-        data,
-        protocol,
-        environment,
-        parameters,
-        images=images,
+        leaderboard=leaderboard,
+        champion=champion,
+        data=data,
+        protocol=protocol,
+        environment=environment,
+        options=_options(champion["job"], parameters),
+        samples=None if samples is None else pd.DataFrame(samples),
+        coverage=coverage,
+        **_drawn(pictures),
+    )
+
+
+def gradients_report(
+    summary: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    effective_memory: pd.DataFrame,
+    protocol: str,
+    environment: dict[str, Any],
+    parameters: dict[str, Any],
+    **pictures: bytes | go.Figure,
+) -> str:
+    """The page of the gradients job, which has remedies and no champion.
+
+    Args:
+        summary: one row a remedy.
+        verdicts: two sentences for each.
+        effective_memory: steps, for each network, untrained and trained, and seed.
+        protocol: what the run was on.
+        environment: what made the results.
+        parameters: all of the run, resolved.
+        pictures: each as `{name}.png`, its bytes, and `{name}.plotly`.
+    """
+    options = to_jsonable_python(parameters["gradients"])
+    when = effective_memory["trained"].map({False: "untrained", True: "trained"})
+    memory = effective_memory.assign(when=when).pivot_table(
+        index=["variant", "init"], columns="when", values="memory", aggfunc="median", sort=False
+    )
+    return _page(
+        "gradients.html.j2",
+        summary=summary,
+        verdicts=verdicts,
+        memory=memory.reset_index(),
+        protocol=protocol,
+        environment=environment,
+        options={group: options[group] for group in ("training", "theory")},
+        **_drawn(pictures),
     )
 
 
@@ -93,11 +171,20 @@ def card(
 
     Its headings follow Mitchell et al. (2019), "Model cards for model reporting".
     """
-    return _rendered("card.md.j2", leaderboard, champion, data, protocol, environment, parameters)
+    return _rendered(
+        "card.md.j2",
+        leaderboard=leaderboard,
+        champion=champion,
+        data=data,
+        protocol=protocol,
+        environment=environment,
+        options=_options(champion["job"], parameters),
+    )
 
 
-def _options(job: str, resolved: dict[str, Any]) -> dict[str, Any]:
+def _options(job: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """The resolved options of a job: of its data set, and of each variant, by name."""
+    resolved = to_jsonable_python(parameters[job])
     data_set = resolved["series" if job == "forecasting" else "corpus"]
     variants = {
         name: {
@@ -111,30 +198,54 @@ def _options(job: str, resolved: dict[str, Any]) -> dict[str, Any]:
     return {"data_set": data_set, "variants": variants, "seeds": resolved["seeds"]}
 
 
-def _rendered(
-    template: str,
-    leaderboard: pd.DataFrame,
-    champion: dict[str, Any],
-    data: dict[str, Any],
-    protocol: str,
-    environment: dict[str, Any],
-    parameters: dict[str, Any],
-    **more: Any,
-) -> str:
-    job = champion["job"]
-    return (
-        _templates()
-        .get_template(template)
-        .render(
-            leaderboard=leaderboard,
-            champion=champion,
-            data=data,
-            protocol=protocol,
-            environment=environment,
-            options=_options(job, to_jsonable_python(parameters[job])),
-            **more,
-        )
-    )
+def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:
+    """The pictures of a page, and the one script that draws them, compressed."""
+    names = [name.removesuffix(".png") for name in pictures if name.endswith(".png")]
+    found = []
+    for name in names:
+        figure = pictures[f"{name}.plotly"]
+        title, _, said = str(figure.layout.title.text).partition("<br><sub>")
+        said = said.removesuffix("</sub>").replace("<br>", " ")
+        png = base64.b64encode(pictures[f"{name}.png"]).decode()
+        # Nothing in it may end the element of HTML that holds it.
+        found.append(Picture(title, said, png, figure.to_json().replace("<", r"\u003c")))
+    return {"pictures": found, "plotly": _plotly()}
+
+
+@cache
+def _plotly() -> str:
+    """plotly.js, compressed to a quarter, as base64."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+
+
+def _rendered(template: str, **facts: Any) -> str:
+    return _templates().get_template(template).render(facts)
+
+
+def _page(template: str, **facts: Any) -> str:
+    """A page, with the part of a font for Chinese, Japanese and Korean that its letters need.
+
+    What a reader's system has nobody knows; the whole font would be twenty megabytes.
+    """
+    html = _rendered(template, **facts)
+    escaped = (chr(int(code, 16)) for code in re.findall(r"\\u([0-9a-f]{4})", html))  # in JSON
+    letters = "".join(sorted({letter for letter in (*html, *escaped) if letter >= "\u2e80"}))
+    return html.replace("/* font */", _font_face(letters) if letters else "")
+
+
+def _font_face(letters: str) -> str:
+    """A CSS rule that brings the glyphs of these letters."""
+    from fontTools import subset  # here, since few pages need it
+
+    options = subset.Options(font_number=0, layout_features=[], hinting=False)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=letters)
+    with subset.load_font(FONT_PATH, options, lazy=True) as font:
+        subsetter.subset(font)
+        font.flavor = "woff"
+        font.save(file := io.BytesIO())
+    url = f"data:font/woff;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f'@font-face {{ font-family: "page CJK"; src: url("{url}"); }}'
 
 
 @cache

@@ -26,6 +26,7 @@ class SeriesOptions(BaseModel):
 
     path: str | None = Field(None, description="file, folder of parquet parts, or URL")
     licence: str | None = Field(None, description="of the data, for report and model card")
+    unit: str | None = Field(None, description="unit of y, for the axes of plots")
     generator: Literal["sine", "mackey_glass"] | None = Field(
         None, description="generate the series instead of reading it"
     )

@@ -198,25 +198,25 @@ def _comparison(runs: list[str], others: list[str]) -> Pipeline:
     plots = [
         Node(
             report.plot_learning_curves,
-            ["learning_curves", "protocol"],
+            ["learning_curves", "protocol", "params:rows"],
             ["learning_curves.png", "learning_curves.plotly"],
             name="plot_learning_curves",
         ),
         Node(
             report.plot_forecast,
-            ["backtest", "panel", "leaderboard", "protocol"],
+            ["backtest", "panel", "leaderboard", "protocol", "params:series", "params:rows"],
             ["forecast.png", "forecast.plotly"],
             name="plot_forecast",
         ),
         Node(
             report.plot_error_by_step,
-            ["error_by_step", "leaderboard", "protocol"],
+            ["error_by_step", "leaderboard", "protocol", "params:series", "params:rows"],
             ["error_by_step.png", "error_by_step.plotly"],
             name="plot_error_by_step",
         ),
         Node(
             report.plot_leaderboard,
-            ["leaderboard", "protocol"],
+            ["leaderboard", "protocol", "params:rows"],
             ["leaderboard.png", "leaderboard.plotly"],
             name="plot_leaderboard",
         ),

@@ -5,83 +5,115 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from unrolled.pipelines.pictures import Pictures, blank, leaderboard_bars, learning_curves
+from unrolled.pipelines.charts import Chart, Line, Look, Pictures, Rows, draw, look
+from unrolled.pipelines.pictures import leaderboard_bars, learning_curves
+from unrolled.series.options import SeriesOptions
 
 # Enough lines to compare, few enough to tell apart.
 SHOWN = 4
+HISTORY = 4  # horizons shown before a forecast
 
 
-def plot_learning_curves(curves: pd.DataFrame, protocol: str) -> Pictures:
+def plot_learning_curves(curves: pd.DataFrame, protocol: str, rows: Rows) -> Pictures:
     """Validation and training loss of every variant by epoch."""
-    return learning_curves(curves, protocol, "epoch", "loss on scaled values")
+    return learning_curves(curves, protocol, rows, "epoch", "loss on scaled values")
 
 
-def plot_leaderboard(leaderboard: pd.DataFrame, protocol: str) -> Pictures:
+def plot_leaderboard(leaderboard: pd.DataFrame, protocol: str, rows: Rows) -> Pictures:
     """MASE of every row."""
-    return leaderboard_bars(leaderboard, protocol, "mase", "MASE")
-
-
-def _shown(leaderboard: pd.DataFrame) -> list[str]:
-    """The best recurrent variants and the best baselines, in the leaderboard's order."""
-    best = leaderboard.groupby("kind", sort=False).head(SHOWN // 2)
-    return best.sort_index()["variant"].tolist()
+    return leaderboard_bars(leaderboard, protocol, rows, "mase", "MASE")
 
 
 def plot_forecast(
-    backtest: pd.DataFrame, panel: pd.DataFrame, leaderboard: pd.DataFrame, protocol: str
+    backtest: pd.DataFrame,
+    panel: pd.DataFrame,
+    leaderboard: pd.DataFrame,
+    protocol: str,
+    series: SeriesOptions,
+    rows: Rows,
 ) -> Pictures:
-    """Truth and the forecasts from the first cutoff of the test part, the cutoff marked."""
-    series = backtest["unique_id"].iloc[0]
-    one = backtest[backtest["unique_id"] == series]
+    """Truth and the forecasts of the best rows from the first cutoff of the test part."""
+    name = backtest["unique_id"].iloc[0]
+    one = backtest[backtest["unique_id"] == name]
     cutoff = one["cutoff"].min()
-    one = one[one["cutoff"] == cutoff]
-    truth = panel[panel["unique_id"] == series]
-    horizon = int(one["step"].max())
+    best = leaderboard.groupby(leaderboard["kind"] == "baseline", sort=False).head(SHOWN // 2)
+    shown = one[(one["cutoff"] == cutoff) & one["variant"].isin(best["variant"])]
+    mean = shown.groupby(["variant", "ds"], sort=False)["y_hat"].mean().reset_index()
+    title = f"{name}: {series.horizon} steps from {_date(cutoff)} (mean over seeds)"
+    return _ahead(title, mean, panel, protocol, series, rows, name, cutoff)
+
+
+def plot_ahead(
+    forecast: pd.DataFrame, panel: pd.DataFrame, protocol: str, series: SeriesOptions, rows: Rows
+) -> Pictures:
+    """The end of the first series, and what comes after its last row by each variant.
+
+    Args:
+        forecast: `unique_id, ds, variant, y_hat`.
+        panel: `unique_id, ds, y`, all rows that are known.
+        protocol: what the run was on.
+        series: its horizon, and the names and units of its columns.
+        rows: names of the leaderboard's rows.
+    """
+    name = forecast["unique_id"].iloc[0]
+    cutoff = panel.loc[panel["unique_id"] == name, "ds"].max()
+    own = forecast[forecast["unique_id"] == name]
+    title = f"{name}: forecast of {series.horizon} steps after {_date(cutoff)}"
+    return _ahead(title, own, panel, protocol, series, rows, name, cutoff)
+
+
+def _ahead(
+    title: str,
+    forecasts: pd.DataFrame,
+    panel: pd.DataFrame,
+    protocol: str,
+    series: SeriesOptions,
+    rows: Rows,
+    name: str,
+    cutoff: object,
+) -> Pictures:
+    """One series around a cutoff, with a line for each variant of `forecasts`."""
+    truth = panel[panel["unique_id"] == name]
     at = int(np.flatnonzero(truth["ds"] == cutoff)[0])
-    truth = truth.iloc[max(0, at - 4 * horizon) : at + horizon + 1]
-    figure, axes, interactive = blank(
-        f"{series}: {horizon} steps from {str(cutoff).removesuffix(' 00:00:00')} (mean over seeds)",
-        protocol,
-        "ds",
-        "y",
-    )
-    axes.plot(truth["ds"], truth["y"], color="black", label="truth")
-    interactive.add_scatter(x=truth["ds"], y=truth["y"], name="truth", line={"color": "black"})
-    for index, variant in enumerate(_shown(leaderboard)):
-        mean = one[one["variant"] == variant].groupby("ds")["y_hat"].mean()
-        axes.plot(mean.index, mean, color=f"C{index}", label=variant)
-        interactive.add_scatter(x=mean.index, y=mean, name=variant)
-    axes.axvline(cutoff, color="grey", linestyle=":", label="cutoff")
-    interactive.add_shape(
-        type="line", x0=cutoff, x1=cutoff, y0=0, y1=1, yref="paper", line={"dash": "dot"}
-    )
-    figure.legend(loc="outside right upper")
-    return figure, interactive
+    truth = truth.iloc[max(0, at - HISTORY * series.horizon) : at + series.horizon + 1]
+    y = pd.concat([truth["y"], forecasts["y_hat"]])
+    lines = [
+        Line(truth["ds"], truth["y"], "observed"),
+        *(
+            Line(own["ds"], own["y_hat"], str(variant), look(str(variant), rows))
+            for variant, own in forecasts.groupby("variant", sort=False)
+        ),
+        Line([cutoff, cutoff], [y.min(), y.max()], "cutoff", Look("grey", "dot"), 1.2),
+    ]
+    return draw(title, protocol, [Chart(_time(series), _value(series), lines)])
 
 
 def plot_error_by_step(
-    error_by_step: pd.DataFrame, leaderboard: pd.DataFrame, protocol: str
+    error_by_step: pd.DataFrame,
+    leaderboard: pd.DataFrame,
+    protocol: str,
+    series: SeriesOptions,
+    rows: Rows,
 ) -> Pictures:
     """MAE at each step of the horizon; a flat curve is the mark of a blind forecast head."""
-    figure, axes, interactive = blank(
-        "Error at each step of the horizon, all cutoffs", protocol, "horizon step", "MAE"
-    )
-    kinds = leaderboard.set_index("variant")["kind"]
-    for index, variant in enumerate(kinds.index):
-        frame = error_by_step[error_by_step["variant"] == variant]
-        recurrent = kinds[variant] == "recurrent"
-        axes.plot(
-            frame["step"],
-            frame["mae"],
-            "-" if recurrent else "--",
-            color=f"C{index}",
-            label=variant,
-        )
-        interactive.add_scatter(
-            x=frame["step"],
-            y=frame["mae"],
-            name=variant,
-            line={"dash": "solid" if recurrent else "dash"},
-        )
-    figure.legend(loc="outside right upper")
-    return figure, interactive
+    by_variant = dict(list(error_by_step.groupby("variant")))
+    lines = [
+        Line(by_variant[name]["step"], by_variant[name]["mae"], name, look(name, rows))
+        for name in leaderboard["variant"]
+    ]
+    chart = Chart("steps after the cutoff", f"MAE, {_value(series)}", lines)
+    return draw("Error at each step of the horizon, all cutoffs", protocol, [chart])
+
+
+def _value(series: SeriesOptions) -> str:
+    """Name and unit of the value that is forecast; a column called `y` has no name."""
+    name = "" if series.columns.y == "y" else series.columns.y
+    return ", ".join(filter(None, [name, series.unit])) or "value"
+
+
+def _time(series: SeriesOptions) -> str:
+    return "time" if series.columns.ds == "ds" else series.columns.ds
+
+
+def _date(time: object) -> str:
+    return str(time).removesuffix(" 00:00:00")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.gradients import nodes, report
+from unrolled.pipelines.reporting import gradients_report, report_of
 
 if TYPE_CHECKING:
     from unrolled.study import GradientsStudy
@@ -31,6 +32,7 @@ def create_pipeline(study: GradientsStudy) -> Pipeline:
         _flow(networks),
         *map(_batch, batches),
         _verdict(batches),
+        _report([f"{network}.inside.png" for network in networks]),
     ]
     return Pipeline(sum(steps, Pipeline([])), namespace="gradients")
 
@@ -167,3 +169,9 @@ def _verdict(batches: list[str]) -> Pipeline:
             ),
         ]
     )
+
+
+def _report(insides: list[str]) -> Pipeline:
+    facts = ["summary", "verdicts", "effective_memory", "protocol", "environment", "parameters"]
+    plots = ["flow.png", "remedies.png", "losses.png", "scalar_products.png", "matrix_products.png"]
+    return Pipeline(report_of(gradients_report, facts, [*plots, *insides]))

@@ -421,8 +421,8 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
     board["seeds"] = by.size()
     board["bits_per_char_std"] = by["bits_per_char"].std()
-    columns = ["variant", "kind", "seeds", "parameters", *METRICS]
-    columns += ["bits_per_char_std", "train_seconds"]
+    score, *others = METRICS
+    columns = ["variant", score, f"{score}_std", *others, "kind", "seeds", *COST]
     return board.sort_values("bits_per_char", kind="stable").reset_index()[columns]
 
 

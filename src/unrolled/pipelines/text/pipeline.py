@@ -198,24 +198,29 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
     plots = [
         Node(
             report.plot_learning_curves,
-            ["learning_curves", "protocol"],
+            ["learning_curves", "protocol", "params:rows"],
             ["learning_curves.png", "learning_curves.plotly"],
             name="plot_learning_curves",
         ),
         Node(
             report.plot_loss_by_context,
-            ["loss_by_context", "leaderboard", "protocol"],
+            ["loss_by_context", "leaderboard", "protocol", "params:rows"],
             ["loss_by_context.png", "loss_by_context.plotly"],
             name="plot_loss_by_context",
         ),
         Node(
             report.plot_leaderboard,
-            ["leaderboard", "protocol"],
+            ["leaderboard", "protocol", "params:rows"],
             ["leaderboard.png", "leaderboard.plotly"],
             name="plot_leaderboard",
         ),
     ]
     pictures = [output for plot in plots for output in plot.outputs if output.endswith(".png")]
+    pictures += [
+        f"{variant}.seed_{first}.{name}.png"
+        for variant in variants
+        for name in ("losses", "connectivity", "units")
+    ]
     return Pipeline(
         [
             Node(
@@ -291,6 +296,6 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 name="winner",
             ),
             *plots,
-            *reporting(pictures),
+            *reporting(pictures, "samples", "coverage"),
         ]
     )

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from unrolled.pipelines.charts import Chart, Line, Map, Pictures, Rows, draw, look
 from unrolled.pipelines.pictures import (
-    Panel,
-    Pictures,
-    blank,
+    Passage,
     coloured_text,
     leaderboard_bars,
     learning_curves,
@@ -18,82 +17,58 @@ from unrolled.pipelines.pictures import (
 )
 
 
-def plot_learning_curves(curves: pd.DataFrame, protocol: str) -> Pictures:
+def plot_learning_curves(curves: pd.DataFrame, protocol: str, rows: Rows) -> Pictures:
     """Validation and training loss of every variant by chunks trained on."""
-    return learning_curves(curves, protocol, "chunks trained on", "nats a character")
+    return learning_curves(curves, protocol, rows, "chunks trained on", "nats a character")
 
 
-def plot_leaderboard(leaderboard: pd.DataFrame, protocol: str) -> Pictures:
+def plot_leaderboard(leaderboard: pd.DataFrame, protocol: str, rows: Rows) -> Pictures:
     """Bits per character of every row."""
-    return leaderboard_bars(leaderboard, protocol, "bits_per_char", "bits per character")
+    return leaderboard_bars(leaderboard, protocol, rows, "bits_per_char", "bits per character")
 
 
 def plot_loss_by_context(
-    loss_by_context: pd.DataFrame, leaderboard: pd.DataFrame, protocol: str
+    loss_by_context: pd.DataFrame, leaderboard: pd.DataFrame, protocol: str, rows: Rows
 ) -> Pictures:
     """Loss by how much was read before: a model without memory gains nothing after its order."""
-    figure, axes, interactive = blank(
-        "Loss by characters read before", protocol, "characters read, at least", "nats a character"
-    )
-    kinds = leaderboard.set_index("variant")["kind"]
-    for index, variant in enumerate(kinds.index):
-        own = loss_by_context[loss_by_context["variant"] == variant]
-        mean = own.groupby("context")["nats_per_char"].mean()
-        recurrent = kinds[variant] == "recurrent"
-        axes.plot(mean.index, mean, "o-" if recurrent else "--", color=f"C{index}", label=variant)
-        interactive.add_scatter(
-            x=mean.index, y=mean, name=variant, line={"dash": "solid" if recurrent else "dash"}
-        )
-    axes.set_xscale("log")
-    interactive.update_xaxes(type="log")
-    figure.legend(loc="outside right upper")
-    return figure, interactive
+    means = loss_by_context.groupby(["variant", "context"])["nats_per_char"].mean()
+    lines = [
+        Line(means[name].index, means[name], name, look(name, rows))
+        for name in leaderboard["variant"]
+    ]
+    chart = Chart("characters read, at least", "nats a character", lines, log="x")
+    return draw("Loss by characters read before", protocol, [chart])
 
 
 def plot_losses(passage: pd.DataFrame, variant: str, protocol: str) -> Pictures:
     """Held-out text, each character on the colour of its loss."""
-    panel = Panel("", passage["symbol"].tolist(), passage["loss"].to_numpy())
-    return coloured_text(
-        [panel], f"Loss of each character, {variant}", protocol, "nats", signed=False
-    )
+    text = Passage("", passage["symbol"].tolist(), passage["loss"].to_numpy())
+    title = f"Loss of each character, {variant}"
+    return coloured_text([text], title, protocol, "nats", signed=False)
 
 
 def plot_connectivity(connectivity: pd.DataFrame, variant: str, protocol: str) -> Pictures:
     """What the network looked at: a row for each character that came, a column for each read."""
-    figure, axes, interactive = blank(
-        f"Connectivity, {variant}",
-        protocol,
-        "character read: how much it moves",
-        "the logit of the character that came",
-    )
     table = connectivity.pivot_table(index="asked", columns="read", values="norm")
     # Norms differ by powers of ten.
     shown = np.log10(table.to_numpy(float).clip(min=1e-12))
-    highest = np.nanmax(shown, initial=-12.0)
-    lowest = max(np.nanmin(shown, initial=0.0), highest - 4)
-    names = {
-        axis: [visible(symbol) for symbol in connectivity.groupby(axis)[f"{axis}_symbol"].first()]
-        for axis in ("asked", "read")
-    }
-    names["read"] = [name or "▷" for name in names["read"]]  # the start of a document
-    size = max(4.5, 0.1 * len(table) + 1.5)
-    figure.set_size_inches(size + 1.5, size)
-    axes.set_title(protocol, fontsize="x-small", color="dimgrey", wrap=True)
-    axes.grid(False)
-    picture = axes.imshow(shown, cmap="magma_r", vmin=lowest, vmax=highest)
-    axes.set_xticks(range(len(names["read"])), names["read"], fontsize="x-small", parse_math=False)
-    axes.set_yticks(
-        range(len(names["asked"])), names["asked"], fontsize="x-small", parse_math=False
+    highest = float(np.nanmax(shown, initial=-12.0))
+    lowest = max(float(np.nanmin(shown, initial=0.0)), highest - 4)
+    read, asked = (
+        [visible(symbol) for symbol in connectivity.groupby(axis)[f"{axis}_symbol"].first()]
+        for axis in ("read", "asked")
     )
-    figure.colorbar(picture, ax=axes, label="log10 of |d logit / d x|", shrink=0.7)
-    interactive.add_heatmap(
-        z=shown, colorscale="Magma", reversescale=True,
-        zmin=lowest, zmax=highest, colorbar={"title": "log10"},
-    )  # fmt: skip
-    for update, axis in ((interactive.update_xaxes, "read"), (interactive.update_yaxes, "asked")):
-        update(tickvals=list(range(len(names[axis]))), ticktext=names[axis])
-    interactive.update_yaxes(autorange="reversed")
-    return figure, interactive
+    read = [symbol or "▷" for symbol in read]  # the start of a document
+    norms = Map(shown, "magma_r", lowest, highest, "log10 of |d logit / d x|")
+    chart = Chart(
+        "character read: how much it moves",
+        "the logit of the character that came",
+        [norms],
+        x_names=read,
+        y_names=asked,
+    )
+    size = max(5.0, 0.1 * len(table) + 1.5)
+    return draw(f"Connectivity, {variant}", protocol, [chart], size=(size + 1.5, size))
 
 
 def plot_units(
@@ -101,8 +76,8 @@ def plot_units(
 ) -> Pictures:
     """For each feature of the text the unit that follows it best, over held-out text."""
     worth = units.drop_duplicates("feature").set_index("feature")["correlation"]
-    panels = [
-        Panel(
+    passages = [
+        Passage(
             f"{feature}: {own['state'].iloc[0]}, unit {own['unit'].iloc[0]}, correlation"
             f" {worth[feature]:.2f}",
             own["symbol"].tolist(),
@@ -110,9 +85,9 @@ def plot_units(
             own["value"].to_numpy(float) / max(own["value"].abs().max(), 1e-12),
         )
         for feature, own in unit_passages.groupby("feature", sort=False)
-    ] or [Panel("no feature of the text changes in the test part", [], np.empty(0))]
+    ] or [Passage("no feature of the text changes in the test part", [], np.empty(0))]
     return coloured_text(
-        panels,
+        passages,
         f"Units that follow the text, {variant}",
         protocol,
         "state, of its largest here",
