@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from click.testing import Result
 from nbclient import NotebookClient
+from tests import projects
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,10 +25,8 @@ def pictures_of(name: str, project: Path) -> int:
 
 
 @pytest.mark.slow
-def test_the_series_notebook_runs_and_draws(
-    kedro_run: Callable[..., Result], project: Path
-) -> None:
-    assert kedro_run("--params", "variants=[gru,rnn],training.epochs=2").exit_code == 0
+def test_the_series_notebook_runs_and_draws(finished: Callable[..., str], project: Path) -> None:
+    finished("--params", projects.SMALL)
     assert pictures_of("series.ipynb", project) == 5
 
 
