@@ -16,8 +16,12 @@ from pathlib import Path
 import hypothesis
 import pandas as pd
 import pytest
+import torch
 from click.testing import Result
 from tests import projects
+
+# The workers share the cores: threads of each would wait for those of the others.
+torch.set_num_threads(1)
 
 # No test fails because a machine is busy, and every run tries the same examples.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
