@@ -85,8 +85,9 @@ def machine() -> dict[str, Any]:
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         models = []
+    model = models[0] if models else platform.processor()
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": f"{model} ({torch.backends.cpu.get_cpu_capability()})",
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),

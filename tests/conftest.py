@@ -7,7 +7,7 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["KEDRO_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-import shutil
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,49 +16,78 @@ from pathlib import Path
 import hypothesis
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
-from kedro.framework.project import configure_project
-from kedro.framework.startup import bootstrap_project
+import torch
+from click.testing import Result
+from tests import projects
 
-ROOT = Path(__file__).parents[1]
+# The workers share the cores: threads of each would wait for those of the others.
+torch.set_num_threads(1)
 
 # No test fails because a machine is busy, and every run tries the same examples.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the whole session, that of each of its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def blank(shared: Path) -> Path:
+    """The project before any run, to be copied."""
+    return projects.once(shared / "blank", projects.make_blank)
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(blank: Path, tmp_path: Path) -> Iterator[Path]:
     """The project with its own data folder, as the working directory."""
     folder = tmp_path / "project"
-    for name in ("conf", "data/01_raw"):
-        shutil.copytree(ROOT / name, folder / name)
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, folder)
-    (folder / "src").mkdir()
-    monkeypatch.chdir(folder)
-    before = dict(os.environ)
-    yield folder
-    os.environ.clear()
-    os.environ.update(before)
+    projects.copy(blank, folder)
+    with projects.inside(folder):
+        yield folder
 
 
 @pytest.fixture
 def kedro_run(project: Path) -> Callable[..., Result]:
     """Run `kedro run --env quick` with arguments, in this process; forecasting unless named."""
+    return lambda *arguments: projects.run_in(project, *with_pipeline(arguments))
 
-    def invoke(*arguments: str) -> Result:
-        if not any(argument.startswith("--pipelines") for argument in arguments):
-            arguments = ("--pipelines=forecasting", *arguments)
-        # In this process, where what is printed is caught.
-        arguments = ("--runner=SequentialRunner", *arguments)
-        from unrolled.cli import run
 
-        bootstrap_project(project)
-        configure_project("unrolled")
-        return CliRunner().invoke(run, ["--env", "quick", *arguments])
+def with_pipeline(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    if any(argument.startswith("--pipelines") for argument in arguments):
+        return arguments
+    return ("--pipelines=forecasting", *arguments)
 
-    return invoke
+
+@pytest.fixture(scope="session")
+def finished_elsewhere(shared: Path, blank: Path) -> Callable[..., Path]:
+    """A project in which `kedro_run` was called so: once a session, to be read or copied."""
+
+    def find(*arguments: str) -> Path:
+        def make(folder: Path) -> None:
+            projects.copy(blank, folder)
+            done = projects.succeeded(projects.run_in(folder, *with_pipeline(arguments)))
+            (folder / "printed.txt").write_text(done.output)
+
+        name = hashlib.sha256("\n".join(arguments).encode()).hexdigest()[:12]
+        return projects.once(shared / name, make)
+
+    return find
+
+
+@pytest.fixture
+def finished(project: Path, finished_elsewhere: Callable[..., Path]) -> Callable[..., str]:
+    """Leave in the project what `kedro_run` with these arguments leaves; give what it printed."""
+
+    def copy(*arguments: str) -> str:
+        source = finished_elsewhere(*arguments)
+        projects.copy(source, project)
+        return (project / "printed.txt").read_text().replace(str(source), str(project))
+
+    return copy
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Whole runs of `generate`: what is written, from which model, and what bad prompts are told."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from safetensors.torch import save_file
+from tests.projects import once
 
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
@@ -46,10 +48,14 @@ def train(project: Path, variant: str, texts: list[str], epochs: int, seed: int 
 
 
 @pytest.fixture
-def generate(kedro_run: Run, project: Path) -> Generate:
+def generate(kedro_run: Run, project: Path, shared: Path) -> Generate:
     """Run `generate` where a model that knows its poems by heart lies beside a worse one."""
-    train(project, "gru", POEMS, epochs=60)  # takes a fraction of a second
-    train(project, "lazy", POEMS, epochs=1)
+
+    def make(folder: Path) -> None:
+        train(folder, "gru", POEMS, epochs=60)
+        train(folder, "lazy", POEMS, epochs=1)
+
+    shutil.copytree(once(shared / "writers", make), project, dirs_exist_ok=True)
     return lambda params: kedro_run(
         "--pipelines=generate", "--params", f"corpus=mine,{params}".rstrip(",")
     )

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from click.testing import Result
 from nbclient import NotebookClient
+from tests import projects
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,9 +26,9 @@ def pictures_of(name: str, project: Path) -> int:
 
 @pytest.mark.slow
 def test_the_notebooks_of_series_and_gru_run_and_draw(
-    kedro_run: Callable[..., Result], project: Path
+    finished: Callable[..., str], project: Path
 ) -> None:
-    assert kedro_run("--params", "variants=[gru,rnn],training.epochs=2").exit_code == 0
+    finished("--params", projects.SMALL)
     assert pictures_of("series.ipynb", project) == 5
     assert pictures_of("gru.ipynb", project) == 5
 

@@ -18,10 +18,12 @@ import pandas as pd
 import pytest
 from click.testing import Result
 from tests.browser import browser, needs_chromium
+from tests.projects import succeeded
 
 from unrolled.tracking import client_of
 
 Run = Callable[..., Result]
+Finished = Callable[..., str]
 
 SMALL = "variants=[rnn,gru,lstm],seeds=[0],baselines=[seasonal_naive,ridge],training.epochs=2"
 TEXT = "corpus=tutorial,text.variants=[gru],text.training.epochs=3"
@@ -29,11 +31,6 @@ MODELS = Path("data/06_models/forecasting/airline")
 REPORT = Path("data/08_reporting/forecasting/airline")
 
 pytestmark = pytest.mark.slow
-
-
-def succeeded(result: Result) -> Result:
-    assert result.exit_code == 0, result.output + str(result.exception)
-    return result
 
 
 @contextmanager
@@ -62,8 +59,8 @@ def mlflow_server(project: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def test_champion_and_card_tell_what_the_files_say(kedro_run: Run) -> None:
-    printed = succeeded(kedro_run("--params", SMALL)).output
+def test_champion_and_card_tell_what_the_files_say(finished: Finished) -> None:
+    printed = finished("--params", SMALL)
     champion = json.loads((MODELS / "champion.json").read_text())
     cards = {
         path.parent.name: json.loads(path.read_text()) for path in MODELS.glob("*/seed_0.json")
@@ -108,9 +105,9 @@ def test_the_card_of_a_language_model_loads_it(kedro_run: Run) -> None:
 
 @needs_chromium
 def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
-    kedro_run: Run, project: Path, tmp_path: Path
+    finished: Finished, project: Path, tmp_path: Path
 ) -> None:
-    succeeded(kedro_run("--params", SMALL))
+    finished("--params", SMALL)
     client = client_of(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("forecasting/airline")
     runs = client.search_runs([experiment.experiment_id])

@@ -99,8 +99,10 @@ class Cell(nn.Module):
             h' after every step (T, B, H), and the state after the last.
         """
         outputs = []
-        # unbind, not projected[t]: the gradient of each index would be a whole sequence of zeros.
-        for t, projected in enumerate(self.project(x).unbind(0)):
+        # Autocast makes bfloat16 of the product alone: gates stay of the state's type, as lerp asks.
+        inputs = self.project(x).type_as(state[0])
+        # unbind, not inputs[t]: the gradient of each index would be a whole sequence of zeros.
+        for t, projected in enumerate(inputs.unbind(0)):
             after = self.step(projected, state)
             if real is not None:
                 after = tuple(torch.where(real[t], a, s) for a, s in zip(after, state, strict=True))

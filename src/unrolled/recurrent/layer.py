@@ -19,8 +19,9 @@ True
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import torch
@@ -39,6 +40,8 @@ from unrolled.recurrent.cells import (
 from unrolled.recurrent.initialisation import INITS, forget_bias
 from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import copy_weights
+
+logger = logging.getLogger(__name__)
 
 CELLS: dict[str, Callable[..., Cell]] = {
     "rnn": RNNCell,
@@ -264,6 +267,12 @@ class Library(nn.Module):
 
     def forward(self, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
         """(T, B, F), states (L * D, B, H), bool (T, B, 1) -> (T, B, D * H), states."""
+        if torch.is_autocast_enabled("cpu") and not has_bfloat16(type(self.rnn)):  # type: ignore[arg-type]
+            with torch.autocast("cpu", enabled=False):
+                return self._read(x.float(), state, real)
+        return self._read(x, state, real)
+
+    def _read(self, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
         start = state if len(state) == 2 else state[0]
         if real is None:
             outputs, end = self.rnn(x, start)
@@ -278,6 +287,32 @@ class Library(nn.Module):
         return outputs, tuple(
             torch.where(empty, before, after) for before, after in zip(state, ends, strict=True)
         )
+
+
+@cache
+def has_bfloat16(kind: type[nn.Module]) -> bool:
+    """Whether torch can train a layer under autocast to bfloat16 here; one that cannot is logged.
+
+    Tried, not looked up: which primitives oneDNN has depends on the processor, on its own version
+    and on `ONEDNN_MAX_CPU_ISA`, and it says so by an error at the first call.
+
+    Args:
+        kind: a layer built from its numbers of inputs and outputs: nn.Linear, nn.LSTM.
+    """
+    with torch.random.fork_rng(devices=[]):
+        layer = kind(32, 32)
+    x = torch.zeros(8, 32, 32)  # (T, B, F); torch computes smaller products without oneDNN
+    try:
+        with torch.enable_grad():
+            with torch.autocast("cpu", torch.bfloat16):
+                outputs = layer(x)
+            (outputs[0] if isinstance(outputs, tuple) else outputs).sum().backward()
+    except RuntimeError:
+        logger.warning(
+            "torch has no %s in bfloat16 for this processor: it computes in float32", kind.__name__
+        )
+        return False
+    return True
 
 
 class VariationalDropout(nn.Module):

@@ -57,7 +57,8 @@ class TextTrainOptions(BaseModel):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="of the matrix products in training; the weights stay float32. bfloat16 takes"
-        " half the time where the processor has it (AVX512-BF16), and longer where it has not",
+        " half the time where the processor has it (AVX512-BF16), and longer where it has not; a"
+        " layer that torch cannot compute in it there computes in float32, and the log says so",
     )
     evaluations: int = Field(
         10, ge=1, description="times the validation loss is measured, evenly spread; the best stays"

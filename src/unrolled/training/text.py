@@ -27,7 +27,7 @@ from unrolled.errors import InputError
 from unrolled.recurrent.cells import Cell, State
 from unrolled.recurrent.forecaster import parameter_count
 from unrolled.recurrent.language_model import LanguageModel
-from unrolled.recurrent.layer import Manual
+from unrolled.recurrent.layer import Manual, has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.arrays import Array, in_numpy, on_one_thread
@@ -141,6 +141,7 @@ def _fit(
     lowest, best_weights = math.inf, net.state_dict()
     first, halvings = math.nan, 0
     state: State | None = None
+    half = training.precision == "bfloat16" and has_bfloat16(nn.Linear)
     bar = Progress(label, total, "chunk")
     chunks = itertools.islice(_chunks(train, bos, training), total)
     for step, (streams, at, steps) in enumerate(chunks, 1):
@@ -151,9 +152,9 @@ def _fit(
             group["lr"] = rate
         x, y, lengths = _chunk(train, streams, at, steps)
         net.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             logits, state = net(x, state, lengths)
-        state = tuple(tensor.detach() for tensor in state)
+        state = tuple(tensor.detach().float() for tensor in state)
         loss = functional.cross_entropy(
             logits.flatten(0, 1).float(), y.flatten(), ignore_index=IGNORED
         )
