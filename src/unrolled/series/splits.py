@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from unrolled.errors import InputError
-from unrolled.series.options import SeriesOptions
+from unrolled.series.options import SEASONS, SeriesOptions
 
 # One validation block misleads: on sunspots it prefers values as they are, three origins their root.
 REHEARSALS = 3
@@ -121,14 +121,16 @@ def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
     before = options.warmup + options.span
     reads = f"lookback {options.lookback} + horizon {options.horizon}"
     if options.warmup:
-        reads += f" + season {options.warmup}"
+        reads += f" + {'two seasons' if options.es else 'season'} {options.warmup}"
     if options.lags:
         reads += f" + lag {max(options.lags)}"
     for series in each(table):
+        both = series.train + series.validation
         parts = (
             ("train", series.train, before, reads),
             ("validation", series.validation, options.horizon, f"horizon {options.horizon}"),
             ("test", series.test, options.horizon, f"horizon {options.horizon}"),
+            ("train and validation", both, options.rows, f"a forecast over {SEASONS} seasons"),
         )
         for part, found, needed, why in parts:
             if found < needed:

@@ -54,9 +54,10 @@ def of_network(
     scales = {scale.unique_id: scale for scale in scaling.scales(scaler)}
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
-        first = cutoffs + 1 - (series.span - series.horizon)
+        first = cutoffs + 1 - series.context
         ahead = forecasting.predict(weights, card, padded, first, series)
-        return scaling.invert(ahead, y, cutoffs, scales[parts.unique_id], series.warmup)
+        own, places = y[parts.first : parts.end], cutoffs - parts.first
+        return scaling.invert(ahead, own, places, scales[parts.unique_id], series)
 
     return forecast
 
@@ -105,9 +106,8 @@ def fit_network(
 
     scaler = scaling.fit(panel, borders, series)
     values = scaling.apply(panel, borders, scaler, series)
-    weights, _, _ = forecasting.fit_forecaster(
-        values, windows.table(borders, series), series, model, training, seed, label
-    )
+    table = windows.table(borders, series)
+    weights = forecasting.fit_weights(values, table, series, model, training, seed, label)
     card = forecasting.card(series, model, training, seed)
     return of_network(weights, card, panel, borders, scaler, series)
 

@@ -49,17 +49,16 @@ def forecaster_graph(
     from unrolled.serving import graphs
 
     graph = graphs.forecaster_graph(winner["weights"], winner["card"], scaler, series)
-    rows = series.warmup + series.span - series.horizon
     groups = panel.groupby("unique_id", sort=False)
     served = {
         "sha256": hashlib.sha256(graph).hexdigest(),
-        "rows": rows,
+        "rows": series.rows,
         "horizon": series.horizon,
-        "positive": series.transform != "none",
+        "lowest": series.lowest,
         "ds": "datetime" if panel["ds"].dtype.kind == "M" else "long",
         "series": {str(name): panels.step_of(group["ds"]) for name, group in groups},
     }
-    example = next(iter(groups))[1].tail(rows)
+    example = next(iter(groups))[1].tail(series.rows)
     records = json.loads(example.to_json(orient="records", date_format="iso"))
     return graph, served, {"dataframe_records": records}
 
