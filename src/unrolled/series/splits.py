@@ -74,7 +74,9 @@ def borders(panel: pd.DataFrame, validation: float, test: float) -> pd.DataFrame
     return result[list(Parts._fields)]
 
 
-def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFrame]:
+def rehearsals(
+    borders: pd.DataFrame, options: SeriesOptions, origins: int = REHEARSALS
+) -> list[pd.DataFrame]:
     """Play the protocol on what lies before the test part: borders from up to three origins.
 
     A rehearsal's test part is as long as the series' validation part, and a validation part as long
@@ -85,6 +87,7 @@ def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFra
     Args:
         borders: as `borders` gives them.
         options: lookback, horizon, lags and season.
+        origins: rehearsals at most.
 
     Returns:
         A table like `borders` for each rehearsal, oldest first, none of them empty; an empty list
@@ -100,7 +103,7 @@ def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFra
     """
     least = options.warmup + options.span
     found = []
-    for back in reversed(range(REHEARSALS)):
+    for back in reversed(range(origins)):
         scored = borders["validation"]
         end = borders["train"] + scored - back * (scored // REHEARSALS).clip(lower=options.horizon)
         whole = end - 2 * scored >= least

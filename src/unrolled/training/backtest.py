@@ -171,7 +171,10 @@ def ahead(panel: pd.DataFrame, series: SeriesOptions, forecast: Forecast) -> pd.
 
 
 def plan_rehearsals(
-    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    origins: int = splits.REHEARSALS,
 ) -> pd.DataFrame:
     """Borders of every rehearsal under one another, oldest first, each with its `rehearsal` number.
 
@@ -179,7 +182,7 @@ def plan_rehearsals(
     every row of the leaderboard is rehearsed on the same series.
     """
     tables = []
-    for number, table in enumerate(splits.rehearsals(borders, series)):
+    for number, table in enumerate(splits.rehearsals(borders, series, origins)):
         usable = [_scalable(panel, table.iloc[[row]], series) for row in range(len(table))]
         tables.append(table[usable].assign(rehearsal=number))
     empty = borders.iloc[:0].assign(rehearsal=0)
