@@ -23,6 +23,11 @@ from unrolled.series.options import SeriesOptions
             {"seasonal_difference": True},
             "seasonal_difference needs a season of at least 2; set season",
         ),
+        ({"es": True}, "es needs a season of at least 2; set season"),
+        (
+            {"es": True, "seasonal_difference": True, "season": 12},
+            "seasonal_difference and es both take off the season; set one of them",
+        ),
         ({"lags": (3, 0)}, "lags are [3, 0]; expected whole numbers from 1"),
     ],
 )
@@ -63,6 +68,18 @@ def test_a_window_spans_all_rows_from_its_deepest_lag_to_its_last_target(lags, l
     assert options.span == max(targets) - min(read) + 1
 
 
-def test_only_the_seasonal_difference_costs_rows_at_the_start():
-    assert SeriesOptions(season=12).warmup == 0
-    assert SeriesOptions(season=12, seasonal_difference=True).warmup == 12
+def test_only_a_season_taken_off_costs_rows_at_the_start():
+    plain, difference, smoothed = (
+        SeriesOptions(season=12, lookback=5, lags=(2,), **season)
+        for season in ({}, {"seasonal_difference": True}, {"es": True})
+    )
+    assert [options.warmup for options in (plain, difference, smoothed)] == [0, 12, 23]
+    assert [options.rows for options in (plain, difference, smoothed)] == [7, 19, 54]
+
+
+@pytest.mark.parametrize(
+    ("transform", "lowest"),
+    [("none", ""), ("log", "above 0"), ("boxcox", "above 0"), ("sqrt", "from 0")],
+)
+def test_a_transform_says_which_values_it_takes(transform, lowest):
+    assert SeriesOptions(transform=transform).lowest == lowest

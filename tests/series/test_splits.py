@@ -84,6 +84,12 @@ ADVICE = "; shorten lookback or horizon, change the split, or drop the series"
             " + lag 5 needs at least 21",
         ),
         (
+            [30],
+            {"season": 7, "es": True},
+            "series 's0': 27 of its 30 rows are for train and validation, but a forecast over 3"
+            " seasons needs at least 33",
+        ),
+        (
             [5],
             {"validation": 20},
             "series 's0': 0 of its 5 rows are for train, but lookback 6 + horizon 3 needs at least"
@@ -97,7 +103,11 @@ def test_a_part_too_short_for_a_window_is_named(rows, changes, sentence):
 
 @pytest.mark.parametrize(
     ("rows", "changes"),
-    [([15], {}), ([27], {"lags": (1, 5), "season": 7, "seasonal_difference": True})],
+    [
+        ([15], {}),
+        ([27], {"lags": (1, 5), "season": 7, "seasonal_difference": True}),
+        ([36], {"season": 7, "es": True}),
+    ],
 )
 def test_what_is_needed_is_enough(rows, changes):
     given_options = options(**changes)

@@ -71,6 +71,12 @@ def test_that_the_exporter_finds_onnx_operators_of_its_own() -> None:
             {"cell": "gru", "layers": 2, "attention": "last_state"},
         ),
         ({}, {"cell": "min_gru", "window_normalisation": "mean_std"}),
+        (
+            {"transform": "log1p", "season": 5, "es": True, "horizon": 12, "lags": (4,)},
+            {"cell": "gru", "window_normalisation": "smoothed"},
+        ),
+        ({"transform": "sqrt", "season": 6, "es": True}, {"cell": "lstm"}),
+        ({"transform": "sqrt"}, {"cell": "rnn"}),
         ({"horizon": 7}, {"cell": "gru", "segment": 4, "decoder": "segments"}),
         ({"lookback": 5}, {"cell": "rnn", "manual": True, "highway": True}),
     ],
@@ -89,9 +95,10 @@ def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model:
     scales = list(scaling.scales(scaler))
     for place, parts in enumerate(splits.each(borders)):
         cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon)
-        first = cutoffs + 1 - (series.span - series.horizon)
+        first = cutoffs + 1 - series.context
         ahead = forecasting.predict(weights, card, values, first, series)
-        expected = scaling.invert(ahead, y, cutoffs, scales[place], series.warmup)
+        own, places = y[parts.first : parts.end], cutoffs - parts.first
+        expected = scaling.invert(ahead, own, places, scales[place], series)
         inputs = {
             "y": sliding(y, rows)[cutoffs - rows + 1],
             "series": np.full(len(cutoffs), place),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import splits, windows
 from unrolled.series.options import SeriesOptions
-from unrolled.training.forecasting import fit_forecaster, gather, predict
+from unrolled.training.forecasting import fit_forecaster, fit_weights, gather, predict
 from unrolled.training.loop import deterministic
 from unrolled.training.options import TrainOptions
 
@@ -65,7 +65,7 @@ def test_a_batch_holds_the_value_its_lags_and_the_steps_after_it(lookback, horiz
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("normalisation", ["none", "last", "last_std", "mean_std"])
+@pytest.mark.parametrize("normalisation", ["none", "last", "smoothed", "last_std", "mean_std"])
 @pytest.mark.parametrize("more", [{}, {"highway": True}, {"segment": 4}])
 def test_changing_the_last_observation_changes_every_step(cell, normalisation, more):
     weights, card, _, _ = trained(cell=cell, window_normalisation=normalisation, **more)
@@ -93,6 +93,29 @@ def test_validation_chooses_and_refit_trains_on_both_parts_up_to_its_epoch():
     refitted = trained(training=TrainOptions(epochs=4, refit=True))
     assert kept[2] == refitted[2]  # the learning curve is that of the validated run
     assert any(not tensor.equal(refitted[0][name]) for name, tensor in kept[0].items())
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_weights_without_a_learning_curve_are_the_same(refit, early_stopping):
+    training = TrainOptions(epochs=3, refit=refit, early_stopping=early_stopping)
+    whole = trained(training=training)[0]
+    alone = fit_weights(
+        wave(), table(90, SERIES), SERIES, ModelOptions(hidden=4), training, 0, "test"
+    )
+    assert all(tensor.equal(alone[name]) for name, tensor in whole.items())
+
+
+def test_augmentation_changes_training_but_not_what_validation_sees():
+    plain, same, other = (
+        trained(training=TrainOptions(epochs=2, augmentation=size, learning_rate=rate))
+        for size, rate in ((0.0, 1e-12), (0.5, 1e-12), (0.5, 1e-2))
+    )
+    # The weights hardly move, so validation must not either, while the training loss is another.
+    assert same[2][0].validation_loss == pytest.approx(plain[2][0].validation_loss, rel=1e-5)
+    assert same[2][0].train_loss != pytest.approx(plain[2][0].train_loss, rel=1e-2)
+    again = trained(training=TrainOptions(epochs=2, augmentation=0.5, learning_rate=1e-2))
+    assert all(tensor.equal(again[0][name]) for name, tensor in other[0].items())
 
 
 def test_forecasts_do_not_depend_on_the_windows_beside_them():

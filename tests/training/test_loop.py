@@ -123,3 +123,51 @@ def test_without_early_stopping_all_epochs_run_and_the_last_weights_stay():
     assert model.weight.item() == seen[-1] != seen[0]
     assert kept_epoch(history, options) == 6
     assert kept_epoch(history, TrainOptions(epochs=6)) == 1
+
+
+def test_averaged_weights_are_validated_and_kept_and_training_goes_on_without_them():
+    averaging = TrainOptions(epochs=4, batch_size=16, averaging=0.9)
+    plain = TrainOptions(epochs=4, batch_size=16)
+    seen: list[float] = []
+    with deterministic(0, threads=1):
+        model = nn.Linear(1, 1)
+        x = torch.linspace(-1, 1, 64)[:, None]
+        weights: list[float] = [model.weight.item()]
+
+        def batch_loss(batch: Tensor) -> Tensor:
+            if len(weights) < 17:
+                weights.append(model.weight.item())
+            return nn.functional.mse_loss(model(x[batch]), 2 * x[batch] + 1)
+
+        def validate() -> float:
+            seen.append(model.weight.item())
+            return 1.0 / len(seen)
+
+        fit(model, batch_loss, 64, averaging, validate=validate)
+    trajectory = [*weights[2:]]  # weights after each step, as the next step finds them
+    mean = weights[0]
+    for step, weight in enumerate(trajectory):
+        share = max(0.1, 9 / (10 + step))
+        mean += share * (weight - mean)
+        if step + 1 in (4, 8, 12):
+            assert seen[(step + 1) // 4 - 1] == pytest.approx(mean, rel=1e-5)
+    assert model.weight.item() == seen[-1]
+    ordinary, _ = line(plain)
+    averaged, _ = line(averaging)
+    assert not ordinary.weight.equal(averaged.weight)
+    again, _ = line(averaging)
+    assert averaged.weight.equal(again.weight)
+
+
+def test_the_best_averaged_weights_are_restored():
+    losses = iter([3.0, 1.0, 2.0, 4.0])
+    seen = []
+
+    def validate() -> float:
+        seen.append(model.weight.item())
+        return next(losses)
+
+    model = nn.Linear(1, 1)
+    options = TrainOptions(epochs=4, averaging=0.5)
+    fit(model, lambda batch: model(torch.ones(len(batch), 1)).mean(), 8, options, validate=validate)
+    assert model.weight.item() == seen[1]

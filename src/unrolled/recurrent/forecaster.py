@@ -25,8 +25,8 @@ class Forecaster(nn.Module):
     it. (Reading the per-step outputs `out[-K:]` instead would hide the last K - 1 observations
     from the first step.) Reading several time steps at once as one segment follows SegRNN (Lin et
     al. 2023, arXiv 2308.11200); the linear highway follows LSTNet (Lai et al. 2018,
-    arXiv 1703.07015); window normalisation follows NLinear (Zeng et al. 2023, arXiv 2205.13504)
-    and RevIN (Kim et al. 2022).
+    arXiv 1703.07015); window normalisation follows NLinear (Zeng et al. 2023, arXiv 2205.13504),
+    RevIN (Kim et al. 2022) and ES-RNN (Smyl 2020), whose smoothing rate is learned too.
     """
 
     def __init__(self, options: ModelOptions, features: int, lookback: int, horizon: int) -> None:
@@ -53,6 +53,8 @@ class Forecaster(nn.Module):
             else nn.Linear(2 * width if attended else width, horizon)
         )
         self.highway = nn.Linear(lookback, horizon) if options.highway else None
+        smoothed = options.window_normalisation == "smoothed"
+        self.level_rate = nn.Parameter(torch.zeros(())) if smoothed else None  # logit of the rate
 
     def forward(self, window: Tensor) -> Tensor:
         """Forecast.
@@ -119,6 +121,10 @@ class Forecaster(nn.Module):
             return values.new_zeros(1), values.new_ones(1)
         if kind == "last":
             return values[-1], values.new_ones(1)
+        if self.level_rate is not None:
+            age = torch.arange(len(values) - 1, -1, -1, dtype=values.dtype)  # (T,)
+            weights = self.level_rate.neg().sigmoid() ** age  # (1 - rate) ** age
+            return weights @ values / weights.sum(), values.new_ones(1)
         scale = values.std(0, correction=0).clamp_min(SMALLEST_STD)
         return values[-1] if kind == "last_std" else values.mean(0), scale
 

@@ -131,10 +131,11 @@ class ModelOptions(LayerOptions):
     highway: bool = Field(
         False, description="add a linear map of the window to the forecast (LSTNet's highway)"
     )
-    window_normalisation: Literal["none", "last", "last_std", "mean_std"] = Field(
+    window_normalisation: Literal["none", "last", "smoothed", "last_std", "mean_std"] = Field(
         "last",
-        description="subtract the window's last value (and divide by its standard deviation), or"
-        " standardise by its own moments",
+        description="subtract the window's last value (and divide by its standard deviation), or its"
+        " level by exponential smoothing at a rate that is learned, or standardise by its own"
+        " moments",
     )
 
     @model_validator(mode="after")

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fill = Literal["error", "linear", "seasonal"]
 
+# Seasons that the smoothed season of `es` looks back on; older ones would weigh little.
+SEASONS = 3
+
 
 class Columns(BaseModel):
     """Names of the columns in the user's file."""
@@ -49,11 +52,18 @@ class SeriesOptions(BaseModel):
         description="rows for test, the last ones: a share below 1, else a number",
     )
 
-    transform: Literal["none", "log", "boxcox"] = Field(
-        "none", description="before all else; Box-Cox's lambda is fitted on train"
+    transform: Literal["none", "log", "log1p", "sqrt", "boxcox"] = Field(
+        "none",
+        description="before all else; log and Box-Cox (lambda fitted on train) take values above 0,"
+        " sqrt and log1p 0 too",
     )
     seasonal_difference: bool = Field(
         False, description="model the change against one season before"
+    )
+    es: bool = Field(
+        False,
+        description="take off a season that is smoothed exponentially over the seasons before, by a"
+        " rate fitted on train; the level: window_normalisation smoothed (Smyl 2020, ES-RNN)",
     )
     lags: tuple[int, ...] = Field((), description="steps back, read as further input features")
     statistical_fits: int = Field(
@@ -70,18 +80,43 @@ class SeriesOptions(BaseModel):
                 f"validation {self.validation} + test {self.test} leave no rows to train on;"
                 " expected a sum below 1"
             )
-        if self.seasonal_difference and self.season < 2:
-            raise ValueError("seasonal_difference needs a season of at least 2; set season")
+        if self.seasonal_difference and self.es:
+            raise ValueError("seasonal_difference and es both take off the season; set one of them")
+        for name in ("seasonal_difference", "es"):
+            if getattr(self, name) and self.season < 2:
+                raise ValueError(f"{name} needs a season of at least 2; set season")
         if any(lag < 1 for lag in self.lags):
             raise ValueError(f"lags are {list(self.lags)}; expected whole numbers from 1")
         return self
 
     @property
     def warmup(self) -> int:
-        """Rows at the start of each series that no window can read as its input."""
+        """Rows at the start of each series that no window can read: they have no season before."""
+        if self.es:  # a season to know its mean, and one before the first that is forecast
+            return 2 * self.season - 1
         return self.season if self.seasonal_difference else 0
+
+    @property
+    def reach(self) -> int:
+        """Rows before a row that the season taken off it is made from, where there are so many."""
+        return (SEASONS + 1) * self.season - 1 if self.es else self.warmup
+
+    @property
+    def context(self) -> int:
+        """Scaled rows that a network reads: lags and lookback."""
+        return max(self.lags, default=0) + self.lookback
+
+    @property
+    def rows(self) -> int:
+        """Raw rows that a forecast is made from in service."""
+        return self.reach + self.context
 
     @property
     def span(self) -> int:
         """Rows that one window covers: lags, lookback and horizon."""
-        return max(self.lags, default=0) + self.lookback + self.horizon
+        return self.context + self.horizon
+
+    @property
+    def lowest(self) -> str:
+        """Which values the transform takes, in words: `above 0`, `from 0`, or nothing for all."""
+        return {"none": "", "sqrt": "from 0", "log1p": "from 0"}.get(self.transform, "above 0")

@@ -1,7 +1,11 @@
 """From raw values to what a network reads, and back; fitted on train only.
 
-In order: transform (none, log, Box-Cox), change against one season before, z-score by the train
-part's moments of each series. `invert` goes back from forecasts of a cutoff to original units.
+In order: transform (none, log, root, Box-Cox), less the season (that of a season before, or smoothed
+over some), z-score by the train part's moments of each series. `invert` goes back from forecasts of a
+cutoff to original units.
+
+The season of a row is made from rows at least one season before it. So scaled rows are the same
+whichever cutoff they are seen from, and no forecast within a season reads what lies after its own.
 """
 
 from __future__ import annotations
@@ -15,11 +19,16 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from unrolled.errors import InputError
-from unrolled.series.options import SeriesOptions
+from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.series.splits import each
 from unrolled.series.windows import sliding
 
 Array = npt.NDArray[np.float64]
+
+
+# Box-Cox's lambda of each transform: of NaN values stay as they are, 0 is the logarithm.
+POWERS = {"none": np.nan, "log": 0.0, "log1p": 0.0, "sqrt": 0.5}
+RATES = tuple(np.arange(1, 10) / 10)
 
 
 class Scale(NamedTuple):
@@ -29,6 +38,7 @@ class Scale(NamedTuple):
     power: float
     mean: float
     std: float
+    season_rate: float = np.nan
 
 
 def scales(scaler: pd.DataFrame) -> Iterator[Scale]:
@@ -41,42 +51,44 @@ def fit(panel: pd.DataFrame, borders: pd.DataFrame, options: SeriesOptions) -> p
 
     Returns:
         One row a series: `unique_id`, `power` (Box-Cox's lambda; 0 is log, NaN is none), `mean`,
-        `std`.
+        `std`, `season_rate` (weight of the last season in the smoothed one; NaN without `es`).
 
     Raises:
-        InputError: a constant train part (scale zero), or a log of values that are not positive.
+        InputError: a constant train part (scale zero), or a value that the transform does not take.
     """
     rows = []
     y = panel["y"].to_numpy()
     for series in each(borders):
         train = y[series.first : series.train_end]
         whole = y[series.first : series.end]
-        power = _power(series.unique_id, train, whole, options.transform)
-        values = _transform(train, power)
-        level = _difference(values, options.warmup)[options.warmup :]
+        power = _power(series.unique_id, train, whole, options)
+        values = _transform(train, power, options)
+        rate = _season_rate(values, options.season) if options.es else np.nan
+        level = _deseasonalised(values, rate, options)[options.warmup :]
         std = float(level.std())
         # Against the values, whose rounding is all that remains of a season that repeats exactly.
         if not std > 1e-9 * np.abs(values).max():
             constant = "constant after the seasonal difference" if options.warmup else "constant"
+            if options.es:
+                constant = "constant less their season"
             raise InputError(
                 f"series '{series.unique_id}': its {len(train)} train rows are {constant}"
                 f" ({level[0] if options.warmup else train[0]:g}), so there is no scale and nothing"
                 " to learn; drop the series or change the split"
             )
-        rows.append(Scale(series.unique_id, power, float(level.mean()), std))
+        rows.append(Scale(series.unique_id, power, float(level.mean()), std, rate))
     return pd.DataFrame(rows, columns=list(Scale._fields))
 
 
-def _power(key: str, train: Array, whole: Array, transform: str) -> float:
-    if transform == "none":
-        return float("nan")
-    # Positivity is a requirement on the data, not a statistic: looking at all rows leaks nothing.
-    if not (whole > 0).all():
+def _power(key: str, train: Array, whole: Array, options: SeriesOptions) -> float:
+    # The range is a requirement on the data, not a statistic: looking at all rows leaks nothing.
+    lowest, smallest = options.lowest, whole.min()
+    if (lowest == "above 0" and not smallest > 0) or (lowest == "from 0" and not smallest >= 0):
         raise InputError(
-            f"series '{key}': transform '{transform}' needs values above 0, but the smallest is"
-            f" {whole.min():g}; set transform to none"
+            f"series '{key}': transform '{options.transform}' needs values {lowest}, but the smallest"
+            f" is {smallest:g}; set transform to none"
         )
-    return 0.0 if transform == "log" else _boxcox_lambda(train)
+    return POWERS[options.transform] if options.transform in POWERS else _boxcox_lambda(train)
 
 
 def _boxcox_lambda(train: Array) -> float:
@@ -92,15 +104,70 @@ def _boxcox_lambda(train: Array) -> float:
         return float(stats.boxcox_normmax(train, method="mle", optimizer=bounded))
 
 
-def _transform(y: Array, power: float) -> Array:
-    return y if np.isnan(power) else special.boxcox(y, power)
+def _transform(y: Array, power: float, options: SeriesOptions) -> Array:
+    if np.isnan(power):
+        return y
+    return np.log1p(y) if options.transform == "log1p" else special.boxcox(y, power)
 
 
-def _difference(level: Array, season: int) -> Array:
-    """Change against one season before; the first season, which has none, is NaN."""
-    if season == 0:
+def _inverse(level: Array, power: float, options: SeriesOptions) -> Array:
+    if np.isnan(power):
         return level
-    return np.concatenate([np.full(season, np.nan), level[season:] - level[:-season]])
+    if options.transform == "log1p":
+        return np.expm1(np.maximum(level, 0))
+    if power:  # what lies below the transform of 0 has no inverse
+        level = np.maximum(level, -1 / power)
+    return special.inv_boxcox(level, power)
+
+
+def _season_rate(level: Array, season: int) -> float:
+    """The rate whose smoothed season errs least, one season ahead, over the rows given."""
+    deviation = _deviation(level, season)
+    errors = [
+        np.nanmean(np.abs(deviation - _smoothed(deviation, season, r)[: len(level)])) for r in RATES
+    ]
+    return RATES[int(np.argmin(errors))]
+
+
+def _deviation(level: Array, season: int) -> Array:
+    """Rows (..., N) less the mean of the season that ends there; NaN where none does.
+
+    A trend adds the same to every row of it, so it stays out of the season's shape.
+    """
+    means = sliding(level, season).mean(axis=-1)
+    return np.concatenate(
+        [np.full_like(level[..., : season - 1], np.nan), level[..., season - 1 :] - means], axis=-1
+    )
+
+
+def _smoothed(deviation: Array, season: int, rate: float) -> Array:
+    """Season of each row and of the season ahead, (..., N) -> (..., N + season).
+
+    Simple exponential smoothing over the last `SEASONS` rows of the same phase, or as many as there
+    are; NaN where there is none.
+    """
+    rows = deviation.shape[-1] + season
+    lagged = np.full((SEASONS, *deviation.shape[:-1], rows), np.nan)
+    for place in range(SEASONS):
+        lag = (place + 1) * season
+        lagged[place, ..., lag:] = deviation[..., : max(rows - lag, 0)]
+    weights = (1 - rate) ** np.arange(SEASONS).reshape(-1, *[1] * deviation.ndim)
+    known = np.where(np.isnan(lagged), 0, weights)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(weights * lagged, axis=0) / known.sum(axis=0)
+
+
+def _season(level: Array, rate: float, options: SeriesOptions) -> Array:
+    """What is taken off each row and off the season ahead: (..., N) -> (..., N + season)."""
+    if options.es:
+        return _smoothed(_deviation(level, options.season), options.season, rate)
+    before = np.full_like(level[..., :1], np.nan).repeat(options.season, axis=-1)
+    return np.concatenate([before, level], axis=-1)
+
+
+def _deseasonalised(level: Array, rate: float, options: SeriesOptions) -> Array:
+    """Rows less their season; the first `warmup`, which have none, are NaN."""
+    return level - _season(level, rate, options)[: len(level)] if options.warmup else level
 
 
 def apply(
@@ -111,42 +178,43 @@ def apply(
     scaled = np.empty(len(y), dtype=np.float32)
     for series, scale in zip(each(borders), scales(scaler), strict=True):
         rows = slice(series.first, series.end)
-        level = _difference(_transform(y[rows], scale.power), options.warmup)
+        values = _transform(y[rows], scale.power, options)
+        level = _deseasonalised(values, scale.season_rate, options)
         scaled[rows] = (level - scale.mean) / scale.std
     return scaled
 
 
 def invert(
-    scaled: Array, y: Array, cutoffs: npt.NDArray[np.int64], scale: Scale, season: int
+    scaled: Array,
+    y: Array,
+    cutoffs: npt.NDArray[np.int64],
+    scale: Scale,
+    options: SeriesOptions,
 ) -> Array:
-    """Bring forecasts back to original units.
+    """Bring forecasts of one series back to original units.
 
     Args:
         scaled: forecasts (C, K) on the network's scale.
         y: the series in original units (N,).
-        cutoffs: position of the last observed row of each forecast (C,).
+        cutoffs: position in it of the last observed row of each forecast (C,).
         scale: how the series is scaled.
-        season: rows of the seasonal difference, 0 where there is none.
+        options: transform and season.
 
     Returns:
         Forecasts (C, K) in original units.
     """
-    level = np.asarray(scaled, dtype=np.float64) * scale.std + scale.mean
-    if season:
-        horizon = level.shape[1]
-        blocks = -(-horizon // season)
-        padded = np.pad(level, ((0, 0), (0, blocks * season - horizon)))
-        # A step beyond one season builds on the forecast one season before it.
-        changes = padded.reshape(len(level), blocks, season).cumsum(axis=1)
-        last = _transform(sliding_last(y, cutoffs, season), scale.power)
-        level = (changes + last[:, None, :]).reshape(len(level), -1)[:, :horizon]
-    if np.isnan(scale.power):
-        return level
-    if scale.power:  # what lies below the transform of 0 has no inverse
-        level = np.maximum(level, -1 / scale.power)
-    return special.inv_boxcox(level, scale.power)
+    ahead = np.asarray(scaled, dtype=np.float64) * scale.std + scale.mean
+    if options.warmup:
+        level = _transform(sliding_last(y, cutoffs, options.reach), scale.power, options)
+        # A step beyond one season builds on the forecasts one season before it.
+        for first in range(0, ahead.shape[1], options.season):
+            block = ahead[:, first : first + options.season]
+            season = _season(level, scale.season_rate, options)[:, level.shape[1] :]
+            level = np.concatenate([level, block + season[:, : block.shape[1]]], axis=1)
+        ahead = level[:, options.reach :]
+    return _inverse(ahead, scale.power, options)
 
 
 def sliding_last(values: Array, cutoffs: npt.NDArray[np.int64], count: int) -> Array:
-    """The `count` values up to and with each cutoff: (C, count)."""
-    return sliding(values, count)[cutoffs - count + 1]
+    """The `count` values up to and with each cutoff: (C, count); NaN before the first."""
+    return sliding(np.concatenate([np.full(count, np.nan), values]), count)[cutoffs + 1]

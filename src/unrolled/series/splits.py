@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from unrolled.errors import InputError
-from unrolled.series.options import SeriesOptions
+from unrolled.series.options import SEASONS, SeriesOptions
 
 # One validation block misleads: on sunspots it prefers values as they are, three origins their root.
 REHEARSALS = 3
@@ -74,7 +74,9 @@ def borders(panel: pd.DataFrame, validation: float, test: float) -> pd.DataFrame
     return result[list(Parts._fields)]
 
 
-def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFrame]:
+def rehearsals(
+    borders: pd.DataFrame, options: SeriesOptions, origins: int = REHEARSALS
+) -> list[pd.DataFrame]:
     """Play the protocol on what lies before the test part: borders from up to three origins.
 
     A rehearsal's test part is as long as the series' validation part, and a validation part as long
@@ -85,6 +87,7 @@ def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFra
     Args:
         borders: as `borders` gives them.
         options: lookback, horizon, lags and season.
+        origins: rehearsals at most.
 
     Returns:
         A table like `borders` for each rehearsal, oldest first, none of them empty; an empty list
@@ -100,7 +103,7 @@ def rehearsals(borders: pd.DataFrame, options: SeriesOptions) -> list[pd.DataFra
     """
     least = options.warmup + options.span
     found = []
-    for back in reversed(range(REHEARSALS)):
+    for back in reversed(range(origins)):
         scored = borders["validation"]
         end = borders["train"] + scored - back * (scored // REHEARSALS).clip(lower=options.horizon)
         whole = end - 2 * scored >= least
@@ -121,14 +124,16 @@ def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
     before = options.warmup + options.span
     reads = f"lookback {options.lookback} + horizon {options.horizon}"
     if options.warmup:
-        reads += f" + season {options.warmup}"
+        reads += f" + {'two seasons' if options.es else 'season'} {options.warmup}"
     if options.lags:
         reads += f" + lag {max(options.lags)}"
     for series in each(table):
+        both = series.train + series.validation
         parts = (
             ("train", series.train, before, reads),
             ("validation", series.validation, options.horizon, f"horizon {options.horizon}"),
             ("test", series.test, options.horizon, f"horizon {options.horizon}"),
+            ("train and validation", both, options.rows, f"a forecast over {SEASONS} seasons"),
         )
         for part, found, needed, why in parts:
             if found < needed:

@@ -34,8 +34,7 @@ def table(borders: pd.DataFrame, options: SeriesOptions) -> pd.DataFrame:
         `unique_id, part, first` (position of the first window's first row), `count` (windows).
     """
     edges = borders[["first", *PARTS]].to_numpy().cumsum(axis=1).T  # (4, S), where parts begin, end
-    context = options.span - options.horizon
-    first = np.maximum(edges[:-1] - context, edges[0] + options.warmup)  # (3, S)
+    first = np.maximum(edges[:-1] - options.context, edges[0] + options.warmup)  # (3, S)
     count = np.maximum(edges[1:] - options.span - first + 1, 0)
     return pd.DataFrame(
         {
@@ -48,9 +47,17 @@ def table(borders: pd.DataFrame, options: SeriesOptions) -> pd.DataFrame:
 
 
 def starts(windows: pd.DataFrame, *parts: str) -> Index:
-    """First rows of all windows of the parts, int64 (N,)."""
+    """First rows of all windows of the parts, int64 (N,), series by series.
+
+    Neighbouring parts count as one: a window whose targets lie on both sides of their border is
+    among them, so a network trained on train and validation misses none.
+    """
     chosen = windows[windows["part"].isin(parts) & (windows["count"] > 0)]
-    first, count = chosen["first"].to_numpy(), chosen["count"].to_numpy()
+    by_series = chosen.assign(end=chosen["first"] + chosen["count"]).groupby(
+        "unique_id", sort=False
+    )
+    first = by_series["first"].min().to_numpy()
+    count = by_series["end"].max().to_numpy() - first
     # Steps of one, and a jump from each series to the next, summed in place: no second array.
     result = np.ones(count.sum(), dtype=np.int64)
     result[count.cumsum() - count] = first - np.r_[0, (first + count - 1)[:-1]]
@@ -58,5 +65,5 @@ def starts(windows: pd.DataFrame, *parts: str) -> Index:
 
 
 def sliding(values: npt.NDArray[Any], span: int) -> npt.NDArray[Any]:
-    """View (N - span + 1, span) of values (N,): row i is the window that starts at i."""
-    return np.lib.stride_tricks.sliding_window_view(values, span)
+    """View (..., N - span + 1, span) of values (..., N): row i is the window that starts at i."""
+    return np.lib.stride_tricks.sliding_window_view(values, span, axis=-1)

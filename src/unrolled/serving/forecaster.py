@@ -148,13 +148,13 @@ class ServedForecaster:
                     f" row {empty[0] + 1}; expected a value in every row"
                 )
         y = pd.to_numeric(rows["y"], errors="coerce").astype("float64")
-        low = 0.0 if self.options["positive"] else -np.inf
-        bad = np.flatnonzero(~((y > low) & (y < np.inf)))
+        lowest = self.options["lowest"]
+        allowed = {"above 0": y > 0, "from 0": y >= 0, "": y > -np.inf}[lowest]
+        bad = np.flatnonzero(~(allowed & (y < np.inf)))
         if len(bad):
-            above = " above 0" if self.options["positive"] else ""
             raise InputError(
                 f"column 'y' is {rows['y'].tolist()[bad[0]]!r} in row {bad[0] + 1}; expected finite"
-                f" numbers{above}"
+                f" numbers{lowest and f' {lowest}'}"
             )
         try:
             whole = self.options["ds"] == "long"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
-from unrolled.series.options import SeriesOptions
+from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.training.loop import deterministic
 
 
@@ -40,17 +40,17 @@ class RawForecaster(nn.Module):
         Args:
             net: reads and gives scaled values.
             scaler: one row a series, as `scaling.fit` gives it.
-            series: transform, seasonal difference, lags, lookback and horizon.
+            series: transform, season, lags, lookback and horizon.
         """
         super().__init__()
         self.net, self.series = net, series
-        columns = scaler[["power", "mean", "std"]].to_numpy()
-        self.register_buffer("scales", torch.tensor(columns, dtype=torch.float64))  # (S, 3)
+        columns = scaler[["power", "mean", "std", "season_rate"]].to_numpy()
+        self.register_buffer("scales", torch.tensor(columns, dtype=torch.float64))  # (S, 4)
 
     @property
     def rows(self) -> int:
         """R, raw rows that one forecast reads."""
-        return self.series.warmup + self.series.span - self.series.horizon
+        return self.series.rows
 
     def forward(self, y: Tensor, series: Tensor) -> Tensor:
         """Forecast.
@@ -62,10 +62,12 @@ class RawForecaster(nn.Module):
         Returns:
             float64 (B, K), original units.
         """
-        power, mean, std = self.scales[series].split(1, dim=1)  # (B, 1) each
-        season, lookback = self.series.warmup, self.series.lookback
+        power, mean, std, rate = self.scales[series].split(1, dim=1)  # (B, 1) each
+        season, lookback = self.series.season, self.series.lookback
         level = self._transform(y, power)
-        change = level[:, season:] - level[:, :-season] if season else level
+        change = level[:, self.series.reach :]
+        if self.series.warmup:
+            change = change - self._season(level, rate)[:, :-season]
         scaled = ((change - mean) / std).float()
         end = scaled.shape[1]
         features = [
@@ -73,19 +75,32 @@ class RawForecaster(nn.Module):
         ]  # (B, T)
         window = torch.stack(features, dim=2).transpose(0, 1)  # (T, B, F)
         ahead = self.net(window).T.double() * std + mean  # (B, K)
-        if season:
-            before, blocks = level[:, -season:], []
+        if self.series.warmup:
             for block in ahead.split(season, dim=1):
-                before = before[:, : block.shape[1]] + block
-                blocks.append(before)
-            ahead = torch.cat(blocks, dim=1)
+                following = self._season(level, rate)[:, -season:]
+                level = torch.cat([level, block + following[:, : block.shape[1]]], dim=1)
+            ahead = level[:, self.rows :]
         return self._invert(ahead, power)
+
+    def _season(self, level: Tensor, rate: Tensor) -> Tensor:
+        """What is taken off the rows from `reach` on, and off the season ahead, as in `scaling`."""
+        season = self.series.season
+        if not self.series.es:
+            return level
+        total = nn.functional.pad(level.cumsum(dim=1), (1, 0))
+        deviation = level[:, season - 1 :] - (total[:, season:] - total[:, :-season]) / season
+        ages = range(SEASONS)
+        phases = [deviation[:, (SEASONS - 1 - age) * season :] for age in ages]
+        count = phases[0].shape[1]
+        weights = [(1 - rate) ** age for age in ages]  # (B, 1) each
+        past = [weight * phase[:, :count] for weight, phase in zip(weights, phases, strict=True)]
+        return torch.stack(past).sum(dim=0) / torch.stack(weights).sum(dim=0)
 
     def _transform(self, y: Tensor, power: Tensor) -> Tensor:
         if self.series.transform == "none":
             return y
-        if self.series.transform == "log":
-            return y.log()
+        if self.series.transform in ("log", "log1p"):
+            return getattr(y, self.series.transform)()
         return ((power * y.log()).exp() - 1) / power
 
     def _invert(self, level: Tensor, power: Tensor) -> Tensor:
@@ -93,6 +108,8 @@ class RawForecaster(nn.Module):
             return level
         if self.series.transform == "log":
             return level.exp()
+        if self.series.transform == "log1p":
+            return level.clamp_min(0).expm1()
         # What lies below the transform of 0 has no inverse.
         return (level * power + 1).clamp_min(0) ** (1 / power)
 

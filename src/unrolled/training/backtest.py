@@ -57,9 +57,10 @@ def of_network(
     scales = {scale.unique_id: scale for scale in scaling.scales(scaler)}
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
-        first = cutoffs + 1 - (series.span - series.horizon)
+        first = cutoffs + 1 - series.context
         ahead = forecasting.predict(weights, card, padded, first, series)
-        return scaling.invert(ahead, y, cutoffs, scales[parts.unique_id], series.warmup)
+        own, places = y[parts.first : parts.end], cutoffs - parts.first
+        return scaling.invert(ahead, own, places, scales[parts.unique_id], series)
 
     return forecast
 
@@ -114,9 +115,8 @@ def fit_network(
 
     scaler = scaling.fit(panel, borders, series)
     values = scaling.apply(panel, borders, scaler, series)
-    weights, _, _ = forecasting.fit_forecaster(
-        values, windows.table(borders, series), series, model, training, seed, label
-    )
+    table = windows.table(borders, series)
+    weights = forecasting.fit_weights(values, table, series, model, training, seed, label)
     card = forecasting.card(series, model, training, seed)
     return of_network(weights, card, panel, borders, scaler, series)
 
@@ -180,7 +180,10 @@ def ahead(panel: pd.DataFrame, series: SeriesOptions, forecast: Forecast) -> pd.
 
 
 def plan_rehearsals(
-    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    origins: int = splits.REHEARSALS,
 ) -> pd.DataFrame:
     """Borders of every rehearsal under one another, oldest first, each with its `rehearsal` number.
 
@@ -188,7 +191,7 @@ def plan_rehearsals(
     every row of the leaderboard is rehearsed on the same series.
     """
     tables = []
-    for number, table in enumerate(splits.rehearsals(borders, series)):
+    for number, table in enumerate(splits.rehearsals(borders, series, origins)):
         usable = [_scalable(panel, table.iloc[[row]], series) for row in range(len(table))]
         tables.append(table[usable].assign(rehearsal=number))
     empty = borders.iloc[:0].assign(rehearsal=0)

@@ -41,7 +41,7 @@ def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor
     Returns:
         Inputs (T, B, F), the value and its lags; targets (K, B).
     """
-    context = series.span - series.horizon
+    context = series.context
     view = values.unfold(0, series.span, 1)  # (N - span + 1, span), copies nothing
     steps = view.index_select(0, first).T  # (span, B); half the time of view[first]
     features = [steps[context - series.lookback - lag : context - lag] for lag in (0, *series.lags)]
@@ -69,16 +69,54 @@ def fit_forecaster(
     Returns:
         Weights, learning curve (of the run that was validated), number of parameters.
     """
-    data = torch.from_numpy(values)
-    loss = LOSSES[training.loss]
+    fit_parts = partial(_fit_parts, values, windows, series, model, training, seed, label)
+    net, history = fit_parts(("train",), watch=watch)
+    if training.refit:
+        net, _ = fit_parts(("train", "validation"), kept_epoch(history, training))
+    return net.state_dict(), history, parameter_count(net)
 
-    def run(parts: tuple[str, ...], epochs: int | None) -> tuple[Forecaster, list[Epoch]]:
+
+def fit_weights(
+    values: npt.NDArray[np.float32],
+    windows: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    seed: int,
+    label: str,
+) -> dict[str, Tensor]:
+    """The weights of `fit_forecaster`, without a run that would only draw the learning curve."""
+    options = (values, windows, series, model, training, seed, label)
+    if training.refit and not training.early_stopping:
+        net, _ = _fit_parts(*options, ("train", "validation"), training.epochs)
+        return net.state_dict()
+    return fit_forecaster(*options)[0]
+
+
+def _fit_parts(
+    values: npt.NDArray[np.float32],
+    windows: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    seed: int,
+    label: str,
+    parts: tuple[str, ...],
+    epochs: int | None = None,
+    watch: Watch | None = None,
+) -> tuple[Forecaster, list[Epoch]]:
+    """Train on all windows of the parts, for so many epochs or as long as validation says."""
+    data, loss = torch.from_numpy(values), LOSSES[training.loss]
+    with deterministic(seed, training.threads):
         net = Forecaster(model, 1 + len(series.lags), series.lookback, series.horizon)
         first = torch.from_numpy(starts(windows, *parts))
         held_out = gather(data, torch.from_numpy(starts(windows, "validation")), series)
 
         def batch_loss(batch: Tensor) -> Tensor:
             x, y = gather(data, first.index_select(0, batch), series)
+            if training.augmentation:
+                factor = torch.empty(len(batch)).log_normal_(0, training.augmentation)  # (B,)
+                x, y = x * factor[:, None], y * factor
             return loss(net(x), y)
 
         history = fit(
@@ -91,14 +129,7 @@ def fit_forecaster(
             watch=partial(watch, net, held_out[0][:, :WATCHED]) if watch and not epochs else None,
             label=label,
         )
-        return net, history
-
-    with deterministic(seed, training.threads):
-        net, history = run(("train",), None)
-    if training.refit:
-        with deterministic(seed, training.threads):
-            net, _ = run(("train", "validation"), kept_epoch(history, training))
-    return net.state_dict(), history, parameter_count(net)
+    return net, history
 
 
 def card(

@@ -102,6 +102,7 @@ def fit(
         model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
     history: list[Epoch] = []
+    mean, steps = parameters(model), 0
     stops_early = validate is not None and options.early_stopping
     best, best_at, best_weights = math.inf, 0, _copy(model)
     last, unwatched = epochs or options.epochs, 0
@@ -122,6 +123,10 @@ def fit(
             if watch and batch is batches[-1]:
                 before = parameters(model)
             optimiser.step()
+            if options.averaging:
+                # At first few steps are averaged, so that the weights of the start are forgotten.
+                mean.lerp_(parameters(model), max(1 - options.averaging, 9 / (10 + steps)))
+                steps += 1
             losses.append(loss.detach() * len(batch))
         train_loss = float(torch.stack(losses).sum()) / windows
         if not math.isfinite(train_loss):
@@ -131,10 +136,10 @@ def fit(
                 f" (now {options.clip_norm:g})"
             )
         model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), _in_place(model, mean if options.averaging else None):
             validation_loss = validate() if validate else math.nan
-        if stops_early and validation_loss < best:
-            best, best_at, best_weights = validation_loss, epoch, _copy(model)
+            if stops_early and validation_loss < best:
+                best, best_at, best_weights = validation_loss, epoch, _copy(model)
         ends = epoch == last or (stops_early and epoch - best_at >= options.patience)
         unwatched += len(norms)
         health = {}
@@ -151,6 +156,8 @@ def fit(
     bar.close()
     if stops_early:
         model.load_state_dict(best_weights)
+    elif options.averaging:
+        _set(model, mean)
     model.eval()
     return history
 
@@ -176,6 +183,28 @@ def learning_rate(options: TrainOptions, epoch: int) -> float:
 def parameters(model: nn.Module) -> Tensor:
     """Copy all parameters into one vector."""
     return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+@contextmanager
+def _in_place(model: nn.Module, mean: Tensor | None) -> Iterator[None]:
+    """The averaged parameters in place of the model's own, where there are some."""
+    if mean is None:
+        yield
+        return
+    own = parameters(model)
+    _set(model, mean)
+    try:
+        yield
+    finally:
+        _set(model, own)
+
+
+@torch.no_grad()
+def _set(model: nn.Module, vector: Tensor) -> None:
+    """Write `parameters` back; torch's own function would share memory with the vector."""
+    own = list(model.parameters())
+    for parameter, values in zip(own, vector.split([p.numel() for p in own]), strict=True):
+        parameter.copy_(values.view_as(parameter))
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

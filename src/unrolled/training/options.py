@@ -30,6 +30,18 @@ class TrainOptions(BaseModel):
         description="after validation has had its say, train anew on train and validation, up to"
         " the epoch that it chose",
     )
+    augmentation: float = Field(
+        0.0,
+        ge=0,
+        description="deviation of the logarithm of a random factor on each window and its targets",
+    )
+    averaging: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share that the mean of the weights keeps at a step; this mean is validated and"
+        " kept (0: the weights themselves)",
+    )
     threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")
 
 

@@ -55,10 +55,9 @@ def package_forecaster(
         from unrolled.serving import graphs
 
         graph = graphs.forecaster_graph(row["networks"], scaler, series)
-        rows = series.warmup + series.span - series.horizon
-        beside = {"rows": rows, "positive": series.transform != "none"}
+        beside = {"rows": series.rows, "lowest": series.lowest}
         files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
-        example = example.tail(rows)
+        example = example.tail(series.rows)
     records = json.loads(example.to_json(orient="records", date_format="iso"))
     return files, {"dataframe_records": records}
 
@@ -79,7 +78,7 @@ def _numbers(
         at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)
         fitted[parts.unique_id] = numbers | {"ds": at}
     content = json.dumps({"variant": variant, "series": fitted}).encode()
-    beside = {"positive": False} | _known(panel, series)
+    beside = {"lowest": ""} | _known(panel, series)
     return _files("numbers.json", content, beside, "forecaster.json")
 
 

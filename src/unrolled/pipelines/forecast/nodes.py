@@ -34,7 +34,7 @@ def forecast(
         found = backtest.ahead(tidy, series, backtest.of_baseline(row["variant"], tidy, series))
         return _frames(found, row["variant"])
     known = scaler.set_index("unique_id")
-    needed = series.warmup + series.span - series.horizon
+    needed = series.rows
     for parts in splits.each(borders):
         if parts.unique_id not in known.index:
             raise InputError(
