@@ -36,7 +36,7 @@ from unrolled.tracking import (
     tracking_uri,
     upload_files,
 )
-from unrolled.tracking_pages import show_studies
+from unrolled.tracking_pages import keep_view, show_studies
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -70,7 +70,9 @@ class TrackingHooks:
         if not uri or not namespaces:
             return
         try:
-            open_studies(uri, run_params, namespaces, catalog.load("parameters"))
+            experiments = open_studies(uri, run_params, namespaces, catalog.load("parameters"))
+            for experiment in experiments:
+                keep_view(client_of(uri), experiment, run_params["run_id"])
         except Exception as error:  # of a request, a database or a file
             raise InputError(
                 f"MLflow at '{uri}' cannot be used: {' '.join(str(error).split())[:300]}; start the"

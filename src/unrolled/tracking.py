@@ -48,7 +48,6 @@ TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 # A study's own run has it once a node of the job itself has run.
 RAN_TAG = "kedro.ran"
 INHERITED = ("kedro.run_id", "kedro.env", "mlflow.source.git.commit", "series", "corpus")
-VIEW = "study"
 # MLflow's limits for one call and one value.
 METRICS_A_CALL, PARAMS_A_CALL, PARAM_LENGTH, ERROR_LENGTH = 1000, 100, 6000, 500
 DIGEST_LENGTH = 36
@@ -408,9 +407,10 @@ def experiment_of(client: MlflowClient, name: str, uri: str, project: Path) -> s
 
 def open_studies(
     uri: str, run_params: Mapping[str, Any], namespaces: list[str], parameters: Mapping[str, Any]
-) -> None:
-    """Make the run of each job."""
+) -> list[str]:
+    """Make the run of each job; return the ids of their experiments."""
     client = client_of(uri)
+    experiments: list[str] = []
     from mlflow.utils.git_utils import get_git_commit
 
     project = Path(run_params["project_path"]).resolve()
@@ -428,34 +428,8 @@ def open_studies(
         client.create_run(
             experiment, run_name=parent_name(children, datetime.now()), tags=tags | own
         )
-        keep_view(client, experiment, run_params["run_id"])
-
-
-def keep_view(
-    client: MlflowClient, experiment: str, kedro_run: str, metric: str | None = None
-) -> None:
-    """Keep in an experiment the view of its last study that MLflow's menu `Views` offers.
-
-    Args:
-        client: of the server.
-        experiment: its id.
-        kedro_run: the run that it shows.
-        metric: that orders the leaderboard, whose rows alone are shown; None for all runs.
-    """
-    wanted = f"tags.`kedro.run_id` = '{kedro_run}'"
-    state: dict[str, Any] = {"searchFilter": wanted}
-    if metric is not None:
-        columns = (metric, f"{metric}_std", "seeds", "parameters", "train_seconds")
-        state = {
-            "searchFilter": f"{wanted} AND tags.level = 'row'",
-            "orderByKey": f"metrics.`{metric}`",
-            "orderByAsc": True,
-            "selectedColumns": [f"metrics.`{name}`" for name in columns],
-            "runsHiddenMode": "SHOW_ALL",
-        }
-    now = int(time.time() * 1000)
-    view = {"name": "Last study", "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
-    client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
+        experiments.append(experiment)
+    return experiments
 
 
 def below(parent: Run, namespace: str) -> dict[str, str]:

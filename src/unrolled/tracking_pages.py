@@ -9,6 +9,7 @@ python -m unrolled.tracking_pages --port 5000    # where the last study is, once
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -23,14 +24,12 @@ from unrolled.pipelines.leaderboard import cell
 from unrolled.tracking import (
     DEFAULT_URI,
     DIGEST_LENGTH,
-    VIEW,
     absolute_uri,
     below,
     client_of,
     find_run,
     history_of,
     job_of,
-    keep_view,
     local_file,
     log_node,
     metrics_of,
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+VIEW = "study"
 
 
 def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -175,6 +176,59 @@ def table(board: pd.DataFrame, experiment: str, rows: Mapping[str, str]) -> str:
         link = f"[{row['variant']}](#/experiments/{experiment}/runs/{rows[row['variant']]})"
         lines.append([cell(value) for value in (row | {"variant": link}).values()])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def keep_view(
+    client: MlflowClient, experiment: str, kedro_run: str, metric: str | None = None
+) -> None:
+    """Keep the view of an experiment's last study that MLflow's menu `Views` offers.
+
+    Args:
+        client: of the server.
+        experiment: its id.
+        kedro_run: the run that it shows.
+        metric: that orders the leaderboard, whose rows alone are shown; None for all runs.
+    """
+    wanted = f"tags.`kedro.run_id` = '{kedro_run}'"
+    state: dict[str, Any] = {"searchFilter": wanted}
+    if metric is not None:
+        columns = (metric, f"{metric}_std", "seeds", "parameters", "train_seconds")
+        charts = {
+            metric: "BAR",
+            "validation_loss": "LINE",
+            "train_loss": "LINE",
+            f"{metric}_std": "BAR",
+            "train_seconds": "BAR",
+            "parameters": "BAR",
+        }
+        state = {
+            "searchFilter": f"{wanted} AND tags.level = 'row'",
+            "orderByKey": f"metrics.`{metric}`",
+            "orderByAsc": True,
+            "selectedColumns": [f"metrics.`{name}`" for name in columns],
+            "runsHiddenMode": "FIRST_20_RUNS",
+            "compareRunSections": [{"uuid": VIEW, "name": "Model metrics", "display": True}],
+            "compareRunCharts": [_chart(name, kind) for name, kind in charts.items()],
+        }
+    now = int(time.time() * 1000)
+    view = {"name": "Last study", "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
+    client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
+
+
+def _chart(metric: str, kind: str) -> dict[str, Any]:
+    """A chart as MLflow's page keeps it."""
+    return {
+        "type": kind,
+        "uuid": metric,
+        "metricSectionId": VIEW,
+        "metricKey": metric,
+        "runsCountToCompare": 20,
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "yAxisKey": "metric",
+        "range": {},
+    }
 
 
 def address(client: MlflowClient, server: str) -> str:
