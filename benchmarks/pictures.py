@@ -63,7 +63,11 @@ def take_mlflow(images: Path) -> None:
         for name, url, shown in (
             ("charts", charts, f"{DRAWN} > 4"),
             ("table", charts.replace("CHART", "TABLE"), "document.querySelector('.ag-row')"),
-            ("models", f"{experiment}/models?{training}", "document.querySelector('.ag-row')"),
+            (
+                "models",
+                f"{experiment}/models?viewMode=CHART&{training}",
+                "document.querySelector('.ag-row')",
+            ),
             (
                 "study",
                 f"{experiment}/runs/{study.info.run_id}?{training}",

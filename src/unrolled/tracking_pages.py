@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 VIEW = "study"
+# Reordered: so that the charts stay in the order of the view, and MLflow adds its own below.
+SECTION = {"uuid": VIEW, "name": "Model metrics", "display": True, "isReordered": True}
 
 
 def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -207,7 +209,7 @@ def keep_view(
             "orderByAsc": True,
             "selectedColumns": [f"metrics.`{name}`" for name in columns],
             "runsHiddenMode": "FIRST_20_RUNS",
-            "compareRunSections": [{"uuid": VIEW, "name": "Model metrics", "display": True}],
+            "compareRunSections": [SECTION],
             "compareRunCharts": [_chart(name, kind) for name, kind in charts.items()],
         }
     now = int(time.time() * 1000)
