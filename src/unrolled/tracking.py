@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 import pandas as pd
 from kedro.io import DatasetError
 
+from unrolled.pipelines.champion import MEDIAN
+
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
@@ -158,7 +160,8 @@ def child_tags(namespace: str) -> dict[str, str]:
         return {"level": "row", "kind": kind} | named
     variant, seed = variant_and_seed(namespace)
     if seed is None:
-        return {"level": "row", "kind": "baseline", "variant": variant}
+        kind = "ensemble" if variant.endswith(MEDIAN) else "baseline"
+        return {"level": "row", "kind": kind, "variant": variant}
     return {"level": "seed", "kind": "recurrent", "variant": variant, "seed": seed}
 
 

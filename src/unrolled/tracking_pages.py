@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from unrolled.pipelines.champion import metric_of, sentence
+from unrolled.pipelines.champion import metric_of, sentence, winner_sentence
 from unrolled.pipelines.leaderboard import cell
 from unrolled.tracking import (
     DEFAULT_URI,
@@ -74,8 +74,9 @@ def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCata
             for row in board.to_dict("records")
         }
         lines = [table(board, parent.info.experiment_id, rows)]
-        if written(catalog, f"{job}.champion", since):
-            lines.insert(0, sentence(catalog.load(f"{job}.champion")))
+        for role, said in (("champion", sentence), ("winner", winner_sentence)):
+            if written(catalog, f"{job}.{role}", since):
+                lines.insert(0, said(catalog.load(f"{job}.{role}")))
         if local_file(catalog, f"{job}.protocol"):
             lines.append(str(catalog.load(f"{job}.protocol")))
         client.set_tag(study, "mlflow.note.content", "\n\n".join(lines))
