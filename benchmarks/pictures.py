@@ -1,18 +1,24 @@
 """Make the README's pictures: a diagram of every cell, and those of the last runs on airline and tang.
 
-python benchmarks/pictures.py    # after `make run` and `kedro run --pipelines=text --params corpus=tang`
+python benchmarks/pictures.py             # after `make run` and `kedro run --pipelines=text --params corpus=tang`
+python benchmarks/pictures.py --mlflow    # MLflow's pages of the last study alone, by Debian's chromium
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from unrolled.pipelines.inside import draw_cell
 from unrolled.recurrent.options import LayerOptions
+from unrolled.tracking import client_of
+from unrolled.tracking_pages import address
 
 PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))  # for tests.browser
 REPORT = PROJECT / "data/08_reporting"
 IMAGES = PROJECT / "docs/images"
 PICTURES = {
@@ -35,8 +41,63 @@ CELLS = {
 }
 
 
+# What MLflow shows of itself to those who come for the first time.
+WELCOMED = """
+localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+localStorage.setItem("mlflow.telemetry.info.alert.dismissed_v1", "true");
+"""
+DRAWN = "document.querySelectorAll('.main-svg').length"
+
+
+def take_mlflow(images: Path) -> None:
+    """Take MLflow's pages of the last study: its table, its charts, its models, its own run."""
+    from tests.browser import browser, mlflow_server
+
+    client = client_of(f"sqlite:///{PROJECT}/mlflow.db")
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        mlflow_server(PROJECT) as server,
+        browser(Path(profile)) as page,
+    ):
+        page.before_each_page(WELCOMED)
+        page.resize(1440, 900)
+        charts = address(client, server)
+        experiment = charts.partition("/runs?")[0]
+        study = client.search_runs(
+            [experiment.rpartition("/")[2]],
+            "tags.level = 'study'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )[0]
+        training = "workflowType=machine_learning"
+        for name, url, shown in (
+            ("charts", charts, f"{DRAWN} > 4"),
+            ("table", charts.replace("CHART", "TABLE"), "document.querySelector('.ag-row')"),
+            (
+                "models",
+                f"{experiment}/models?viewMode=CHART&{training}",
+                "document.querySelector('.ag-row')",
+            ),
+            (
+                "study",
+                f"{experiment}/runs/{study.info.run_id}?{training}",
+                "document.querySelector('table')",
+            ),
+        ):
+            page.open("about:blank")
+            page.open(url)
+            page.wait(f"Boolean({shown})", 300)
+            page.screenshot(images / f"mlflow_{name}.png", 1440, 900)
+
+
 def main() -> None:
-    """Draw the cells, which needs no run, and copy what the runs drew."""
+    """Copy what a run drew, draw the cells anew, and take MLflow's pages."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mlflow", action="store_true", help="take MLflow's pages alone")
+    alone = parser.parse_args().mlflow
+    take_mlflow(IMAGES)
+    if alone:
+        return
     (IMAGES / "cells").mkdir(parents=True, exist_ok=True)
     for name, options in CELLS.items():
         figure = draw_cell(options)

@@ -1,9 +1,12 @@
-"""Debian's Chromium without a window, driven over its DevTools protocol."""
+"""Debian's Chromium without a window, driven over its DevTools protocol, and pages for it to open."""
 
 import base64
 import json
+import os
 import shutil
+import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -59,6 +62,10 @@ class Page:
         if said.get(str(method)):
             self.errors.append(json.dumps(params)[:500])
 
+    def before_each_page(self, script: str) -> None:
+        """JavaScript to run in every page before its own."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
 
@@ -86,9 +93,12 @@ class Page:
     def text(self) -> str:
         return str(self.ask("document.body.innerText"))
 
-    def screenshot(self, path: Path, width: int, height: int) -> None:
+    def resize(self, width: int, height: int) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    def screenshot(self, path: Path, width: int, height: int) -> None:
+        self.resize(width, height)
         time.sleep(1)
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
@@ -114,4 +124,30 @@ def browser(profile: Path) -> Iterator[Page]:
             yield Page(socket)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
+
+
+@contextmanager
+def mlflow_server(project: Path) -> Iterator[str]:
+    """MLflow over the runs of a project, on a free port; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{project}/mlflow.db"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=project, env=dict(os.environ), **quiet)
+    try:
+        url, end = f"http://127.0.0.1:{port}", time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended"
+                assert time.monotonic() < end, "the server does not answer"
+                time.sleep(0.3)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)

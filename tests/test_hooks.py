@@ -1,7 +1,9 @@
+import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 from pydantic import BaseModel
 
-from unrolled import hooks, terminal, tracking
+from unrolled import hooks, terminal, tracking, tracking_pages
 
 
 class Options(BaseModel):
@@ -22,12 +24,14 @@ class Options(BaseModel):
 
 
 def train(options: Options, seed: int) -> tuple[pd.DataFrame, dict]:
-    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "note": ["a", "b", "c"]})
-    return history, {"mae": 1.5 + seed, "mase": None, "nan": float("nan"), "kind": "x"}
+    history = pd.DataFrame(
+        {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0 + seed], "variant": "gru", "seed": seed}
+    )
+    return history, {"mase": 1.5 + seed, "mae": None, "nan": float("nan"), "kind": "x"}
 
 
 def baseline() -> dict:
-    return {"mae": 9.0}
+    return {"mase": 9.0}
 
 
 def broken(options: Options, seed: int) -> tuple[pd.DataFrame, dict]:
@@ -35,14 +39,32 @@ def broken(options: Options, seed: int) -> tuple[pd.DataFrame, dict]:
 
 
 def rank(*scores: dict) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "variant": list("abc")[: len(scores)],
-            "kind": ["recurrent", "recurrent", "baseline"][: len(scores)],
-            "mae": [s["mae"] for s in scores],
-            "mae_std": 0.5,
-        }
-    )
+    *networks, ridge = (score["mase"] for score in scores)
+    mean, std = pd.Series(networks).mean(), pd.Series(networks).std()
+    rows = [("gru", mean, std, "recurrent", len(networks)), ("ridge", ridge, None, "baseline", 1)]
+    return pd.DataFrame(rows, columns=["variant", "mase", "mase_std", "kind", "seeds"])
+
+
+def crown(board: pd.DataFrame) -> dict:
+    scores = board.set_index("variant")["mase"]
+    return {
+        "variant": "gru",
+        "metric": "mase",
+        "score": scores["gru"],
+        "baseline": "ridge",
+        "baseline_score": scores["ridge"],
+        "margin": scores["ridge"] - scores["gru"],
+        "beats_baseline": True,
+        "p_value": None,
+    }
+
+
+def describe() -> dict:
+    return {"name": "air", "source": "air.csv", "sha256": "0123456789" * 6}
+
+
+def together(*frames: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat(frames)
 
 
 def contender(seed: int, function=train) -> Node:
@@ -68,28 +90,34 @@ def job(second=train) -> Pipeline:
                 name="fit",
                 namespace="forecasting.ridge",
             ),
-            Node(
-                rank,
-                [
-                    "forecasting.gru.seed_0.scores",
-                    "forecasting.gru.seed_1.scores",
-                    "forecasting.ridge.scores",
-                ],
-                "forecasting.leaderboard",
-                name="leaderboard",
-                namespace="forecasting",
+            *(
+                Node(function, inputs, f"forecasting.{name}", name=name, namespace="forecasting")
+                for name, function, inputs in (
+                    ("data", describe, None),
+                    (
+                        "learning_curves",
+                        together,
+                        [f"forecasting.gru.seed_{seed}.history" for seed in (0, 1)],
+                    ),
+                    (
+                        "leaderboard",
+                        rank,
+                        [
+                            f"forecasting.{one}.scores"
+                            for one in ("gru.seed_0", "gru.seed_1", "ridge")
+                        ],
+                    ),
+                    ("champion", crown, "forecasting.leaderboard"),
+                )
             ),
         ]
     )
 
 
 def catalog_in(folder: Path) -> DataCatalog:
-    def entry(kind: str, path: str, log: str) -> dict:
-        return {
-            "type": kind,
-            "filepath": str(folder / path),
-            "metadata": {"mlflow": {"log": log}},
-        }
+    def entry(kind: str, path: str, log: str, **more) -> dict:
+        place = {"type": kind, "filepath": str(folder / path), **more}
+        return place | {"metadata": {"mlflow": {"log": log}}}
 
     catalog = DataCatalog.from_config(
         {
@@ -102,7 +130,12 @@ def catalog_in(folder: Path) -> DataCatalog:
             "forecasting.{variant}.{seed}.history": entry(
                 "pandas.CSVDataset", "{variant}_{seed}_history.csv", "history"
             ),
-            "forecasting.leaderboard": entry("pandas.CSVDataset", "leaderboard.csv", "artifact"),
+            "forecasting.leaderboard": entry(
+                "pandas.CSVDataset", "leaderboard.csv", "artifact", save_args={"index": False}
+            ),
+            "forecasting.learning_curves": entry("pandas.CSVDataset", "curves.csv", ""),
+            "forecasting.champion": entry("json.JSONDataset", "champion.json", "scores"),
+            "forecasting.data": entry("json.JSONDataset", "data.json", "input"),
         }
     )
     catalog["parameters"] = {"series": "air"}
@@ -169,6 +202,7 @@ def test_a_run_is_a_parent_with_a_child_per_variant_and_seed(
     runs = runs_of(uri, run_id)
     assert set(runs) == {
         "forecasting",
+        "forecasting.gru",
         "forecasting.gru.seed_0",
         "forecasting.gru.seed_1",
         "forecasting.ridge",
@@ -181,26 +215,120 @@ def test_a_run_is_a_parent_with_a_child_per_variant_and_seed(
     assert (
         child.data.tags.items()
         >= {
-            "mlflow.parentRunId": parent.info.run_id,
+            "mlflow.parentRunId": runs["forecasting.gru"].info.run_id,
             "variant": "gru",
             "seed": "1",
+            "level": "seed",
             "kind": "recurrent",
             "series": "air",
             "kedro.env": "local",
         }.items()
     )
     assert child.data.params == {"model.hidden": "8", "model.cell.bias": "True", "seed": "1"}
-    assert child.data.metrics == {"mae": 2.5, "loss": 1.0}
+    assert child.data.metrics == {"mase": 2.5, "loss": 2.0}
     client = tracking.client_of(uri)
     curve = client.get_metric_history(child.info.run_id, "loss")
-    assert [(point.step, point.value) for point in curve] == [(1, 3.0), (2, 2.0), (3, 1.0)]
-    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["leaderboard.csv"]
+    assert [(point.step, point.value) for point in curve] == [(1, 3.0), (2, 2.0), (3, 2.0)]
+    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert artifacts == {"leaderboard.csv", "champion.json"}
     ridge = runs["forecasting.ridge"].data.tags
     assert ridge["kind"] == "baseline"
     assert "seed" not in ridge
     printed = capsys.readouterr().out
-    assert "a        recurrent  1.5      0.5" in printed
-    assert "a 1.5 beats every baseline; the best of them is the baseline c 9." in printed
+    assert "gru      2     0.7071  recurrent      2" in printed
+    assert "gru 2 beats every baseline; the best of them is the baseline ridge 9." in printed
+
+
+@pytest.fixture(scope="module")
+def study(database, tmp_path_factory) -> tuple[str, dict]:
+    """One run, one node after the other, that several tests look at: where it is, and its runs."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("MLFLOW_TRACKING_URI", tracking.URI_VARIABLE):
+            patched.setenv(name, "")
+        uri = tracking.choose_uri({"tracking_uri": f"sqlite:///{database}"}, database.parent)
+        run(tmp_path_factory.mktemp("study"), job(), SequentialRunner(), "study")
+        return uri, runs_of(uri, "study")
+
+
+def test_the_run_of_a_variant_holds_mean_spread_and_number_of_its_seeds(study):
+    _, runs = study
+    variant = runs["forecasting.gru"]
+    assert variant.data.tags["level"] == "row"
+    assert variant.data.tags["mlflow.parentRunId"] == runs["forecasting"].info.run_id
+    scores = {"mase": 2.0, "mase_std": pytest.approx(0.5**0.5), "seeds": 2.0}
+    assert variant.data.metrics == scores | {"loss": 1.5}  # the mean curve's last value
+    assert variant.data.params == {"model.hidden": "8", "model.cell.bias": "True"}
+    seeds = [runs[f"forecasting.gru.seed_{seed}"].info for seed in (0, 1)]
+    assert variant.info.start_time == min(seed.start_time for seed in seeds)
+    assert variant.info.end_time == max(seed.end_time for seed in seeds)
+    ridge = runs["forecasting.ridge"]
+    assert ridge.data.metrics == {"mase": 9.0, "seeds": 1.0}
+    assert ridge.data.tags["mlflow.parentRunId"] == runs["forecasting"].info.run_id
+
+
+def test_a_run_lasts_as_long_as_its_training(study):
+    _, runs = study
+    spans = sorted(
+        (found.info.start_time, found.info.end_time)
+        for name, found in runs.items()
+        if name not in ("forecasting", "forecasting.gru")
+    )
+    assert len(spans) == 3
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    assert spans[-1][1] < runs["forecasting"].info.end_time
+
+
+def test_the_study_can_be_ranked_and_tells_its_leaderboard(study):
+    _, runs = study
+    parent = runs["forecasting"]
+    assert parent.data.metrics == {"mase": 2.0, "mase_best_baseline": 9.0, "margin": 7.0}
+    assert parent.data.tags["champion"] == "gru"
+    said, table = parent.data.tags["mlflow.note.content"].split("\n\n")
+    assert said.startswith("The champion gru beats the best baseline: MASE 2 against 9 of ridge")
+    place = f"#/experiments/{parent.info.experiment_id}/runs"
+    assert table.splitlines() == [
+        "| variant | mase | mase_std | kind | seeds |",
+        "| --- | ---: | ---: | --- | ---: |",
+        f"| [gru]({place}/{runs['forecasting.gru'].info.run_id}) | 2 | 0.7071 | recurrent | 2 |",
+        f"| [ridge]({place}/{runs['forecasting.ridge'].info.run_id}) | 9 | - | baseline | 1 |",
+    ]
+
+
+def test_networks_are_models_that_mlflow_ranks_on_their_data_set(study):
+    uri, runs = study
+    client = tracking.client_of(uri)
+    seeds = {runs[f"forecasting.gru.seed_{seed}"].info.run_id: seed for seed in (0, 1)}
+    order = {"field_name": "metrics.mase", "ascending": False, "dataset_name": "air"}
+    found = client.search_logged_models([runs["forecasting"].info.experiment_id], order_by=[order])
+    ours = [model for model in found if model.source_run_id in seeds]
+    assert [seeds[model.source_run_id] for model in ours] == [1, 0]
+    assert [model.name for model in ours] == ["gru seed 1", "gru seed 0"]
+    assert ours[0].status.value == "READY"
+    assert ours[0].params == {"model.hidden": "8", "model.cell.bias": "True", "seed": "1"}
+    (score,) = ours[0].metrics
+    assert (score.key, score.value, score.dataset_name) == ("mase", 2.5, "air")
+    assert describe()["sha256"].startswith(score.dataset_digest)
+    points = client.get_metric_history(ours[0].source_run_id, "mase")
+    assert [point.value for point in points] == [2.5]
+
+
+def test_the_experiment_keeps_a_view_of_its_last_study(tmp_path, uri):
+    client = tracking.client_of(uri)
+    run(tmp_path, job(), SequentialRunner(), "seen")
+    study = runs_of(uri, "seen")["forecasting"]
+    tags = client.get_experiment(study.info.experiment_id).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    state = json.loads(json.loads(tags["mlflow.sharedViewState.study"])["state"])
+    assert state["orderByKey"] == "metrics.`mase`"
+    shown = client.search_runs(
+        [study.info.experiment_id], state["searchFilter"], order_by=[state["orderByKey"]]
+    )
+    assert [found.info.run_name for found in shown] == ["gru", "ridge"]
+    found = tracking_pages.address(client, "http://127.0.0.1:5000")
+    assert found.startswith(
+        f"http://127.0.0.1:5000/#/experiments/{study.info.experiment_id}/runs?"
+        "workflowType=machine_learning&viewStateShareKey=study"
+    )
 
 
 def test_a_failed_run_says_why_and_keeps_what_was_complete(tmp_path, uri):
@@ -215,7 +343,13 @@ def test_a_failed_run_says_why_and_keeps_what_was_complete(tmp_path, uri):
     error = runs["forecasting"].data.tags["error"]
     assert error.startswith("series 'x' has 3 rows; 30 are needed")
     assert len(error) == tracking.ERROR_LENGTH
-    assert not tracking.client_of(uri).list_artifacts(runs["forecasting"].info.run_id)
+    assert runs["forecasting.gru.seed_1"].data.tags["error"] == error
+    client = tracking.client_of(uri)
+    assert not client.list_artifacts(runs["forecasting"].info.run_id)
+    assert "mlflow.note.content" not in runs["forecasting"].data.tags
+    models = client.search_logged_models([runs["forecasting"].info.experiment_id])
+    trained = runs["forecasting.gru.seed_0"].info.run_id
+    assert [model.name for model in models if model.source_run_id == trained] == ["gru seed 0"]
 
 
 def test_a_resumed_run_leaves_no_empty_children(tmp_path, uri):
@@ -231,6 +365,7 @@ def work(folder: Path, seed: int, run_id: str) -> None:
     """What a worker of ParallelRunner does: a new hook, its own catalog."""
     node, catalog = contender(seed), catalog_in(folder)
     inputs = {name: catalog.load(name) for name in node.inputs}
+    hooks.TrackingHooks().before_node_run(node, catalog, run_id)
     for _ in range(5):
         hooks.TrackingHooks().after_node_run(node, catalog, inputs, node.run(inputs), run_id)
 
@@ -247,8 +382,8 @@ def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, metho
             future.result()
     hooks.TrackingHooks().after_pipeline_run(params, job(), catalog)
     runs = runs_of(uri, run_id)
-    assert runs["forecasting.gru.seed_0"].data.metrics["mae"] == 1.5
-    assert runs["forecasting.gru.seed_1"].data.metrics["mae"] == 2.5
+    assert runs["forecasting.gru.seed_0"].data.metrics["mase"] == 1.5
+    assert runs["forecasting.gru.seed_1"].data.metrics["mase"] == 2.5
     assert runs["forecasting.gru.seed_1"].data.params["seed"] == "1"
 
 

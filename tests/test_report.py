@@ -2,22 +2,15 @@
 
 import hashlib
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
 from click.testing import Result
-from tests.browser import browser, needs_chromium
+from tests.browser import browser, mlflow_server, needs_chromium
 from tests.projects import succeeded
 
 from unrolled.tracking import client_of
@@ -31,32 +24,6 @@ MODELS = Path("data/06_models/forecasting/airline")
 REPORT = Path("data/08_reporting/forecasting/airline")
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def mlflow_server(project: Path) -> Iterator[str]:
-    """MLflow over the project's runs, on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{project}/mlflow.db"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=project, env=dict(os.environ), **quiet)
-    try:
-        url, end = f"http://127.0.0.1:{port}", time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/health", timeout=5).close()
-                break
-            except OSError:
-                assert process.poll() is None, "the server ended"
-                assert time.monotonic() < end, "the server does not answer"
-                time.sleep(0.3)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_champion_and_card_tell_what_the_files_say(finished: Finished) -> None:

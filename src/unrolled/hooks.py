@@ -10,24 +10,30 @@ from kedro.framework.hooks import hook_impl
 
 from unrolled.errors import InputError
 from unrolled.tracking import (
+    RAN_TAG,
     Curve,
     choose_uri,
     client_of,
-    close_runs,
+    close_studies,
+    end_run,
+    find_run,
     flat_params,
+    gives_numbers,
     history_of,
+    job_of,
     log_as,
     log_input,
     log_node,
     metrics_of,
     namespaces_of,
     never_fatal,
-    open_runs,
-    ran_tag,
-    run_of,
+    open_run,
+    open_studies,
+    scores_of,
     tracking_uri,
     upload_files,
 )
+from unrolled.tracking_pages import keep_view, show_studies
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -52,18 +58,28 @@ class TrackingHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Make the runs; a server that cannot be reached stops the run here, before any work."""
+        """Make the studies' runs; a server that cannot be reached stops the run here, before any work."""
         namespaces = namespaces_of(pipeline)
         uri = tracking_uri()
         if not uri or not namespaces:
             return
         try:
-            open_runs(uri, run_params, namespaces, catalog.load("parameters"))
+            experiments = open_studies(uri, run_params, namespaces, catalog.load("parameters"))
+            for experiment in experiments:
+                keep_view(client_of(uri), experiment, run_params["run_id"])
         except Exception as error:  # of a request, a database or a file
             raise InputError(
                 f"MLflow at '{uri}' cannot be used: {' '.join(str(error).split())[:300]}; start the"
                 " server, mend MLFLOW_TRACKING_URI, or set enabled: false in conf/base/mlflow.yml"
             ) from error
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, run_id: str) -> None:
+        """Open the run of a namespace with the first of its nodes that gives numbers."""
+        uri = tracking_uri()
+        if uri and node.namespace and gives_numbers(node, catalog):
+            with never_fatal(f"the start of node {node.name}"):
+                open_run(uri, run_id, node.namespace)
 
     @hook_impl
     def after_node_run(
@@ -79,30 +95,49 @@ class TrackingHooks:
         if not uri or not node.namespace:
             return
         with never_fatal(f"node {node.name}"):
-            found = run_of(uri, run_id, node.namespace)
-            if found is None:
+            run = find_run(uri, run_id, node.namespace)
+            if run is None:
                 return
-            run, namespace = found
+            client, is_study = client_of(uri), node.namespace == job_of(node.namespace)
             params: dict[str, str] = {}
             for name, value in inputs.items():
                 if name.startswith("params:"):
-                    params |= flat_params(name, value, namespace)
+                    params |= flat_params(name, value, node.namespace)
             curves: list[Curve] = []
+            tags = {RAN_TAG: "true"} if is_study else {}
             for name, value in outputs.items():
                 kind = log_as(catalog, name)
                 if kind == "metrics":
                     curves += metrics_of(value)
                 elif kind == "history":
                     curves += history_of(value)
+                elif kind == "scores":
+                    scores, roles = scores_of(name, value)
+                    curves, tags = curves + scores, tags | roles
                 elif kind == "input":
-                    log_input(client_of(uri), run, value)
-            log_node(client_of(uri), run, params, curves, {ran_tag(node, namespace): "ran"})
+                    log_input(client, run, value)
+            log_node(client, run, params, curves, tags)
+            if not is_study and gives_numbers(node, catalog):
+                found = client.get_run(run)
+                if found.info.status == "RUNNING":
+                    end_run(client, found)
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node, run_id: str) -> None:
+        """Say in its run that a node failed, and why."""
+        uri = tracking_uri()
+        if not uri or not node.namespace or node.namespace == job_of(node.namespace):
+            return
+        with never_fatal(f"the error of node {node.name}"):
+            run = find_run(uri, run_id, node.namespace)
+            if run is not None:
+                end_run(client_of(uri), client_of(uri).get_run(run), error)
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Upload the files and close the runs."""
+        """Upload the files, show the studies and end their runs."""
         self._end(run_params, pipeline, catalog, None)
 
     @hook_impl
@@ -113,7 +148,7 @@ class TrackingHooks:
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
-        """Upload what was written and close the runs, with the error's sentence."""
+        """The same with what was written, and with the error's sentence."""
         self._end(run_params, pipeline, catalog, error)
 
     @staticmethod
@@ -128,5 +163,7 @@ class TrackingHooks:
             return
         with never_fatal("the files of the run"):
             upload_files(uri, run_params["run_id"], pipeline, catalog)
+        with never_fatal("the pages of the study"):
+            show_studies(uri, run_params["run_id"], pipeline, catalog)
         with never_fatal("the end of the run"):
-            close_runs(uri, run_params, pipeline, error)
+            close_studies(uri, run_params, pipeline, error)

@@ -1,8 +1,10 @@
-"""How a `kedro run` stands in MLflow: one parent run per job, with a child per variant and seed.
+"""How a `kedro run` stands in MLflow: a run per job, below it one per baseline, variant and seed.
 
 Nothing here holds state, since `ParallelRunner` starts anew in each worker process: a worker finds
-its run again by the tags that the main process gave it. What a node's output means to MLflow stands
-in the catalog, as `metadata: {mlflow: {log: metrics | history | artifact | input}}`.
+its run again by tags. What a node's output means to MLflow stands in the catalog, as
+`metadata: {mlflow: {log: metrics | history | artifact | scores | input}}`. The first node of a
+namespace that gives numbers opens its run and closes it: so a run lasts as long as a training.
+What is made at the end, for those who read MLflow's pages, is in `tracking_pages.py`.
 """
 
 from __future__ import annotations
@@ -24,11 +26,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 import pandas as pd
 from kedro.io import DatasetError
 
+from unrolled.pipelines.champion import MEDIAN
+
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +45,13 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 # Where the workers of this run track; empty where tracking is off. Ours alone, so that a second
 # session in the process can tell a MLFLOW_TRACKING_URI of the user's from one that we set.
 URI_VARIABLE = "UNROLLED_TRACKING_URI"
-RAN_TAG = "kedro.node."
+# What MLflow 3 calls the kind of an experiment whose runs train models.
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+# A study's own run has it once a node of the job itself has run.
+RAN_TAG = "kedro.ran"
+INHERITED = ("kedro.run_id", "kedro.env", "mlflow.source.git.commit", "series", "corpus")
 # MLflow's limits for one call and one value.
-METRICS_A_CALL, PARAMS_A_CALL, PARAM_LENGTH, TAG_LENGTH, ERROR_LENGTH = 1000, 100, 6000, 200, 500
+METRICS_A_CALL, PARAMS_A_CALL, PARAM_LENGTH, ERROR_LENGTH = 1000, 100, 6000, 500
 DIGEST_LENGTH = 36
 FILE_CLOCK_MS = 1000  # file times are coarser than MLflow's
 
@@ -139,18 +148,21 @@ def data_set_of(job: str, parameters: Mapping[str, Any]) -> str | None:
 
 
 def child_tags(namespace: str) -> dict[str, str]:
-    """Tags that tell a child run from its siblings.
+    """Tags that tell a child run from its siblings; `level` is `study`, `row` or `seed`.
 
     >>> child_tags("gradients.matrix.gru.adding.length_50")
-    {'kind': 'matrix', 'remedy': 'gru', 'task': 'adding', 'length': '50'}
+    {'level': 'row', 'kind': 'matrix', 'remedy': 'gru', 'task': 'adding', 'length': '50'}
     """
     job, kind, *names = namespace.split(".")
     if job == "gradients":
         values = [name.removeprefix("length_") for name in names]
-        return {"kind": kind} | dict(zip(GRADIENTS_TAGS[kind], values, strict=True))
+        named = dict(zip(GRADIENTS_TAGS[kind], values, strict=True))
+        return {"level": "row", "kind": kind} | named
     variant, seed = variant_and_seed(namespace)
-    tags = {"variant": variant, "kind": "baseline" if seed is None else "recurrent"}
-    return tags if seed is None else tags | {"seed": seed}
+    if seed is None:
+        kind = "ensemble" if variant.endswith(MEDIAN) else "baseline"
+        return {"level": "row", "kind": kind, "variant": variant}
+    return {"level": "seed", "kind": "recurrent", "variant": variant, "seed": seed}
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -200,6 +212,24 @@ def metrics_of(values: object) -> list[Curve]:
     if not isinstance(values, Mapping):
         return []
     return [Curve(str(key), float(value), 0) for key, value in values.items() if _is_number(value)]
+
+
+def scores_of(name: str, record: Mapping[str, Any]) -> tuple[list[Curve], dict[str, str]]:
+    """Metrics and tags of a study from the record of its champion or winner.
+
+    >>> record = {"variant": "gru", "metric": "mase", "score": 0.9, "baseline_score": 1.0, "margin": 0.1}
+    >>> metrics, tags = scores_of("forecasting.champion", record)
+    >>> [(curve.key, curve.value) for curve in metrics], tags
+    ([('mase', 0.9), ('mase_best_baseline', 1.0), ('margin', 0.1)], {'champion': 'gru'})
+    >>> scores_of("forecasting.winner", {"variant": "ridge", "metric": "mase", "score": 1.0})[0]
+    [Curve(key='mase_winner', value=1.0, step=0)]
+    """
+    role, metric = name.rpartition(".")[2], record["metric"]
+    values = {metric if role == "champion" else f"{metric}_{role}": record["score"]}
+    if role == "champion":
+        values[f"{metric}_best_baseline"] = record["baseline_score"]
+        values["margin"] = record["margin"]
+    return metrics_of(values), {role: str(record["variant"])}
 
 
 def history_of(frame: object) -> list[Curve]:
@@ -296,6 +326,7 @@ def client_of(uri: str) -> MlflowClient:
     """A client of MLflow, which is imported only where something is tracked."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # 7 would take four minutes
     # A forked worker must not share an open sqlite connection with its parent.
     if uri.startswith("sqlite"):
@@ -323,10 +354,10 @@ def never_fatal(what: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1024)
-def find_run(uri: str, kedro_run: str, namespace: str) -> str | None:
-    """Id of the run that the main process made for a namespace; None where it made none."""
+def _known_run(uri: str, kedro_run: str, namespace: str) -> str:
     client = client_of(uri)
-    experiments = client.search_experiments(filter_string=f"name LIKE '{job_of(namespace)}%'")
+    job = job_of(namespace)
+    experiments = client.search_experiments(filter_string=f"name LIKE '{job}%'")
     runs = client.search_runs(
         [experiment.experiment_id for experiment in experiments],
         filter_string=(
@@ -334,21 +365,32 @@ def find_run(uri: str, kedro_run: str, namespace: str) -> str | None:
         ),
         max_results=1,
     )
-    return runs[0].info.run_id if runs else None
+    if not runs:
+        raise LookupError(namespace)  # which is not remembered
+    return str(runs[0].info.run_id)
 
 
-def run_of(uri: str, kedro_run: str, namespace: str) -> tuple[str, str] | None:
-    """The run of the innermost namespace that has one, and that namespace."""
-    for prefix in prefixes(namespace):
-        run_id = find_run(uri, kedro_run, prefix)
-        if run_id is not None:
-            return run_id, prefix
-    return None
+def find_run(uri: str, kedro_run: str, namespace: str) -> str | None:
+    """Id of the run of a namespace; None where it has none yet."""
+    try:
+        return _known_run(uri, kedro_run, namespace)
+    except LookupError:
+        return None
 
 
-def ran_tag(node: Node, namespace: str) -> str:
-    """Key of the tag that says that a node has run; MLflow allows few characters in it."""
-    return RAN_TAG + re.sub(r"[^\w./ -]", "_", node.name.removeprefix(f"{namespace}."))[:TAG_LENGTH]
+def run_of(uri: str, kedro_run: str, namespace: str) -> str | None:
+    """Id of the run of the innermost namespace that has one."""
+    found = (find_run(uri, kedro_run, prefix) for prefix in prefixes(namespace))
+    return next(filter(None, found), None)
+
+
+def runs_of(client: MlflowClient, parent: Run) -> dict[str, Run]:
+    """All runs of a job in one `kedro run`, by their namespaces."""
+    found = client.search_runs(
+        [parent.info.experiment_id],
+        filter_string=f"tags.`kedro.run_id` = '{parent.data.tags['kedro.run_id']}'",
+    )
+    return {run.data.tags["unrolled.namespace"]: run for run in found}
 
 
 def experiment_of(client: MlflowClient, name: str, uri: str, project: Path) -> str:
@@ -358,42 +400,71 @@ def experiment_of(client: MlflowClient, name: str, uri: str, project: Path) -> s
         # Without a server MLflow would put the files below the working directory.
         embedded = uri.startswith("sqlite")
         place = (project / "mlartifacts" / name).as_uri() if embedded else None
-        return client.create_experiment(name, artifact_location=place)
+        return client.create_experiment(name, artifact_location=place, tags=TRAINING)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    for key, value in TRAINING.items() - found.tags.items():
+        client.set_experiment_tag(found.experiment_id, key, value)
     return found.experiment_id
 
 
-def open_runs(
+def open_studies(
     uri: str, run_params: Mapping[str, Any], namespaces: list[str], parameters: Mapping[str, Any]
-) -> None:
-    """Make a parent run per job and a child per leaf namespace."""
+) -> list[str]:
+    """Make the run of each job; return the ids of their experiments."""
     client = client_of(uri)
+    experiments: list[str] = []
     from mlflow.utils.git_utils import get_git_commit
 
     project = Path(run_params["project_path"]).resolve()
-    shared = {"kedro.run_id": run_params["run_id"], "kedro.env": run_params.get("env") or "base"}
+    tags = {"kedro.run_id": run_params["run_id"], "kedro.env": run_params.get("env") or "base"}
     commit = get_git_commit(str(project))
     if commit:
-        shared["mlflow.source.git.commit"] = commit
+        tags["mlflow.source.git.commit"] = commit
     for job in sorted({job_of(namespace) for namespace in namespaces}):
         data_set = data_set_of(job, parameters)
-        tags = shared if data_set is None else shared | {DATA_SETS[job]: data_set}
+        own = {"level": "study", "kind": "parent", "unrolled.namespace": job}
+        if data_set is not None:
+            own[DATA_SETS[job]] = data_set
         experiment = experiment_of(client, "/".join(filter(None, [job, data_set])), uri, project)
         children = [name for name in leaves(namespaces) if job_of(name) == job]
-        parent = client.create_run(
-            experiment,
-            run_name=parent_name(children, datetime.now()),
-            tags=tags | {"unrolled.namespace": job, "kind": "parent"},
-        ).info.run_id
-        for child in children:
-            client.create_run(
-                experiment,
-                run_name=run_name(child),
-                tags=tags
-                | child_tags(child)
-                | {"unrolled.namespace": child, "mlflow.parentRunId": parent},
-            )
+        client.create_run(
+            experiment, run_name=parent_name(children, datetime.now()), tags=tags | own
+        )
+        experiments.append(experiment)
+    return experiments
+
+
+def below(parent: Run, namespace: str) -> dict[str, str]:
+    """Tags of a run below a study's."""
+    known = {key: parent.data.tags[key] for key in INHERITED if key in parent.data.tags}
+    own = {"unrolled.namespace": namespace, "mlflow.parentRunId": parent.info.run_id}
+    return known | child_tags(namespace) | own
+
+
+def gives_numbers(node: Node, catalog: DataCatalog) -> bool:
+    """Whether the catalog wants metrics or a curve of what a node gives."""
+    return any(log_as(catalog, name) in ("metrics", "history") for name in node.outputs)
+
+
+def open_run(uri: str, kedro_run: str, namespace: str) -> None:
+    """Make the run of a namespace, unless it is there or its job is not tracked."""
+    study = find_run(uri, kedro_run, job_of(namespace))
+    if study is None or find_run(uri, kedro_run, namespace):
+        return
+    client = client_of(uri)
+    parent = client.get_run(study)
+    client.create_run(
+        parent.info.experiment_id, run_name=run_name(namespace), tags=below(parent, namespace)
+    )
+
+
+def end_run(client: MlflowClient, run: Run, error: BaseException | None = None) -> None:
+    """End a run: FINISHED, or FAILED with the error's sentence; its time stays that of its end."""
+    if error is not None:
+        sentence = str(error) or type(error).__name__
+        client.set_tag(run.info.run_id, "error", sentence[:ERROR_LENGTH])
+    client.set_terminated(run.info.run_id, "FAILED" if error else "FINISHED", run.info.end_time)
 
 
 def log_node(
@@ -406,16 +477,22 @@ def log_node(
     """Log what one node took and gave, in as few calls as MLflow allows."""
     from mlflow.entities import Metric, Param, RunTag
 
-    # MLflow refuses a param that changes; nodes of one run may share an input.
-    known = client.get_run(run_id).data.params if params else {}
-    fresh = [Param(key, value) for key, value in params.items() if key not in known]
+    # MLflow refuses a param that changes, and nodes of one run may share an input; a score that two
+    # nodes give is one point.
+    known = client.get_run(run_id).data
+    fresh = [Param(key, value) for key, value in params.items() if key not in known.params]
     now = int(time.time() * 1000)
-    metrics = [Metric(curve.key, curve.value, now, curve.step) for curve in curves]
+    metrics = [
+        Metric(curve.key, curve.value, now, curve.step)
+        for curve in curves
+        if curve.step or known.metrics.get(curve.key) != curve.value
+    ]
     for some_params in _chunks(fresh, PARAMS_A_CALL):
         client.log_batch(run_id, params=some_params)
     for some_metrics in _chunks(metrics, METRICS_A_CALL):
         client.log_batch(run_id, metrics=some_metrics)
-    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    if tags:
+        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
 def log_input(client: MlflowClient, run_id: str, data: Mapping[str, Any]) -> None:
@@ -443,6 +520,13 @@ def log_input(client: MlflowClient, run_id: str, data: Mapping[str, Any]) -> Non
     client.log_inputs(run_id, datasets=[DatasetInput(dataset, [tag])])
 
 
+def written(catalog: DataCatalog, name: str, since: int) -> Path | None:
+    """The file of a dataset where this run has written it; `since` is the run's start, in ms."""
+    path = local_file(catalog, name)
+    fresh = path is not None and path.stat().st_mtime * 1000 >= since - FILE_CLOCK_MS
+    return path if fresh else None
+
+
 def upload_files(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Upload the files that this run wrote and the catalog wants as artifacts.
 
@@ -451,58 +535,55 @@ def upload_files(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCata
     Files of an earlier run (`--only-missing-outputs`, a node that failed) are left out.
     """
     client = client_of(uri)
+    began: dict[str, int] = {}
     for node in pipeline.nodes:
-        found = run_of(uri, kedro_run, node.namespace) if node.namespace else None
-        for name in node.outputs if found else []:
-            if found is None or log_as(catalog, name) != "artifact":
+        study = find_run(uri, kedro_run, job_of(node.namespace)) if node.namespace else None
+        if study is None:
+            continue
+        since = began.setdefault(study, client.get_run(study).info.start_time)
+        run_id = run_of(uri, kedro_run, str(node.namespace)) or study
+        for name in node.outputs:
+            if log_as(catalog, name) not in ("artifact", "scores"):
                 continue
-            path = local_file(catalog, name)
-            opened = client.get_run(found[0]).info.start_time - FILE_CLOCK_MS
-            if path is None or path.stat().st_mtime * 1000 < opened:
+            path = written(catalog, name, since)
+            if path is None:
                 continue
             with never_fatal(f"file {path}"):
                 if path.is_dir():
-                    client.log_artifacts(found[0], str(path), artifact_path=path.name)
+                    client.log_artifacts(run_id, str(path), artifact_path=path.name)
                 else:
-                    client.log_artifact(found[0], str(path))
+                    client.log_artifact(run_id, str(path))
 
 
-def close_runs(
+def close_studies(
     uri: str, run_params: Mapping[str, Any], pipeline: Pipeline, error: Exception | None = None
 ) -> None:
-    """Close the parents and children of a run, FINISHED or FAILED.
+    """End the runs of a `kedro run`, FINISHED or FAILED.
 
-    After an error a child is FINISHED still where all its nodes had run. Under
-    `--only-missing-outputs` the runs that had nothing to do are removed.
+    After an error a run is FINISHED still where its nodes had run. Under `--only-missing-outputs` a
+    study that had nothing to do is removed.
     """
     client = client_of(uri)
-    kedro_run = run_params["run_id"]
-    namespaces = namespaces_of(pipeline)
-    jobs = sorted({job_of(namespace) for namespace in namespaces})
-    kept: set[str] = set()
-    for namespace in [*leaves(namespaces), *jobs]:
-        run_id = find_run(uri, kedro_run, namespace)
-        if run_id is None:
+    namespaces, missing = namespaces_of(pipeline), run_params.get("only_missing_outputs")
+    for job in sorted({job_of(namespace) for namespace in namespaces}):
+        study = find_run(uri, run_params["run_id"], job)
+        if study is None:
             continue
-        tags = client.get_run(run_id).data.tags
-        ran = any(key.startswith(RAN_TAG) for key in tags)
-        if run_params.get("only_missing_outputs") and not (error or ran or namespace in kept):
-            client.delete_run(run_id)
+        parent = client.get_run(study)
+        children = runs_of(client, parent)
+        children.pop(job, None)
+        if missing and not (error or children or RAN_TAG in parent.data.tags):
+            client.delete_run(study)
             continue
-        kept.add(job_of(namespace))
-        expected = [node for node in pipeline.nodes if node.namespace == namespace]
-        complete = namespace not in jobs and all(
-            ran_tag(node, namespace) in tags for node in expected
-        )
-        if not (ran or error or namespace in jobs):
-            logger.warning(
-                "MLflow: no node of %s reported; do the runner's workers have the project's hooks?",
-                namespace,
-            )
-        # A node that ran may have failed to save: then nobody is known to be complete.
-        if error is None or (complete and not isinstance(error, DatasetError)):
-            client.set_terminated(run_id, "FINISHED")
-        else:
-            sentence = str(error) or type(error).__name__
-            client.set_tag(run_id, "error", sentence[:ERROR_LENGTH])
-            client.set_terminated(run_id, "FAILED")
+        for leaf in leaves(namespaces) if not (missing or error) else []:
+            if job_of(leaf) == job and leaf not in children:
+                logger.warning(
+                    "MLflow: no node of %s reported; do the runner's workers have the project's"
+                    " hooks?",
+                    leaf,
+                )
+        for run in children.values():
+            # A node that ran may have failed to save: then nobody is known to be complete.
+            if run.info.status == "RUNNING" or isinstance(error, DatasetError):
+                end_run(client, run, error)
+        end_run(client, parent, error)
