@@ -17,8 +17,8 @@ from pathlib import Path
 import pandas as pd
 
 from _table import RESULTS, Row, main
-from unrolled.pipelines.champion import MEDIAN, winner_sentence
-from unrolled.pipelines.leaderboard import as_text, cell, verdict
+from unrolled.comparison.champion import MEDIAN, winner_sentence
+from unrolled.comparison.leaderboard import as_text, cell, verdict
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPORTS = PROJECT / "data/08_reporting/forecasting"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from _table import RESULTS, Row, main
+from unrolled.comparison.leaderboard import as_text
 from unrolled.gradients.options import REMEDIES
-from unrolled.pipelines.leaderboard import as_text
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPORTS = PROJECT / "data/08_reporting"

@@ -17,8 +17,8 @@ import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset
 
+from unrolled.comparison.champion import MEDIAN
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import MEDIAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

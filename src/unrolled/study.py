@@ -22,9 +22,9 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.project import pipelines
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from unrolled.comparison.champion import MEDIAN
 from unrolled.errors import InputError
 from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
-from unrolled.pipelines.champion import MEDIAN
 from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
+from unrolled.comparison.champion import sentence, winner_sentence
+from unrolled.comparison.leaderboard import as_text, verdict
 from unrolled.datasets import Digests
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import sentence, winner_sentence
-from unrolled.pipelines.leaderboard import as_text, verdict
 from unrolled.tracking import job_of, local_file
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 import pandas as pd
 from kedro.io import DatasetError
 
-from unrolled.pipelines.champion import MEDIAN
+from unrolled.comparison.champion import MEDIAN
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog

@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from unrolled.pipelines.champion import metric_of, sentence, winner_sentence
-from unrolled.pipelines.leaderboard import cell
+from unrolled.comparison.champion import metric_of, sentence, winner_sentence
+from unrolled.comparison.leaderboard import cell
 from unrolled.tracking import (
     DEFAULT_URI,
     DIGEST_LENGTH,

@@ -22,8 +22,8 @@ from noto_cjk_sans_otc import FONT_PATH
 from plotly.offline import get_plotlyjs
 from pydantic_core import to_jsonable_python
 
-from unrolled.pipelines.champion import METRICS, sentence
-from unrolled.pipelines.leaderboard import cell, verdict
+from unrolled.comparison.champion import METRICS, sentence
+from unrolled.comparison.leaderboard import cell, verdict
 
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled import serving
+from unrolled.comparison.champion import METRICS
 from unrolled.errors import InputError
-from unrolled.pipelines.champion import METRICS
 from unrolled.series import panel as panels
 from unrolled.series import splits
 from unrolled.series.options import SeriesOptions

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.pipelines.champion import crown, measure, metric_of
+from unrolled.comparison.champion import crown, measure, metric_of
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, panel, scaling, splits, windows
 from unrolled.series.generators import GENERATORS

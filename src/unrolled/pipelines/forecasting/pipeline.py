@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
-from unrolled.pipelines import champion
+from unrolled.comparison import champion
 from unrolled.pipelines.forecasting import nodes, report
 from unrolled.pipelines.inside import plot_cell, plot_inside, preview_cell
 from unrolled.pipelines.reporting import reporting

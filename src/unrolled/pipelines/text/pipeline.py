@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
-from unrolled.pipelines import champion
+from unrolled.comparison import champion
 from unrolled.pipelines.inside import plot_cell, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.pipelines.text import nodes, report

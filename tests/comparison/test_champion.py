@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from unrolled.pipelines.champion import (
+from unrolled.comparison.champion import (
     choose,
     choose_network,
     crown,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from unrolled.pipelines.champion import MEDIAN
+from unrolled.comparison.champion import MEDIAN
 
 
 def as_text(board: pd.DataFrame, width: int | None = None) -> str:

@@ -1,0 +1,1 @@
+"""Who wins: leaderboards in words, the champion and the winner. No Kedro."""
