@@ -14,6 +14,7 @@ from fontTools import ttLib
 from tests.browser import Page, browser, needs_chromium
 
 from unrolled.pipelines import reporting
+from unrolled.comparison.champion import winner_sentence
 from unrolled.pipelines.charts import Chart, Line, Map, draw, look
 
 ROWS = {"recurrent": ["gru", "residual_attention_gru"], "baseline": ["modified_kneser_ney_6"]}
@@ -23,9 +24,13 @@ EVIL = "</script><script>document.title = 'evil'</script><img src=x onerror=aler
 SHA = "0123456789abcdef" * 4
 CHAMPION = {
     "variant": "gru", "seed": 1, "metric": "mase", "score": 0.8, "seed_score": 0.7,
-    "validation_loss": 0.2, "mean_validation_loss": 0.3, "baseline": "modified_kneser_ney_6",
+    "validation_score": 0.2, "mean_validation_score": 0.3, "baseline": "modified_kneser_ney_6",
     "baseline_score": 0.5, "margin": -0.3, "p_value": None, "beats_baseline": False,
     "digests": {"model": SHA},
+}  # fmt: skip
+WINNER = {
+    "variant": "modified_kneser_ney_6", "score": 0.5, "metric": "mase", "confirmed": True,
+    "validation_metric": "mase", "validation_score": 0.6,
 }  # fmt: skip
 DATA = {
     "name": "mine", "source": "data/01_raw/mine.csv", "licence": None, "sha256": SHA,
@@ -88,7 +93,7 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
         "forecasting": reporting.report(
             leaderboard("mase", "mase_std", "validation_mase", "mae", "rmse", "smape"),
             CHAMPION | {"job": "forecasting"}, DATA, PROTOCOL, environment,
-            {"forecasting": forecasting}, **pictures,
+            {"forecasting": forecasting}, winner=WINNER, **pictures,
         ),
         "text": reporting.report(
             leaderboard("bits_per_char", "bits_per_char_std", "nats_per_char", "perplexity"),
@@ -161,6 +166,7 @@ def test_a_page_draws_its_plots_fits_its_screen_and_asks_for_nothing(page, pages
 @needs_chromium
 def test_a_phone_sees_the_score_beside_the_name(page, pages):
     opened(page, pages["forecasting"], 400)
+    assert page.ask("document.querySelector('.verdict p').innerText") == winner_sentence(WINNER)
     heads = page.ask(
         "[...document.querySelectorAll('.leaderboard th')].filter(e => e.offsetWidth && e.closest('thead')).map(e => e.textContent)"
     )

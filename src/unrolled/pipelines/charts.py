@@ -24,6 +24,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from noto_cjk_sans_otc import FONT_PATH
 from plotly.subplots import make_subplots
 
+from unrolled.comparison.champion import MEDIAN
+
 # Figures are made without pyplot: no global state, safe in threads.
 SIZE = (9.0, 4.5)  # inches
 Pictures = tuple[Figure, go.Figure]
@@ -62,7 +64,7 @@ def look(name: str, rows: Rows) -> Look:
     there are more rows than colours, the second ten are marked with dots.
 
     Args:
-        name: of the row; of an ensemble one that begins with its variant's.
+        name: of the row.
         rows: names by kind, `recurrent` and `baseline`, in the study's order.
 
     >>> rows = {"recurrent": ["gru", "bi_gru"], "baseline": ["ridge"]}
@@ -72,11 +74,7 @@ def look(name: str, rows: Rows) -> Look:
     True
     """
     order = [row for names in rows.values() for row in names]
-    own = (
-        name
-        if name in order
-        else max((row for row in order if name.startswith(f"{row}_")), key=len)
-    )
+    own = name if name in order else name.removesuffix(MEDIAN)
     dash: Dash = (
         "dashdot" if own != name else "dash" if own in rows.get("baseline", ()) else "solid"
     )

@@ -22,7 +22,7 @@ from noto_cjk_sans_otc import FONT_PATH
 from plotly.offline import get_plotlyjs
 from pydantic_core import to_jsonable_python
 
-from unrolled.comparison.champion import METRICS, sentence
+from unrolled.comparison.champion import METRICS, sentence, winner_sentence
 from unrolled.comparison.leaderboard import cell, verdict
 
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
@@ -91,6 +91,7 @@ def report(
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
+    winner: dict[str, Any] | None = None,
     samples: list[dict[str, Any]] | None = None,
     coverage: dict[str, Any] | None = None,
     **pictures: bytes | go.Figure,
@@ -104,6 +105,7 @@ def report(
         protocol: what the run was on.
         environment: what made the results.
         parameters: all of the run, resolved.
+        winner: of a forecasting job, what `winner.json` holds.
         samples: what language models wrote.
         coverage: of a vocabulary.
         pictures: each as `{name}.png`, its bytes, and `{name}.plotly`.
@@ -116,6 +118,7 @@ def report(
         protocol=protocol,
         environment=environment,
         options=_options(champion["job"], parameters),
+        winner=winner,
         samples=None if samples is None else pd.DataFrame(samples),
         coverage=coverage,
         **_drawn(pictures),
@@ -260,5 +263,6 @@ def _templates() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     found.filters |= {"cell": cell, "sentence": sentence, "verdict": verdict}
+    found.filters["winner_sentence"] = winner_sentence
     found.globals |= {"METRICS": METRICS}
     return found

@@ -197,6 +197,12 @@ def _comparison(runs: list[str], others: list[str]) -> Pipeline:
     every = [*runs, *others]
     plots = [
         Node(
+            report.plot_ahead,
+            ["forecast", "panel", "protocol", "params:series", "params:rows"],
+            ["ahead.png", "ahead.plotly"],
+            name="plot_ahead",
+        ),
+        Node(
             report.plot_learning_curves,
             ["learning_curves", "protocol", "params:rows"],
             ["learning_curves.png", "learning_curves.plotly"],
@@ -294,6 +300,6 @@ def _comparison(runs: list[str], others: list[str]) -> Pipeline:
                 name="winner",
             ),
             *plots,
-            *reporting(pictures),
+            *reporting(pictures, "winner"),
         ]
     )
