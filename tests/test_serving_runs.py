@@ -317,7 +317,7 @@ def test_the_registered_model_holds_all_it_needs_and_no_pickle(service: Service)
 
 WITHOUT_TORCH = """
 import sys
-for name in ("torch", "kedro", "onnx", "cloudpickle.cloudpickle_fast"):
+for name in ("torch", "kedro", "onnx", "cloudpickle.cloudpickle_fast", *sys.argv[3:]):
     sys.modules[name] = None
 import json, mlflow, pandas
 model = mlflow.pyfunc.load_model(sys.argv[1])
@@ -330,15 +330,20 @@ print(json.dumps({"predictions": json.loads(answer.to_json(orient="records", dat
 
 
 def answer_without_torch(
-    model: str, rows: list[dict], service: Service, packages: Path | None = None
+    model: str,
+    rows: list[dict],
+    service: Service,
+    packages: Path | None = None,
+    without: tuple[str, ...] = (),
 ) -> str:
-    """In a process of its own; with `packages`, where there are no others."""
+    """In a process of its own; with `packages`, where there are no others, and `without` some more."""
     environment = {k: v for k, v in service.environment.items() if k != "PYTHONPATH"}
     alone = [] if packages is None else ["-I", "-S"]
     borrow = f"import sys; sys.path.append({str(packages)!r})\n" if packages else ""
     numbers = [row | {"y": float(row["y"])} for row in rows]
+    code = borrow + WITHOUT_TORCH
     done = subprocess.run(
-        [sys.executable, *alone, "-c", borrow + WITHOUT_TORCH, model, json.dumps(numbers)],
+        [sys.executable, *alone, "-c", code, model, json.dumps(numbers), *without],
         cwd=service.folder,
         env=environment,
         capture_output=True,
@@ -532,6 +537,11 @@ def test_rows_of_every_kind_are_deployed_and_rolling_back_swaps_the_last_two(
     place = service.model()
     assert not list(place.rglob("*.onnx"))
     assert "onnxruntime" not in (place / "requirements.txt").read_text()
+    raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv").tail(3).to_dict("records")
+    answer = answer_without_torch(
+        str(place), raw, service, without=("onnxruntime", "statsmodels", "scipy")
+    )
+    equal(answer, ahead.assign(ds=pd.to_datetime(ahead["ds"])))
     made = client_of(service.uri).get_model_version(NAME, "2")
     assert (made.tags["variant"], made.tags["kind"]) == ("theta", "baseline")
     winner = service.winner()

@@ -1,6 +1,7 @@
 """Nodes of the text job that look inside, on texts of any size."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -71,3 +72,28 @@ def test_samples_are_told_with_what_of_them_is_copied():
     found = report.describe_samples(rows, "tang: poems")
     assert "| 0.5 | 2 | - | 25% |\n| 1 | 2 | - | 25% |" in found
     assert "    [床前]明月\n    光\n\n2 characters of it at most stand in train" in found
+
+
+def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_rows():
+    board = pd.DataFrame(
+        {
+            "variant": ["kneser_ney_2", "lstm", "gru"],
+            "kind": ["baseline", "recurrent", "recurrent"],
+            "bits_per_char": [2.0, 2.1, 2.2],
+        }
+    )
+    losses = {("gru", 0): 1.4, ("gru", 1): 1.2, ("lstm", 0): 1.5}
+    cards = [{"variant": v, "seed": s, "validation_loss": x} for (v, s), x in losses.items()]
+    files = [f"{v}/seed_{s}.{end}" for v, s in losses for end in ("safetensors", "json")]
+    digests = dict.fromkeys(["vocabulary.json", *files], "f00")
+    found = nodes.winner({"variant": "gru"}, board, digests, "tang", *cards)
+    assert (found["variant"], found["kind"], found["seeds"]) == ("gru", "recurrent", [1, 0])
+    assert found["validation_score"] == pytest.approx(1.3 / np.log(2))
+    assert found["rows"]["kneser_ney_2"] == {
+        "kind": "baseline",
+        "validation_score": None,
+        "seeds": [],
+        "score": 2.0,
+    }
+    assert found["best"] == {"variant": "kneser_ney_2", "score": 2.0}
+    assert found["digests"] == digests
