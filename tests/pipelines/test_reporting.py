@@ -13,8 +13,8 @@ import pytest
 from fontTools import ttLib
 from tests.browser import Page, browser, needs_chromium
 
-from unrolled.pipelines import reporting
 from unrolled.comparison.champion import winner_sentence
+from unrolled.pipelines import reporting
 from unrolled.pipelines.charts import Chart, Line, Map, draw, look
 
 ROWS = {"recurrent": ["gru", "residual_attention_gru"], "baseline": ["modified_kneser_ney_6"]}
