@@ -57,7 +57,7 @@ def plot_ahead(
     """
     name = forecast["unique_id"].iloc[0]
     cutoff = panel.loc[panel["unique_id"] == name, "ds"].max()
-    own = forecast[forecast["unique_id"] == name]
+    own = forecast[forecast["unique_id"] == name].astype({"ds": panel["ds"].dtype})  # CSV has none
     title = f"{name}: forecast of {series.horizon} steps after {_date(cutoff)}"
     return _ahead(title, own, panel, protocol, series, rows, name, cutoff)
 
