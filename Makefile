@@ -54,7 +54,7 @@ viz: $(STAMP)  ## the pipeline as a graph, in the browser
 
 ui: $(STAMP)  ## the runs in MLflow, on PORT (5000); names the page of the last study
 	@$(BIN)/python -m unrolled.tracking_pages --port $(PORT)
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 notebook: .venv/.notebook  ## the notebooks in JupyterLab, in the browser; the first call installs it
 	$(BIN)/jupyter lab --ip 127.0.0.1 --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
