@@ -70,8 +70,8 @@ def test_every_runner_gives_the_same_bits_and_the_same_runs(
     assert all(weights[name].equal(again[name]) for name in weights)
 
     runs = runs_in(project)
-    # two kedro runs: a parent, variants x seeds, medians, baselines
-    assert len(runs) == 2 * (1 + 2 * 2 + 2 + 2)
+    # two kedro runs: a parent, variants, their seeds, medians, baselines
+    assert len(runs) == 2 * (1 + 2 + 2 * 2 + 2 + 2)
     assert set(runs["status"]) == {"FINISHED"}
     first, second = (frame.sort_values("name") for _, frame in runs.groupby("kedro.run_id"))
     for one, other in zip(first["run"], second["run"], strict=True):

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -235,7 +236,7 @@ def test_a_run_is_a_parent_with_a_child_per_variant_and_seed(
     assert ridge["kind"] == "baseline"
     assert "seed" not in ridge
     printed = capsys.readouterr().out
-    assert "gru      2     0.7071  recurrent      2" in printed
+    assert re.search(r"^gru +2 +0\.7071 +recurrent +2$", printed, re.MULTILINE)
     assert "gru 2 beats every baseline; the best of them is the baseline ridge 9." in printed
 
 

@@ -14,6 +14,7 @@ from tests.browser import browser, mlflow_server, needs_chromium
 from tests.projects import succeeded
 
 from unrolled.tracking import client_of
+from unrolled.tracking_pages import address
 
 Run = Callable[..., Result]
 Finished = Callable[..., str]
@@ -85,9 +86,7 @@ def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
     assert [found.dataset.name for found in inputs] == ["airline"]
     data = json.loads((REPORT / "data.json").read_text())
     assert data["sha256"].startswith(inputs[0].dataset.digest)
-    three = {
-        run.info.run_name: run.info.run_id for run in runs if run.data.tags["kind"] == "recurrent"
-    }
+    three = {run.info.run_name: run.info.run_id for run in runs if run.data.tags["level"] == "seed"}
     assert set(three) == {"rnn seed 0", "gru seed 0", "lstm seed 0"}
 
     with browser(tmp_path / "profile") as page:
@@ -136,3 +135,18 @@ def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
             assert {"variant", "mase", "train_seconds", "parameters"} <= set(drawn)
             for name in three:
                 assert name in page.text()
+
+            # What `make ui` names: the leaderboard's rows in its order, beside their charts.
+            page.open(address(client, url))
+            page.wait("document.querySelectorAll('.main-svg').length > 2", 120)
+            shown = page.text()
+            assert "Training runs" not in shown  # of MLflow's other half, for traces and prompts
+            assert [shown.index(f"\n{name}\n") for name in board["variant"]] == sorted(
+                shown.index(f"\n{name}\n") for name in board["variant"]
+            )
+            for name in ("mase", "validation_loss", "train_loss"):
+                assert f"\n{name}\n" in shown
+            page.open(
+                f"{url}/#/experiments/{experiment.experiment_id}/models?workflowType=machine_learning"
+            )
+            page.wait("document.body.innerText.includes('lstm seed 0')", 120)

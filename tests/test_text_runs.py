@@ -71,7 +71,7 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     experiment = client.get_experiment_by_name("text/mine")
     runs = client.search_runs([experiment.experiment_id])
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert len(runs) == 1 + 2 * 2 + 4
+    assert len(runs) == 1 + 2 + 2 * 2 + 4
     child = next(run for run in runs if run.data.tags.get("variant") == "lstm")
     assert child.data.tags["corpus"] == "mine"
     assert {"bits_per_char", "validation_loss", "train_loss"} <= set(child.data.metrics)
