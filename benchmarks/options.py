@@ -35,7 +35,7 @@ from unrolled.training import backtest
 
 PROJECT = Path(__file__).resolve().parents[1]
 REFERENCE = "ridge"
-# Where a series is long: on sunspots the last three lie within one solar cycle.
+# More where a series is long: the parts that three of them score overlap by two thirds.
 ORIGINS = {"sunspots": 6}
 
 # As in an entry of series.yml: fields of the series, of its `model`, of its `training`.
