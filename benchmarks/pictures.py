@@ -76,7 +76,7 @@ def take_mlflow(images: Path) -> None:
             (
                 "models",
                 f"{experiment}/models?viewMode=CHART&{training}",
-                "document.querySelector('.ag-row')",
+                f"{DRAWN} > 4",
             ),
             (
                 "study",
