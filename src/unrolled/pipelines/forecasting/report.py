@@ -55,9 +55,11 @@ def plot_ahead(
         series: its horizon, and the names and units of its columns.
         rows: names of the leaderboard's rows.
     """
-    name = forecast["unique_id"].iloc[0]
+    name = panel["unique_id"].iloc[0]
     cutoff = panel.loc[panel["unique_id"] == name, "ds"].max()
-    own = forecast[forecast["unique_id"] == name]
+    # Out of a CSV names may have become numbers, and times words.
+    own = forecast[forecast["unique_id"] == forecast["unique_id"].iloc[0]]
+    own = own.assign(ds=own["ds"].astype(panel["ds"].dtype))
     title = f"{name}: forecast of {series.horizon} steps after {_date(cutoff)}"
     return _ahead(title, own, panel, protocol, series, rows, name, cutoff)
 
