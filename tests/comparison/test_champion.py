@@ -190,6 +190,21 @@ def test_eight_losses_that_share_no_target_are_the_fewest_that_are_tested():
         assert diebold_mariano(ours[: fewest - 1], ours[: fewest - 1] ** 2, horizon) is None
 
 
+def test_with_fewer_the_test_would_find_differences_that_are_not_there():
+    """Losses of equal means at a horizon of 6, whose neighbours share five targets of six."""
+    random, horizon = np.random.default_rng(0), 6
+
+    def found(disjoint: int) -> float:
+        rows = (disjoint - 1) * horizon + 1
+        draws = random.normal(size=(1500, rows + horizon - 1))
+        losses = np.lib.stride_tricks.sliding_window_view(draws, horizon, axis=1).mean(axis=2)
+        return float(np.mean([by_hand(own, horizon) < 0.05 for own in losses]))
+
+    assert found(4) > 0.15
+    assert found(8) < 0.14
+    assert found(40) < 0.11
+
+
 def test_losses_without_variance_leave_no_doubt():
     same = np.full(30, 2.0)
     assert diebold_mariano(same, same, 1) == 1.0

@@ -127,11 +127,13 @@ def test_the_picture_of_what_comes_shows_four_horizons_and_each_variant(panel):
         for series in "ab"
         for name in ("gru", "ridge")
     )
+    forecast["ds"] = forecast["ds"].astype(str)  # as a CSV holds them
     figure, interactive = report.plot_ahead(forecast, panel, "mine: 40 rows", SERIES, ROWS)
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert set(lines) == {"observed", "gru", "ridge", "cutoff"}
     assert len(lines["observed"].get_xdata()) == 4 * 3 + 1
     assert list(lines["gru"].get_ydata()) == [50.0, 51.0, 52.0]
+    assert list(pd.DatetimeIndex(lines["gru"].get_xdata())) == list(after)
     assert "a: forecast of 3 steps after 2004-04-01" in interactive.layout.title.text
     assert "mine: 40 rows" in interactive.layout.title.text
 

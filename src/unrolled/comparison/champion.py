@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 MEDIAN = "_median"  # what follows the variant's name in that of the ensemble of its seeds
 # By which a leaderboard is ordered.
 METRICS = {"mase": "MASE", "mae": "MAE", "bits_per_char": "bits per character"}
-# Losses that share no target, so many at least. With 3 to 6 of them the test at 5 % finds a difference
-# where there is none in up to 19 % of cases, with 2 it finds none at all (docs/decisions.md).
+# Losses that share no target, so many at least: with fewer the test at 5 % finds a difference where
+# there is none in 15 % of cases and more, with two hardly ever one that is there (docs/decisions.md).
 BLOCKS = 8
 
 
