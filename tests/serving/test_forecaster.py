@@ -32,7 +32,7 @@ def served(folder: Path, numbers: dict, step: object = "MS") -> ServedForecaster
     options = {
         "sha256": sha256(content).hexdigest(),
         "horizon": 2,
-        "positive": False,
+        "lowest": "",
         "ds": "long" if isinstance(step, int) else "datetime",
         "series": {"a": step},
     }
