@@ -29,7 +29,7 @@ CHAMPION = {
     "digests": {"model": SHA},
 }  # fmt: skip
 WINNER = {
-    "variant": "modified_kneser_ney_6", "score": 0.5, "metric": "mase", "confirmed": True,
+    "job": "forecasting", "variant": "modified_kneser_ney_6", "score": 0.5, "metric": "mase", "confirmed": True,
     "validation_metric": "mase", "validation_score": 0.6,
 }  # fmt: skip
 DATA = {
@@ -64,8 +64,7 @@ def leaderboard(*metrics: str) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def pages(pictures, tmp_path_factory) -> dict[str, str]:
     """Where the page of each job lies."""
-    forecasting = {"series": {"horizon": 6}, "seeds": [0, 1], "gru": OPTIONS}
-    text = {"corpus": {"encoding": "utf-8"}, "seeds": [0, 1], "gru": OPTIONS}
+    forecasting = text = {"seeds": [0, 1], "gru": OPTIONS}
     environment = reporting.environment()
     samples = [
         {
@@ -88,21 +87,33 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
     memory = pd.DataFrame(
         {"variant": "rnn", "init": "default", "trained": [False, True], "seed": 0, "memory": [7, 9]}
     )
+    saturation = pd.DataFrame(
+        {
+            "variant": "rnn",
+            "init": "default",
+            "trained": [False, True],
+            "gate": "h",
+            "closed": 0.1,
+            "open": 0.2,
+        }
+    )
     training = {"training": {"steps": 200}, "theory": {"lags": 100}}
     made = {
         "forecasting": reporting.report(
             leaderboard("mase", "mase_std", "validation_mase", "mae", "rmse", "smape"),
-            CHAMPION | {"job": "forecasting"}, DATA, PROTOCOL, environment,
-            {"forecasting": forecasting}, winner=WINNER, **pictures,
+            CHAMPION | {"job": "forecasting"}, WINNER, DATA, PROTOCOL, environment,
+            {"forecasting": forecasting}, {"horizon": 6}, **pictures,
+            **{"gru.seed_0.cell.png": pictures["first.png"]},
         ),
         "text": reporting.report(
             leaderboard("bits_per_char", "bits_per_char_std", "nats_per_char", "perplexity"),
-            CHAMPION | {"job": "text", "metric": "bits_per_char"}, DATA, PROTOCOL, environment,
-            {"text": text}, samples=samples, coverage=coverage,
+            CHAMPION | {"job": "text", "metric": "bits_per_char"}, WINNER | {"job": "text"},
+            DATA, PROTOCOL, environment, {"text": text}, {"encoding": "utf-8"}, samples=samples, coverage=coverage,
             **(pictures | {"second.plotly": chinese}),
         ),
         "gradients": reporting.gradients_report(
-            summary, verdicts, memory, PROTOCOL, environment, {"gradients": training}, **pictures
+            summary, verdicts, memory, saturation, PROTOCOL, environment, {"gradients": training},
+            **pictures, **{"networks.rnn.default.metrics": {"solved": 0.5, "loss": 0.16}},
         ),
     }  # fmt: skip
     folder = tmp_path_factory.mktemp("pages")

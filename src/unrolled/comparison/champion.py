@@ -147,7 +147,7 @@ def measure(
 def winner_sentence(winner: dict[str, Any]) -> str:
     """What the rehearsals chose, and whether the test part confirms it.
 
-    >>> row = {"variant": "ridge", "score": 0.8, "metric": "mase", "confirmed": False,
+    >>> row = {"job": "forecasting", "variant": "ridge", "score": 0.8, "metric": "mase", "confirmed": False,
     ...     "validation_metric": "mase", "validation_score": 0.7, "best": {"variant": "gru", "score": 0.6}}
     >>> winner_sentence(row)
     'The winner is ridge: MASE 0.7 in the rehearsals, the lowest. The test part contradicts it: MASE 0.8, where gru has 0.6.'
@@ -157,10 +157,13 @@ def winner_sentence(winner: dict[str, Any]) -> str:
         chosen = f"The winner is {name}, as the series are too short to rehearse."
     else:
         rehearsed = METRICS[winner["validation_metric"]]
-        chosen = (
-            f"The winner is {name}: {rehearsed} {winner['validation_score']:.4g} in the rehearsals,"
-            " the lowest."
+        # Only networks have a loss on the validation part of a text.
+        where = (
+            "on validation, the lowest network"
+            if winner["job"] == "text"
+            else "in the rehearsals, the lowest"
         )
+        chosen = f"The winner is {name}: {rehearsed} {winner['validation_score']:.4g} {where}."
     if winner["confirmed"]:
         return f"{chosen} The test part confirms it: {label} {_shown(winner['score'])}, the lowest too."
     best = winner["best"]

@@ -48,12 +48,6 @@ def preview_cell(options: LayerOptions) -> ImagePreview:
     return ImagePreview(f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}")
 
 
-def plot_cell(options: LayerOptions) -> tuple[Figure, Figure]:
-    """The cell's diagram twice, to save as PNG and as SVG."""
-    figure = draw_cell(options)
-    return figure, figure
-
-
 def draw_cell(options: LayerOptions) -> Figure:
     """One step of the cell: states from left to right, layers below, what is read at the bottom."""
     form = "" if options.reset_after else ", reset before the product"

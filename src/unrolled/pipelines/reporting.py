@@ -28,16 +28,18 @@ from unrolled.comparison.leaderboard import cell, verdict
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
 
 
-def reporting(pictures: list[str], *more: str) -> list[Node]:
+def reporting(pictures: list[str], stills: list[str], *more: str) -> list[Node]:
     """The nodes that end a job with a champion.
 
     Args:
         pictures: names of their PNG files in the catalog; the Plotly files are beside them.
+        stills: the same of pictures without a Plotly file.
         more: what else the report shows of this job.
     """
-    found = ["leaderboard", "champion", "data", "protocol", "environment", "parameters"]
+    found = ["leaderboard", "champion", "winner", "data", "protocol", "environment", "parameters"]
+    found += ["kept"]
     return [
-        *report_of(report, [*found, *more], pictures),
+        *report_of(report, [*found, *more, *stills], pictures),
         Node(card, found, "card", name="card"),
     ]
 
@@ -81,17 +83,18 @@ class Picture(NamedTuple):
     title: str
     protocol: str
     png: str  # base64
-    plotly: str  # JSON
+    plotly: str | None  # JSON; None of a still
 
 
 def report(
     leaderboard: pd.DataFrame,
     champion: dict[str, Any],
+    winner: dict[str, Any],
     data: dict[str, Any],
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
-    winner: dict[str, Any] | None = None,
+    kept: dict[str, Any],
     samples: list[dict[str, Any]] | None = None,
     coverage: dict[str, Any] | None = None,
     **pictures: bytes | go.Figure,
@@ -101,14 +104,15 @@ def report(
     Args:
         leaderboard: of the test part, best first.
         champion: what `champion.json` holds.
+        winner: what `winner.json` holds.
         data: where the data come from.
         protocol: what the run was on.
         environment: what made the results.
         parameters: all of the run, resolved.
-        winner: of a forecasting job, what `winner.json` holds.
+        kept: options of the data set.
         samples: what language models wrote.
         coverage: of a vocabulary.
-        pictures: each as `{name}.png`, its bytes, and `{name}.plotly`.
+        pictures: each as `{name}.png`, its bytes, and, but for stills, `{name}.plotly`.
     """
     return _page(
         "report.html.j2",
@@ -117,7 +121,7 @@ def report(
         data=data,
         protocol=protocol,
         environment=environment,
-        options=_options(champion["job"], parameters),
+        options=_options(parameters[champion["job"]], kept),
         winner=winner,
         samples=None if samples is None else pd.DataFrame(samples),
         coverage=coverage,
@@ -129,10 +133,11 @@ def gradients_report(
     summary: pd.DataFrame,
     verdicts: pd.DataFrame,
     effective_memory: pd.DataFrame,
+    saturation: pd.DataFrame,
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
-    **pictures: bytes | go.Figure,
+    **found: Any,
 ) -> str:
     """The page of the gradients job, which has remedies and no champion.
 
@@ -140,10 +145,11 @@ def gradients_report(
         summary: one row a remedy.
         verdicts: two sentences for each.
         effective_memory: steps, for each network, untrained and trained, and seed.
+        saturation: shares of closed and open gates of each network, untrained and trained.
         protocol: what the run was on.
         environment: what made the results.
         parameters: all of the run, resolved.
-        pictures: each as `{name}.png`, its bytes, and `{name}.plotly`.
+        found: scores as `{network or batch}.metrics`; pictures as for `report`.
     """
     options = to_jsonable_python(parameters["gradients"])
     when = effective_memory["trained"].map({False: "untrained", True: "trained"})
@@ -155,20 +161,32 @@ def gradients_report(
         summary=summary,
         verdicts=verdicts,
         memory=memory.reset_index(),
+        saturation=saturation.groupby(["variant", "init", "trained", "gate"], sort=False)[
+            ["closed", "open"]
+        ]
+        .mean()
+        .reset_index(),
+        scores=pd.DataFrame(
+            {"of": name.removesuffix(".metrics").replace(".", " "), **scores}
+            for name, scores in found.items()
+            if name.endswith(".metrics")
+        ),
         protocol=protocol,
         environment=environment,
         options={group: options[group] for group in ("training", "theory")},
-        **_drawn(pictures),
+        **_drawn(found),
     )
 
 
 def card(
     leaderboard: pd.DataFrame,
     champion: dict[str, Any],
+    winner: dict[str, Any],
     data: dict[str, Any],
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
+    kept: dict[str, Any],
 ) -> str:
     """The champion's model card, in markdown.
 
@@ -178,17 +196,17 @@ def card(
         "card.md.j2",
         leaderboard=leaderboard,
         champion=champion,
+        winner=winner,
         data=data,
         protocol=protocol,
         environment=environment,
-        options=_options(champion["job"], parameters),
+        options=_options(parameters[champion["job"]], kept),
     )
 
 
-def _options(job: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def _options(parameters: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
     """The resolved options of a job: of its data set, and of each variant, by name."""
-    resolved = to_jsonable_python(parameters[job])
-    data_set = resolved["series" if job == "forecasting" else "corpus"]
+    resolved = to_jsonable_python(parameters)
     variants = {
         name: {
             f"{group}.{key}": value
@@ -198,7 +216,7 @@ def _options(job: str, parameters: dict[str, Any]) -> dict[str, Any]:
         for name, entry in resolved.items()
         if isinstance(entry, dict) and "training" in entry
     }
-    return {"data_set": data_set, "variants": variants, "seeds": resolved["seeds"]}
+    return {"data_set": kept, "variants": variants, "seeds": resolved["seeds"]}
 
 
 def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:
@@ -206,10 +224,13 @@ def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:
     names = [name.removesuffix(".png") for name in pictures if name.endswith(".png")]
     found = []
     for name in names:
-        figure = pictures[f"{name}.plotly"]
+        png = base64.b64encode(pictures[f"{name}.png"]).decode()
+        figure = pictures.get(f"{name}.plotly")
+        if figure is None:
+            found.append(Picture(name.replace(".", " ").replace("_", " "), "", png, None))
+            continue
         title, _, said = str(figure.layout.title.text).partition("<br><sub>")
         said = said.removesuffix("</sub>").replace("<br>", " ")
-        png = base64.b64encode(pictures[f"{name}.png"]).decode()
         # Nothing in it may end the element of HTML that holds it.
         found.append(Picture(title, said, png, figure.to_json().replace("<", r"\u003c")))
     return {"pictures": found, "plotly": _plotly()}

@@ -9,7 +9,7 @@ from kedro.pipeline import Node, Pipeline
 
 from unrolled.comparison import champion
 from unrolled.pipelines.forecasting import nodes, report
-from unrolled.pipelines.inside import plot_cell, plot_inside, preview_cell
+from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.recurrent.options import ModelOptions
 
@@ -33,7 +33,11 @@ def create_pipeline(study: ForecastingStudy) -> Pipeline:
         ),
         *(_ensemble(name, seeds) for name in study.ensembles),
         *(_baseline(name) for name in study.baselines),
-        _comparison(runs, [*study.ensembles, *study.baselines]),
+        _comparison(
+            runs,
+            [*study.ensembles, *study.baselines],
+            [f"{variant}.{seeds[0]}" for variant in study.contenders],
+        ),
     ]
     return Pipeline(sum(steps, Pipeline([])), namespace="forecasting")
 
@@ -125,7 +129,7 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
                 ["inside.png", "inside.plotly"],
                 name="plot_inside",
             ),
-            Node(plot_cell, "params:model", ["cell.png", "cell.svg"], name="plot_cell"),
+            Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
         ]
     return Pipeline(
         steps,
@@ -193,7 +197,7 @@ def _score(card: str) -> Node:
     return Node(nodes.score, found, "metrics", name="score")
 
 
-def _comparison(runs: list[str], others: list[str]) -> Pipeline:
+def _comparison(runs: list[str], others: list[str], looked_into: list[str]) -> Pipeline:
     every = [*runs, *others]
     plots = [
         Node(
@@ -228,6 +232,7 @@ def _comparison(runs: list[str], others: list[str]) -> Pipeline:
         ),
     ]
     pictures = [output for plot in plots for output in plot.outputs if output.endswith(".png")]
+    pictures += [f"{run}.inside.png" for run in looked_into]
     return Pipeline(
         [
             Node(
@@ -300,6 +305,6 @@ def _comparison(runs: list[str], others: list[str]) -> Pipeline:
                 name="winner",
             ),
             *plots,
-            *reporting(pictures, "winner"),
+            *reporting(pictures, [f"{run}.cell.png" for run in looked_into]),
         ]
     )

@@ -32,7 +32,7 @@ def create_pipeline(study: GradientsStudy) -> Pipeline:
         _flow(networks),
         *map(_batch, batches),
         _verdict(batches),
-        _report([f"{network}.inside.png" for network in networks]),
+        _report(networks, batches),
     ]
     return Pipeline(sum(steps, Pipeline([])), namespace="gradients")
 
@@ -171,7 +171,9 @@ def _verdict(batches: list[str]) -> Pipeline:
     )
 
 
-def _report(insides: list[str]) -> Pipeline:
-    facts = ["summary", "verdicts", "effective_memory", "protocol", "environment", "parameters"]
+def _report(networks: list[str], batches: list[str]) -> Pipeline:
+    facts = ["summary", "verdicts", "effective_memory", "saturation", "protocol", "environment"]
+    facts += ["parameters", *(f"{one}.metrics" for one in [*networks, *batches])]
     plots = ["flow.png", "remedies.png", "losses.png", "scalar_products.png", "matrix_products.png"]
+    insides = [f"{network}.inside.png" for network in networks]
     return Pipeline(report_of(gradients_report, facts, [*plots, *insides]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.comparison import champion
-from unrolled.pipelines.inside import plot_cell, preview_cell
+from unrolled.pipelines.inside import draw_cell, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.options import LanguageOptions
@@ -101,7 +101,7 @@ def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) ->
                 "samples",
                 name="write",
             ),
-            Node(plot_cell, "params:model", ["cell.png", "cell.svg"], name="plot_cell"),
+            Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
             *_looking_inside(),
         ]
         parameters["params:samples"] = "params:samples"
@@ -216,10 +216,9 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
         ),
     ]
     pictures = [output for plot in plots for output in plot.outputs if output.endswith(".png")]
+    looked_into = [f"{variant}.seed_{first}" for variant in variants]
     pictures += [
-        f"{variant}.seed_{first}.{name}.png"
-        for variant in variants
-        for name in ("losses", "connectivity", "units")
+        f"{run}.{name}.png" for run in looked_into for name in ("losses", "connectivity", "units")
     ]
     return Pipeline(
         [
@@ -296,6 +295,6 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
                 name="winner",
             ),
             *plots,
-            *reporting(pictures, "samples", "coverage"),
+            *reporting(pictures, [f"{run}.cell.png" for run in looked_into], "samples", "coverage"),
         ]
     )
