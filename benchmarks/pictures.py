@@ -1,6 +1,7 @@
 """Make the README's pictures: a diagram of every cell, and those of the last runs on airline and tang.
 
-python benchmarks/pictures.py             # after `make run` and `kedro run --pipelines=text --params corpus=tang`
+python benchmarks/pictures.py             # after `make run` and, for a GRU on tang,
+                                          # kedro run --pipelines=text --params "corpus=tang,text.variants=[gru]"
 python benchmarks/pictures.py --mlflow    # MLflow's pages of the last study alone, by Debian's chromium
 """
 
