@@ -25,6 +25,7 @@ from pydantic_core import to_jsonable_python
 from unrolled.comparison.champion import METRICS, sentence, winner_sentence
 from unrolled.comparison.leaderboard import cell, verdict
 
+WHEN = {False: "untrained", True: "trained"}
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
 
 
@@ -152,7 +153,7 @@ def gradients_report(
         found: scores as `{network or batch}.metrics`; pictures as for `report`.
     """
     options = to_jsonable_python(parameters["gradients"])
-    when = effective_memory["trained"].map({False: "untrained", True: "trained"})
+    when = effective_memory["trained"].map(WHEN)
     memory = effective_memory.assign(when=when).pivot_table(
         index=["variant", "init"], columns="when", values="memory", aggfunc="median", sort=False
     )
@@ -161,9 +162,11 @@ def gradients_report(
         summary=summary,
         verdicts=verdicts,
         memory=memory.reset_index(),
-        saturation=saturation.groupby(["variant", "init", "trained", "gate"], sort=False)[
-            ["closed", "open"]
-        ]
+        saturation=saturation.assign(
+            network=saturation["variant"] + " " + saturation["init"],
+            when=saturation["trained"].map(WHEN),
+        )
+        .groupby(["network", "when", "gate"], sort=False)[["closed", "open"]]
         .mean()
         .reset_index(),
         scores=pd.DataFrame(
