@@ -5,7 +5,7 @@ PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
-MODEL ?= models:/forecasting-airline@champion
+MODEL ?= models:/forecasting-sunspots@champion
 ARGS ?=
 
 export DO_NOT_TRACK := true
@@ -33,7 +33,7 @@ run: $(STAMP)  ## run the default pipeline; ARGS="--env quick" passes options to
 matrix: $(STAMP)  ## every remedy against vanishing gradients; again to go on if it was stopped
 	$(BIN)/kedro run --env full --pipelines=gradients --only-missing-outputs
 
-serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/forecasting-airline@champion), PORT (5000)
+serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/forecasting-sunspots@champion), PORT (5000)
 	$(BIN)/python -m unrolled.serving.app $(MODEL) --port $(PORT)
 
 test: lint  ## linters, types, import walls, then every test, on all cores
