@@ -31,7 +31,7 @@ RESULTS = {
     "forecasting": tuple(
         f"forecasting.{name}" for name in ("leaderboard", "protocol", "champion", "winner")
     ),
-    "text": ("text.leaderboard", "text.protocol", "text.champion"),
+    "text": tuple(f"text.{name}" for name in ("leaderboard", "protocol", "champion", "winner")),
     "gradients": ("gradients.summary", "gradients.protocol"),
 }
 
@@ -127,20 +127,25 @@ def refuse_missing(pipeline: Pipeline, catalog: DataCatalog) -> None:
         InputError: one is not there.
         DatasetError: the same, from a dataset whose own sentence says what to do.
     """
-    for name in sorted(pipeline.inputs()):
-        dataset: Any = catalog.get(name)
+    names = [name for name in pipeline.inputs() if not name.startswith("param")]
+    datasets: dict[str, Any] = {name: catalog.get(name) for name in sorted(names)}
+    # Our own know best what to do about it.
+    for name in sorted(datasets, key=lambda name: not _ours(datasets[name])):
+        dataset = datasets[name]
         # Digests are of files that the run itself writes.
-        if name.startswith("param") or dataset is None or isinstance(dataset, Digests):
+        if isinstance(dataset, Digests) or dataset.exists():
             continue
-        if dataset.exists():
-            continue
-        if type(dataset).__module__.startswith("unrolled."):
+        if _ours(dataset):
             dataset.load()
         path = getattr(dataset, "_filepath", name)
         raise InputError(
             f"file '{path}' does not exist; it is a result of the pipeline {job_of(name)}:"
             f" run kedro run --pipelines={job_of(name)} first"
         )
+
+
+def _ours(dataset: object) -> bool:
+    return type(dataset).__module__.startswith("unrolled.")
 
 
 def trained(card: dict[str, Any]) -> str:
