@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WIDTH = 80  # characters
+# A run of all jobs stays below sixty lines.
+WIDTH, ROWS = 80, 5  # characters, rows of a table
 FIRST_ROWS = 3  # of a forecast
 # What a job's results are read from.
 RESULTS = {
@@ -164,21 +165,22 @@ def trained(card: dict[str, Any]) -> str:
 
 
 def results(job: str, catalog: DataCatalog) -> str:
-    """The protocol, the table and what it says, and the folder of all else."""
+    """The protocol, the head of the table, what it says, and the folder of all else."""
     board, *beside = RESULTS[job]
     table = catalog.load(board)
     found = {name: catalog.load(name) for name in beside if catalog.exists(name)}
-    lines = ["", found.get(f"{job}.protocol", board), "", as_text(table, WIDTH), ""]
-    if job != "gradients":
-        lines.append(verdict(table))
+    lines = ["", found.get(f"{job}.protocol", board), as_text(table.head(ROWS), WIDTH)]
+    if len(table) > ROWS:
+        lines.append(f"... and {len(table) - ROWS} more")
     if f"{job}.champion" in found:
         lines.append(sentence(found[f"{job}.champion"]))
+    elif job != "gradients":
+        lines.append(verdict(table))
     if f"{job}.winner" in found:
         lines.append(winner_sentence(found[f"{job}.winner"]))
     path = local_file(catalog, board)
     if path is not None:
-        lines.append(f"All columns: {shown(path)}")
-        lines.append(f"Report, with plots: {shown(path.parent)}")
+        lines.append(f"Report, with plots: {shown(path.parent)} (whole table: {path.name})")
     return "\n".join(lines)
 
 
