@@ -80,11 +80,11 @@ TORCH ?= torch==2.13.0
 notebooks-strip: $(STAMP)  ## take the outputs out of the notebooks
 	find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' -exec $(BIN)/nbstripout {} +
 
-clean:  ## remove what runs generated (data/02_* to 08_*) and caches
+clean:  ## remove what runs generated (data/02_* to 08_*), logs and caches
 	find data/0[2-8]_* -mindepth 1 ! -name .gitkeep -delete
 	find src tests benchmarks notebooks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .viz build
-	@echo "Removed generated data (data/02_* to data/08_*) and caches. Kept: data/01_raw, mlflow.db, .venv."
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .viz build logs
+	@echo "Removed generated data (data/02_* to data/08_*), logs and caches. Kept: data/01_raw, mlflow.db, .venv."
 
 distclean: clean  ## clean, and also .venv and every MLflow run
 	rm -rf .venv mlflow.db* mlruns mlartifacts

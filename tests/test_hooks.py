@@ -237,7 +237,7 @@ def test_a_run_is_a_parent_with_a_child_per_variant_and_seed(
     assert "seed" not in ridge
     printed = capsys.readouterr().out
     assert re.search(r"^gru +2 +0\.7071 +recurrent +2$", printed, re.MULTILINE)
-    assert "gru 2 beats every baseline; the best of them is the baseline ridge 9." in printed
+    assert "The champion gru beats the best baseline: MASE 2 against 9 of ridge" in printed
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ TRAINING = f"{SERIES},variants=[gru],seeds=[0],baselines=[seasonal_naive],traini
 
 def store(forecasts: pd.DataFrame) -> None:
     folder = Path("data/07_model_output/forecast/mine")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     forecasts.to_parquet(folder / "forecasts.parquet", index=False)
 
 

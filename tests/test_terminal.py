@@ -12,7 +12,7 @@ from kedro_datasets.pandas import CSVDataset
 
 from unrolled.datasets import Digests, SeriesFile
 from unrolled.errors import InputError
-from unrolled.terminal import WIDTH, TerminalHooks, refuse_missing, results
+from unrolled.terminal import ROWS, WIDTH, TerminalHooks, refuse_missing, results
 
 BOARD = pd.DataFrame(
     {
@@ -39,13 +39,21 @@ def job(*outputs: str) -> Pipeline:
 def test_a_table_fits_the_terminal_and_says_where_the_rest_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = results("text", catalog_of(tmp_path / "report"))
-    table = text.split("\n\n")[1]
-    assert max(map(len, table.splitlines())) <= WIDTH
-    assert table.splitlines()[0].split() == [
+    header, *rows = text.splitlines()[2:5]
+    assert max(map(len, [header, *rows])) <= WIDTH
+    assert header.split() == [
         "variant", "mase", "mase_std", "kind", "another_measure_0", "another_measure_1",
     ]  # fmt: skip
     assert "No recurrent network beats the baseline seasonal_naive 0.5" in text
-    assert text.endswith("All columns: report/leaderboard.csv\nReport, with plots: report")
+    assert text.endswith("Report, with plots: report (whole table: leaderboard.csv)")
+
+
+def test_a_long_table_is_cut_and_says_so(tmp_path):
+    catalog = catalog_of(tmp_path)
+    catalog["text.leaderboard"].save(pd.concat([BOARD] * 5))
+    lines = results("text", catalog).splitlines()
+    assert len(lines) == 3 + ROWS + 3  # blank, name, header; rows; more, verdict, report
+    assert lines[3 + ROWS] == f"... and {10 - ROWS} more"
 
 
 def test_a_jobs_results_are_printed_once_as_soon_as_all_of_them_are_there(tmp_path, capsys):

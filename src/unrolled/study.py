@@ -77,8 +77,8 @@ DATA_SETS: dict[str, tuple[type[BaseModel], str]] = {
 }
 KEPT = "data/06_models/{job}/{name}/study.json"
 READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only read results
-# Where rows lie and under which licence changes nothing that was learnt from them.
-PLACES = ("path", "licence")
+# Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
+PLACES = ("path", "licence", "unit")
 
 # Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
 SHORT: dict[str, dict[str, tuple[str, ...]]] = {

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WIDTH = 80  # characters
+# A run of all jobs stays below sixty lines.
+WIDTH, ROWS = 80, 5  # characters, rows of a table
 FIRST_ROWS = 3  # of a forecast
 # What a job's results are read from.
 RESULTS = {
     "forecasting": tuple(
         f"forecasting.{name}" for name in ("leaderboard", "protocol", "champion", "winner")
     ),
-    "text": ("text.leaderboard", "text.protocol", "text.champion"),
+    "text": tuple(f"text.{name}" for name in ("leaderboard", "protocol", "champion", "winner")),
     "gradients": ("gradients.summary", "gradients.protocol"),
 }
 
@@ -127,20 +128,25 @@ def refuse_missing(pipeline: Pipeline, catalog: DataCatalog) -> None:
         InputError: one is not there.
         DatasetError: the same, from a dataset whose own sentence says what to do.
     """
-    for name in sorted(pipeline.inputs()):
-        dataset: Any = catalog.get(name)
+    names = [name for name in pipeline.inputs() if not name.startswith("param")]
+    datasets: dict[str, Any] = {name: catalog.get(name) for name in sorted(names)}
+    # Our own know best what to do about it.
+    for name in sorted(datasets, key=lambda name: not _ours(datasets[name])):
+        dataset = datasets[name]
         # Digests are of files that the run itself writes.
-        if name.startswith("param") or dataset is None or isinstance(dataset, Digests):
+        if isinstance(dataset, Digests) or dataset.exists():
             continue
-        if dataset.exists():
-            continue
-        if type(dataset).__module__.startswith("unrolled."):
+        if _ours(dataset):
             dataset.load()
         path = getattr(dataset, "_filepath", name)
         raise InputError(
             f"file '{path}' does not exist; it is a result of the pipeline {job_of(name)}:"
             f" run kedro run --pipelines={job_of(name)} first"
         )
+
+
+def _ours(dataset: object) -> bool:
+    return type(dataset).__module__.startswith("unrolled.")
 
 
 def trained(card: dict[str, Any]) -> str:
@@ -159,21 +165,22 @@ def trained(card: dict[str, Any]) -> str:
 
 
 def results(job: str, catalog: DataCatalog) -> str:
-    """The protocol, the table and what it says, and the folder of all else."""
+    """The protocol, the head of the table, what it says, and the folder of all else."""
     board, *beside = RESULTS[job]
     table = catalog.load(board)
     found = {name: catalog.load(name) for name in beside if catalog.exists(name)}
-    lines = ["", found.get(f"{job}.protocol", board), "", as_text(table, WIDTH), ""]
-    if job != "gradients":
-        lines.append(verdict(table))
+    lines = ["", found.get(f"{job}.protocol", board), as_text(table.head(ROWS), WIDTH)]
+    if len(table) > ROWS:
+        lines.append(f"... and {len(table) - ROWS} more")
     if f"{job}.champion" in found:
         lines.append(sentence(found[f"{job}.champion"]))
+    elif job != "gradients":
+        lines.append(verdict(table))
     if f"{job}.winner" in found:
         lines.append(winner_sentence(found[f"{job}.winner"]))
     path = local_file(catalog, board)
     if path is not None:
-        lines.append(f"All columns: {shown(path)}")
-        lines.append(f"Report, with plots: {shown(path.parent)}")
+        lines.append(f"Report, with plots: {shown(path.parent)} (whole table: {path.name})")
     return "\n".join(lines)
 
 
