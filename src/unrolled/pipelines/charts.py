@@ -168,7 +168,7 @@ class Bars:
             "color": [own.colour for own in self.looks],
             "pattern": {"shape": [_HATCHES[own.dash][1] for own in self.looks]},
         }
-        spread = {"array": self.spread}
+        spread = {"array": self.spread, "width": 0}  # caps would stand where there is no spread
         return [go.Bar(x=self.values, y=self.names, error_x=spread, marker=marker, orientation="h")]
 
 
