@@ -8,7 +8,7 @@ import io
 import platform
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -40,15 +40,17 @@ def reporting(pictures: list[str], stills: list[str], *more: str) -> list[Node]:
     found = ["leaderboard", "champion", "winner", "data", "protocol", "environment", "parameters"]
     found += ["kept"]
     return [
-        *report_of(report, [*found, *more, *stills], pictures),
+        *report_of(report, [*found, *more], pictures, stills),
         Node(card, found, "card", name="card"),
     ]
 
 
-def report_of(page: Callable[..., str], facts: list[str], pictures: list[str]) -> list[Node]:
+def report_of(
+    page: Callable[..., str], facts: list[str], pictures: list[str], stills: Sequence[str] = ()
+) -> list[Node]:
     """The nodes that end a job with a page, given what is on it by the names of its arguments."""
     drawn = [name for png in pictures for name in (png, f"{png.removesuffix('.png')}.plotly")]
-    inputs = {name: name for name in [*facts, *drawn]}
+    inputs = {name: name for name in [*facts, *drawn, *stills]}
     return [
         Node(environment, None, "environment", name="environment"),
         Node(page, inputs, "report", name="report"),
