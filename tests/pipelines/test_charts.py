@@ -93,6 +93,12 @@ def drawn(pictures) -> dict[str, Look]:
     return found
 
 
+def stored(panel: pd.DataFrame) -> pd.DataFrame:
+    """The winner's forecast with its cutoff, the last row of the first series."""
+    first = panel[panel["unique_id"] == panel["unique_id"].iloc[0]]
+    return first[-1:].rename(columns={"ds": "cutoff"})
+
+
 def test_a_row_has_one_look_in_every_picture_of_a_run(panel, leaderboard):
     ahead = panel["ds"].max() + pd.DateOffset(months=1)
     forecast = pd.DataFrame({"unique_id": "a", "ds": ahead, "y_hat": 1.0, "variant": EVERY})
@@ -106,7 +112,7 @@ def test_a_row_has_one_look_in_every_picture_of_a_run(panel, leaderboard):
     board = leaderboard.iloc[1:]
     pictures = [
         report.plot_error_by_step(steps, board, "", SERIES, ROWS),
-        report.plot_ahead(forecast, panel, "", SERIES, ROWS),
+        report.plot_ahead(forecast, stored(panel), panel, "", SERIES, ROWS),
         report.plot_forecast(backtest, panel, leaderboard, "", SERIES, ROWS),
     ]
     for picture in pictures:
@@ -128,7 +134,9 @@ def test_the_picture_of_what_comes_shows_four_horizons_and_each_variant(panel):
         for name in ("gru", "ridge")
     )
     forecast["ds"] = forecast["ds"].astype(str)  # as a CSV holds them
-    figure, interactive = report.plot_ahead(forecast, panel, "mine: 40 rows", SERIES, ROWS)
+    figure, interactive = report.plot_ahead(
+        forecast, stored(panel), panel, "mine: 40 rows", SERIES, ROWS
+    )
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert set(lines) == {"observed", "gru", "ridge", "cutoff"}
     assert len(lines["observed"].get_xdata()) == 4 * 3 + 1
@@ -149,7 +157,7 @@ def test_the_picture_of_what_comes_shows_four_horizons_and_each_variant(panel):
 def test_axes_bear_names_and_units(panel, options, x, y):
     forecast = panel[-1:].assign(variant="gru", y_hat=1.0)
     series = SeriesOptions(horizon=3, **options)
-    figure, interactive = report.plot_ahead(forecast, panel, "", series, ROWS)
+    figure, interactive = report.plot_ahead(forecast, stored(panel), panel, "", series, ROWS)
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == (x, y)
     layout = interactive.layout
     assert (layout.xaxis.title.text, layout.yaxis.title.text) == (x, y)

@@ -202,7 +202,7 @@ def _comparison(runs: list[str], others: list[str], looked_into: list[str]) -> P
     plots = [
         Node(
             report.plot_ahead,
-            ["forecast", "panel", "protocol", "params:series", "params:rows"],
+            ["forecast", "stored_forecast", "panel", "protocol", "params:series", "params:rows"],
             ["ahead.png", "ahead.plotly"],
             name="plot_ahead",
         ),

@@ -44,19 +44,25 @@ def plot_forecast(
 
 
 def plot_ahead(
-    forecast: pd.DataFrame, panel: pd.DataFrame, protocol: str, series: SeriesOptions, rows: Rows
+    forecast: pd.DataFrame,
+    stored: pd.DataFrame,
+    panel: pd.DataFrame,
+    protocol: str,
+    series: SeriesOptions,
+    rows: Rows,
 ) -> Pictures:
     """The end of the first series, and what comes after its last row by each variant.
 
     Args:
         forecast: `unique_id, ds, variant, y_hat`.
+        stored: `unique_id, ds, cutoff, y_hat` of the winner.
         panel: `unique_id, ds, y`, all rows that are known.
         protocol: what the run was on.
         series: its horizon, and the names and units of its columns.
         rows: names of the leaderboard's rows.
     """
     name = forecast["unique_id"].iloc[0]
-    cutoff = panel.loc[panel["unique_id"] == name, "ds"].max()
+    cutoff = stored["cutoff"].iloc[0]
     own = forecast[forecast["unique_id"] == name].astype({"ds": panel["ds"].dtype})  # CSV has none
     title = f"{name}: forecast of {series.horizon} steps after {_date(cutoff)}"
     return _ahead(title, own, panel, protocol, series, rows, name, cutoff)
