@@ -44,7 +44,12 @@ class ItemWise(Dataset[tuple[Tensor, Tensor]]):
 def ready(values: np.ndarray, borders: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """All that is needed before the first batch: the windows, and where each starts."""
     table = windows.table(borders, OPTIONS)
-    return windows.sliding(values, OPTIONS.span), windows.starts(table, *windows.PARTS)
+    return windows.sliding(values, OPTIONS.span), starts(table)
+
+
+def starts(table: pd.DataFrame) -> np.ndarray:
+    """First rows of all windows, part by part."""
+    return np.concatenate([windows.starts(table, part) for part in windows.PARTS])
 
 
 def loop(borders: pd.DataFrame) -> np.ndarray:
@@ -153,7 +158,7 @@ def series_rows(quick: bool) -> list[Row]:
     seconds = measure(view, copy, repeats=5)
     speeds = [items / each for each in measure(epoch, epoch_item_wise, repeats=9)]
     panels = measure(
-        lambda: windows.starts(windows.table(panel, OPTIONS), *windows.PARTS),
+        lambda: starts(windows.table(panel, OPTIONS)),
         lambda: loop(panel),
         repeats=5,
     )

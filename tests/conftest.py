@@ -50,6 +50,14 @@ def project(blank: Path, tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def own_sys_path() -> Iterator[None]:
+    """A served model brings a package `unrolled` of its own, which no later test's worker may find."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
 @pytest.fixture
 def kedro_run(project: Path) -> Callable[..., Result]:
     """Run `kedro run --env quick` with arguments, in this process; forecasting unless named."""

@@ -247,9 +247,7 @@ def test_both_ways_to_the_starts_give_the_same_rows(benchmark):
     data = benchmark("data")
     borders = data.borders_of(series=3, points=400)
     table = data.windows.table(borders, data.OPTIONS)
-    np.testing.assert_array_equal(
-        data.windows.starts(table, *data.windows.PARTS), data.loop(borders)
-    )
+    np.testing.assert_array_equal(data.starts(table), data.loop(borders))
 
 
 def test_both_ways_from_text_to_ids_tell_the_same_characters_apart(benchmark):

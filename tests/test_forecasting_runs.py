@@ -235,4 +235,4 @@ def test_variants_in_the_parameters_change_the_graph(kedro_run: Run) -> None:
     succeeded(kedro_run("--params", "variants=[gru],seeds=[0],training.epochs=1"))
     kinds = pd.read_csv(board).groupby("kind")["variant"].agg(set)
     assert kinds["recurrent"] == {"gru"}
-    assert len(kinds["baseline"]) == 6
+    assert len(kinds["baseline"]) == 7

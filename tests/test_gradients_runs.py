@@ -71,7 +71,6 @@ def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
 
     verdicts = pd.read_csv(REPORT / "verdicts.csv").set_index("remedy")
     for remedy in ("none", "clip_norm", "orthogonal", "lstm_bias_1", "gru"):
-        assert f"{verdicts.cures[remedy]} {verdicts.leaves[remedy]}" in result.output
         assert REMEDIES[remedy].title in result.output
     assert verdicts.cures["gru"].startswith("GRU: cures adding (solved 2, ")
 

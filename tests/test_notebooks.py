@@ -13,8 +13,9 @@ from tests import projects
 ROOT = Path(__file__).parents[1]
 
 
-def pictures_of(name: str, project: Path) -> int:
-    """Run a notebook beside the artifacts, and count the pictures that it shows."""
+def pictures_of(name: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a notebook beside the artifacts of `--env quick`, and count the pictures that it shows."""
+    monkeypatch.setenv("KEDRO_ENV", "quick")
     shutil.copytree(ROOT / "notebooks", project / "notebooks", dirs_exist_ok=True)
     notebook = nbformat.read(project / "notebooks" / name, as_version=4)
     NotebookClient(
@@ -26,39 +27,31 @@ def pictures_of(name: str, project: Path) -> int:
 
 @pytest.mark.slow
 def test_the_notebooks_of_series_and_gru_run_and_draw(
-    finished: Callable[..., str], project: Path
+    finished: Callable[..., str], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished("--params", projects.SMALL)
-    assert pictures_of("series.ipynb", project) == 5
-    assert pictures_of("gru.ipynb", project) == 5
+    assert pictures_of("series.ipynb", project, monkeypatch) == 5
+    assert pictures_of("gru.ipynb", project, monkeypatch) == 5
 
 
 @pytest.mark.slow
-def test_the_text_notebook_runs_and_draws(kedro_run: Callable[..., Result], project: Path) -> None:
+def test_the_text_notebook_runs_and_draws(
+    kedro_run: Callable[..., Result], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = "text.model.hidden=16,text.training.epochs=0.05,text.baselines=[unigram,kneser_ney_2]"
     result = kedro_run("--pipelines=text", "--params", small)
     assert result.exit_code == 0, result.output + str(result.exception)
-    corpus_of_base(project, "tang")
-    assert pictures_of("text.ipynb", project) == 6
+    assert pictures_of("text.ipynb", project, monkeypatch) == 6
 
 
 @pytest.mark.slow
 def test_the_gradients_notebook_runs_and_draws(
-    kedro_run: Callable[..., Result], project: Path
+    kedro_run: Callable[..., Result], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = "gradients.remedies=[none,gru],gradients.lengths=[8],gradients.training.steps=2"
     result = kedro_run("--pipelines=gradients", "--params", small)
     assert result.exit_code == 0, result.output + str(result.exception)
-    assert pictures_of("gradients.ipynb", project) == 6
-
-
-def corpus_of_base(project: Path, corpus: str) -> None:
-    """Let the notebook, which knows no `--env`, find the corpus of the quick run."""
-    place = project / "conf/base/parameters/text.yml"
-    lines = place.read_text().splitlines(keepends=True)
-    place.write_text(
-        "".join(f"corpus: {corpus}\n" if line.startswith("corpus:") else line for line in lines)
-    )
+    assert pictures_of("gradients.ipynb", project, monkeypatch) == 6
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.name)

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from click.testing import Result
 
+from unrolled.tracking import client_of
+
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., Result]
@@ -59,4 +61,5 @@ def test_a_missing_file_leaves_no_run_in_mlflow(kedro_run: Run, project: Path) -
     result = kedro_run("--params", "series=nowhere")
     assert result.exit_code == 1
     assert "data/01_raw/series/nowhere.csv' does not exist" in result.output
-    assert not (project / "mlflow.db").exists()
+    client = client_of(f"sqlite:///{project}/mlflow.db")
+    assert [found.name for found in client.search_experiments()] == ["Default"]

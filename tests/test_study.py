@@ -116,7 +116,9 @@ def test_only_pipelines_that_read_results_take_what_is_kept(project, asked, hori
     (folder / "study.json").write_text('{"horizon": 5}')
     pipelines.set_requested([asked])
     try:
-        loader = StudyConfigLoader("conf", base_env="base", default_run_env="local")
+        loader = StudyConfigLoader(
+            "conf", base_env="base", default_run_env="local", runtime_params={"series": "airline"}
+        )
         assert loader["parameters"]["forecasting"]["series"]["horizon"] == horizon
     finally:
         pipelines.set_requested(None)

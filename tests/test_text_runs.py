@@ -209,7 +209,7 @@ def test_a_small_file_still_runs(kedro_run: Run, project: Path, content: str) ->
     corpus_file(project, content)
     result = run_text(kedro_run, "corpus=mine")
     assert result.exit_code == 0, result.output + str(result.exception)
-    assert "It has not been trained enough." in result.output or "beats" in result.output
+    assert "The champion " in result.output
 
 
 def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -> None:
