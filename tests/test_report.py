@@ -99,7 +99,7 @@ def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
         shown = page.ask("[...document.images].map(image => image.naturalWidth)")
         assert isinstance(shown, list)
         assert len(shown) == len(list(REPORT.rglob("*.png")))
-        assert min(shown) > 500
+        assert min(shown) > 200
         assert (
             page.ask(
                 "performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
