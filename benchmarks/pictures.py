@@ -1,7 +1,6 @@
-"""Make the README's pictures: a diagram of every cell, and those of the last runs on airline and tang.
+"""Make the README's pictures: a diagram of every cell, and those of the last `make run`.
 
-python benchmarks/pictures.py             # after `make run` and, for a GRU on tang,
-                                          # kedro run --pipelines=text --params "corpus=tang,text.variants=[gru]"
+python benchmarks/pictures.py             # after `make run`
 python benchmarks/pictures.py --mlflow    # MLflow's pages of the last study alone, by Debian's chromium
 """
 
@@ -23,10 +22,8 @@ sys.path.insert(0, str(PROJECT))  # for tests.browser
 REPORT = PROJECT / "data/08_reporting"
 IMAGES = PROJECT / "docs/images"
 PICTURES = {
-    "forecast": "forecasting/airline/forecast",
-    "leaderboard": "forecasting/airline/leaderboard",
-    "error_by_step": "forecasting/airline/error_by_step",
-    "inside": "forecasting/airline/lstm/seed_0.inside",
+    "ahead": "forecasting/sunspots/ahead",
+    "inside": "forecasting/sunspots/lstm/seed_0.inside",
     "text_units": "text/tang/gru/seed_0.units",
     "flow": "gradients/flow",
 }
@@ -91,6 +88,34 @@ def take_mlflow(images: Path) -> None:
             page.screenshot(images / f"mlflow_{name}.png", 1440, 900)
 
 
+def take_pages(images: Path) -> None:
+    """Take kedro-viz as it opens, and the report of the sunspots on a desk and on a phone."""
+    from tests.browser import browser, kedro_viz
+
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        browser(Path(profile)) as page,
+    ):
+        page.before_each_page('localStorage.setItem("KedroViz-user-settings", "{}")')
+        with kedro_viz(PROJECT) as url:
+            page.resize(1440, 900)
+            page.open(url)
+            page.wait("document.querySelectorAll('.pipeline-node').length")
+            for words in ("Dismiss", "Skip"):  # what it says to those who come for the first time
+                page.ask(
+                    f"[...document.querySelectorAll('button')].find(b => b.innerText == '{words}')?.click()"
+                )
+            page.ask(
+                "document.querySelector('.feature-hints__close, [class*=hints] [class*=close]')?.click()"
+            )
+            page.screenshot(images / "kedro_viz.png", 1440, 900)
+        for name, width in (("report", 1280), ("report_phone", 400)):
+            page.resize(width, 1600)
+            page.open((REPORT / "forecasting/sunspots/report.html").as_uri())
+            page.wait("document.querySelector('.main-svg')")
+            page.screenshot(images / f"{name}.png", width, 1600)
+
+
 def main() -> None:
     """Copy what a run drew, draw the cells anew, and take MLflow's pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -99,6 +124,7 @@ def main() -> None:
     take_mlflow(IMAGES)
     if alone:
         return
+    take_pages(IMAGES)
     (IMAGES / "cells").mkdir(parents=True, exist_ok=True)
     for name, options in CELLS.items():
         figure = draw_cell(options)

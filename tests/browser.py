@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -130,21 +130,35 @@ def browser(profile: Path) -> Iterator[Page]:
         process.wait(60)
 
 
-@contextmanager
-def mlflow_server(project: Path) -> Iterator[str]:
+def kedro_viz(project: Path) -> AbstractContextManager[str]:
+    """kedro-viz over the project, on a free port; yields its address."""
+    kedro = str(Path(sys.executable).parent / "kedro")
+    return _server([kedro, "viz", "run", "--no-browser"], "api/main", project, {})
+
+
+def mlflow_server(project: Path) -> AbstractContextManager[str]:
     """MLflow over the runs of a project, on a free port; yields its address."""
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{project}/mlflow.db"]
+    return _server(command, "health", project, LEAN)
+
+
+@contextmanager
+def _server(
+    command: list[str], path: str, project: Path, environment: dict[str, str]
+) -> Iterator[str]:
+    """A server on loopback while it is needed, once it answers at `path`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{project}/mlflow.db"]
+    command = [*command, "--host", "127.0.0.1", "--port", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=project, env=os.environ | LEAN, **quiet)
+    process = subprocess.Popen(command, cwd=project, env=os.environ | environment, **quiet)
+    url, end = f"http://127.0.0.1:{port}", time.monotonic() + 240
     try:
-        url, end = f"http://127.0.0.1:{port}", time.monotonic() + 240
         while True:
             try:
-                urllib.request.urlopen(f"{url}/health", timeout=5).close()
+                urllib.request.urlopen(f"{url}/{path}", timeout=60).close()
                 break
             except OSError:
                 assert process.poll() is None, "the server ended"

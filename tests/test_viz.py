@@ -1,15 +1,11 @@
 """The graph of `make run` as a newcomer sees it first, in a real kedro-viz and a real browser."""
 
 import json
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.browser import browser, needs_chromium
+from tests.browser import browser, kedro_viz, needs_chromium
 
 BOXES = "[...document.querySelectorAll('.pipeline-node')]"
 READ = f"JSON.stringify({BOXES}.map(e => [e.textContent, ...Object.values(e.getBoundingClientRect().toJSON())]))"
@@ -18,34 +14,13 @@ READ = f"JSON.stringify({BOXES}.map(e => [e.textContent, ...Object.values(e.getB
 @needs_chromium
 @pytest.mark.slow
 def test_the_default_graph_is_few_boxes_that_can_be_read(project: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    kedro = Path(sys.executable).parent / "kedro"
-    command = [str(kedro), "viz", "run", "--host", "127.0.0.1", "--port", str(port), "--no-browser"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(command, cwd=project, **quiet)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        end = time.monotonic() + 240
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/api/main", timeout=60).close()
-                break
-            except OSError:
-                assert server.poll() is None, "kedro-viz ended"
-                assert time.monotonic() < end, "kedro-viz does not answer"
-                time.sleep(0.5)
-        with browser(tmp_path / "profile") as page:
-            size = {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            page.call("Emulation.setDeviceMetricsOverride", **size)
-            page.open(url)
-            page.wait(f"{BOXES}.length")
-            time.sleep(3)  # it flies to its place
-            boxes = json.loads(str(page.ask(READ)))
-    finally:
-        server.terminate()
-        server.wait(30)
+    with kedro_viz(project) as url, browser(tmp_path / "profile") as page:
+        size = {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        page.call("Emulation.setDeviceMetricsOverride", **size)
+        page.open(url)
+        page.wait(f"{BOXES}.length")
+        time.sleep(3)  # it flies to its place
+        boxes = json.loads(str(page.ask(READ)))
     names = [box[0] for box in boxes]
     assert len(names) <= 15, names
     assert {"forecasting", "text", "gradients"} <= {name.lower() for name in names}
