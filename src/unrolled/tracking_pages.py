@@ -235,19 +235,23 @@ def _chart(metric: str, kind: str) -> dict[str, Any]:
 
 
 def address(client: MlflowClient, server: str) -> str:
-    """Where a server shows the last study: its rows beside their charts; the server if there is none."""
+    """Where a server shows the last study: its rows beside their charts; the server if there is none.
+
+    A run of several jobs made several; the first of them is what came first on the screen too.
+    """
     experiments = [found.experiment_id for found in client.search_experiments()]
-    last = client.search_runs(
-        experiments, "tags.level = 'study'", order_by=["attributes.start_time DESC"], max_results=1
-    )
-    if not last:
+    order = ["attributes.start_time DESC"]
+    found = client.search_runs(experiments, "tags.level = 'study'", order_by=order, max_results=8)
+    if not found:
         return server
+    run = found[0].data.tags["kedro.run_id"]
+    first = [study for study in found if study.data.tags["kedro.run_id"] == run][-1]
     query = {
         "workflowType": "machine_learning",
         "viewStateShareKey": VIEW,
         "compareRunsMode": "CHART",
     }
-    return f"{server}/#/experiments/{last[0].info.experiment_id}/runs?{urlencode(query)}"
+    return f"{server}/#/experiments/{first.info.experiment_id}/runs?{urlencode(query)}"
 
 
 def main() -> None:
