@@ -1,6 +1,7 @@
 """Debian's Chromium without a window, driven over its DevTools protocol, and pages for it to open."""
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -143,14 +144,22 @@ def mlflow_server(project: Path) -> AbstractContextManager[str]:
     return _server(command, "health", project, LEAN)
 
 
+def _free_port() -> int:
+    """A port on loopback; kedro-viz takes none above 49151, where the system would look."""
+    port = 20_000 + os.getpid() % 20_000
+    while True:
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+        port += 1
+
+
 @contextmanager
 def _server(
     command: list[str], path: str, project: Path, environment: dict[str, str]
 ) -> Iterator[str]:
     """A server on loopback while it is needed, once it answers at `path`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     command = [*command, "--host", "127.0.0.1", "--port", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=project, env=os.environ | environment, **quiet)
