@@ -10,6 +10,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from unrolled.pipelines.inside import draw_cell
@@ -101,6 +102,7 @@ def take_pages(images: Path) -> None:
             page.resize(1440, 900)
             page.open(url)
             page.wait("document.querySelectorAll('.pipeline-node').length")
+            time.sleep(5)  # its hints come late
             for words in ("Dismiss", "Skip"):  # what it says to those who come for the first time
                 page.ask(
                     f"[...document.querySelectorAll('button')].find(b => b.innerText == '{words}')?.click()"
@@ -108,6 +110,7 @@ def take_pages(images: Path) -> None:
             page.ask(
                 "document.querySelector('.feature-hints__close, [class*=hints] [class*=close]')?.click()"
             )
+            time.sleep(8)  # and go slowly
             page.screenshot(images / "kedro_viz.png", 1440, 900)
         for name, width in (("report", 1280), ("report_phone", 400)):
             page.resize(width, 1600)
