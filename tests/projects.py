@@ -18,6 +18,8 @@ from kedro.framework.startup import bootstrap_project
 from unrolled.tracking import client_of
 
 ROOT = Path(__file__).parents[1]
+# The least that is a study.
+TINY = "variants=[gru],seeds=[0],baselines=[ridge],training.epochs=1"
 # A study that several tests look at.
 SMALL = "variants=[gru,rnn],seeds=[0,1],baselines=[seasonal_naive,ridge],training.epochs=2"
 

@@ -63,8 +63,8 @@ def refused(result: Result, sentence: str) -> None:
         ("seeds=[1,1]", "parameter 'seeds' names 1 twice; name each once"),
         (
             "series_options.airline.test=0.9",
-            "series 'airline': 0 of its 144 rows are for train, but lookback 12 + horizon 12 +"
-            " season 12 needs at least 36; shorten lookback or horizon, change the split, or drop"
+            "series 'airline': 0 of its 144 rows are for train, but lookback 8 + horizon 12 +"
+            " two seasons 23 needs at least 43; shorten lookback or horizon, change the split, or drop"
             " the series",
         ),
         (

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from pandas.testing import assert_frame_equal
 from safetensors.torch import load_file
-from tests.projects import SMALL, succeeded
+from tests.projects import SMALL, TINY, succeeded
 
 from unrolled.tracking import client_of
 
@@ -132,14 +132,12 @@ def test_nothing_that_was_trained_saw_the_test_part(
     finished: Finished, kedro_run: Run, project: Path
 ) -> None:
     """A spike in the test part changes neither scaler, windows, weights nor learning curves."""
-    finished("--params", SMALL)
+    finished("--params", TINY)
     seen = [
         "data/04_feature/forecasting/airline/scaler.csv",
         "data/05_model_input/forecasting/airline/windows.csv",
         *(
-            f"data/06_models/forecasting/airline/{variant}/seed_{seed}.{kind}"
-            for variant in ("gru", "rnn")
-            for seed in (0, 1)
+            f"data/06_models/forecasting/airline/gru/seed_0.{kind}"
             for kind in ("safetensors", "history.csv")
         ),
     ]
@@ -150,7 +148,7 @@ def test_nothing_that_was_trained_saw_the_test_part(
     series = pd.read_csv(raw)
     series.loc[len(series) - 20, "y"] *= 1000
     series.to_csv(raw, index=False)
-    succeeded(kedro_run("--params", SMALL))
+    succeeded(kedro_run("--params", TINY))
 
     assert {name: (project / name).read_bytes() for name in seen} == before
     assert not without_times(REPORT / "leaderboard.csv").equals(board)
@@ -159,13 +157,13 @@ def test_nothing_that_was_trained_saw_the_test_part(
 def test_a_run_that_is_killed_leaves_whole_files_and_is_finished_by_the_next(
     finished: Finished, kedro_run: Run, project: Path
 ) -> None:
-    finished("--params", SMALL)
+    finished("--params", TINY)
     expected = without_times(REPORT / "leaderboard.csv")
     for file in (project / "data").glob("0[2-8]_*/**/*.*"):
         file.unlink()
     kedro = Path(sys.executable).parent / "kedro"
     run = subprocess.Popen(
-        [kedro, "run", "--env", "quick", "--pipelines=forecasting", "--params", SMALL],
+        [kedro, "run", "--env", "quick", "--pipelines=forecasting", "--params", TINY],
         stdout=subprocess.DEVNULL,
     )
     models = project / "data/06_models/forecasting/airline"
@@ -178,7 +176,7 @@ def test_a_run_that_is_killed_leaves_whole_files_and_is_finished_by_the_next(
         assert load_file(file)
     assert not (REPORT / "leaderboard.csv").exists()
 
-    succeeded(kedro_run("--only-missing-outputs", "--params", SMALL))
+    succeeded(kedro_run("--only-missing-outputs", "--params", TINY))
     assert_frame_equal(without_times(REPORT / "leaderboard.csv"), expected, check_exact=True)
 
 
@@ -186,7 +184,7 @@ def test_a_failed_run_is_marked_and_says_why_in_mlflow(
     kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
 ) -> None:
     write_series(y=7.0)
-    assert kedro_run("--params", f"{SMALL},series=mine").exit_code == 1
+    assert kedro_run("--params", f"{TINY},series=mine").exit_code == 1
     runs = runs_in(project)
     assert set(runs["status"]) == {"FAILED"}
     assert runs["error"].str.contains("rows are constant").all()
@@ -198,7 +196,7 @@ def test_a_file_of_ones_own_with_other_column_names_runs_with_one_line(
     frame = write_series().rename(columns={"ds": "Month", "y": "Passengers"})
     frame.drop(columns="unique_id").to_csv(project / "data/01_raw/series/mine.csv", index=False)
     options = "{columns: {ds: Month, y: Passengers}, season: 12, horizon: 6, lookback: 12}"
-    succeeded(kedro_run("--params", f"{SMALL},series=mine,series_options.mine={options}"))
+    succeeded(kedro_run("--params", f"{TINY},series=mine,series_options.mine={options}"))
     backtest = pd.read_parquet("data/07_model_output/forecasting/mine/backtest.parquet")
     assert set(backtest["unique_id"]) == {"mine"}
     assert backtest["ds"].max() == pd.Timestamp("2005-12-01")
@@ -217,22 +215,14 @@ def test_a_panel_of_many_series_and_integer_time_is_nothing_special(
     for part, rows in both.groupby("unique_id"):
         rows.to_parquet(folder / f"{part}.parquet")
     options = "{season: 12, horizon: 6, lookback: 12}"
-    succeeded(kedro_run("--params", f"{SMALL},series=mine,series_options.mine={options}"))
+    succeeded(kedro_run("--params", f"{TINY},series=mine,series_options.mine={options}"))
     backtest = pd.read_parquet("data/07_model_output/forecasting/mine/backtest.parquet")
     assert set(backtest["unique_id"]) == {"mine", "other"}
 
 
 @pytest.mark.parametrize("series", ["sine", "mackey_glass"])
 def test_generated_series_need_no_file(kedro_run: Run, series: str) -> None:
-    result = succeeded(
-        kedro_run("--params", f"series={series},variants=[gru],seeds=[0],training.epochs=1")
-    )
+    result = succeeded(kedro_run("--params", f"series={series},{TINY}"))
     assert f"{series}: " in result.output
-
-
-def test_variants_in_the_parameters_change_the_graph(kedro_run: Run) -> None:
-    board = REPORT / "leaderboard.csv"
-    succeeded(kedro_run("--params", "variants=[gru],seeds=[0],training.epochs=1"))
-    kinds = pd.read_csv(board).groupby("kind")["variant"].agg(set)
-    assert kinds["recurrent"] == {"gru"}
-    assert len(kinds["baseline"]) == 7
+    kinds = pd.read_csv(f"data/08_reporting/forecasting/{series}/leaderboard.csv")["kind"]
+    assert kinds.value_counts().to_dict() == {"recurrent": 1, "baseline": 1}

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
+from tests.projects import TINY
 
 from unrolled.tracking import client_of
 
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., Result]
-
-SMALL = "variants=[gru],seeds=[0],baselines=[seasonal_naive],training.epochs=1"
 
 
 def test_a_series_is_described_once(
@@ -25,7 +24,7 @@ def test_a_series_is_described_once(
     frame = frame.drop(columns="unique_id")
     frame.to_csv(project / "data/01_raw/series/mine.csv", index=False)
     said = "series=mine,ds=Month,y=Sales,season=12,horizon=6,lookback=12"
-    done = kedro_run("--params", f"{said},{SMALL}")
+    done = kedro_run("--params", f"{said},{TINY}")
     assert done.exit_code == 0, done.output + str(done.exception)
     assert "series 'mine': columns not used: Store, Rain" in done.output
     lines = [line for line in done.output.splitlines() if "Completed" in line]

@@ -111,7 +111,7 @@ class Service:
         raise AssertionError((self.folder / "server.log").read_text())
 
 
-STUDY = "variants=[gru],seeds=[0,1],baselines=[persistence,theta]"
+STUDY = "variants=[gru],seeds=[0,1],baselines=[persistence,theta],training.epochs=5"
 GRU = "model=gru"
 MLFLOW = ("mlflow", "models", "serve", "-m", f"models:/{NAME}@champion", "--env-manager", "local")
 OURS = (sys.executable, "-m", "unrolled.serving.app", f"models:/{NAME}@champion")
@@ -140,7 +140,7 @@ def ours(service: Service) -> Iterator[Ask]:
 def rows(service: Service) -> list[dict[str, Any]]:
     """What the backtest's first cutoff had read."""
     raw = pd.read_csv(service.folder / "data/01_raw/series/airline.csv")
-    return raw[raw["ds"] < "1959-01-01"].tail(30).to_dict("records")
+    return raw[raw["ds"] < "1959-01-01"].tail(60).to_dict("records")
 
 
 @pytest.fixture
@@ -228,17 +228,17 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "NaN": (
         lambda rows: records([*rows[:-1], rows[-1] | {"y": float("nan")}]),
         400,
-        "column 'y' is empty in 1 of 30 rows, the first is row 30; expected a value in every row",
+        "column 'y' is empty in 1 of 60 rows, the first is row 60; expected a value in every row",
     ),
     "not above zero": (
         lambda rows: records([*rows[:-1], rows[-1] | {"y": 0.0}]),
         400,
-        "column 'y' is 0.0 in row 30; expected finite numbers above 0",
+        "column 'y' is 0.0 in row 60; expected finite numbers above 0",
     ),
     "too few rows": (
-        lambda rows: records(rows[-23:]),
+        lambda rows: records(rows[-54:]),
         400,
-        "series 'airline': 23 rows; expected the last 24 or more",
+        "series 'airline': 54 rows; expected the last 55 or more",
     ),
     "a gap": (
         lambda rows: records([*rows[:-2], rows[-1]]),
@@ -252,7 +252,7 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
         "series 'rail' is unknown; this model was trained on airline",
     ),
     "too many rows": (
-        lambda rows: records(rows * 3334),
+        lambda rows: records(rows * 1667),
         400,
         "100020 rows; expected 1 to 100000, the last rows of each series",
     ),
@@ -430,7 +430,7 @@ def test_a_forecast_of_rows_that_break_the_signature_names_the_column(service: S
     assert "column 'y' for y is missing" in result.output.splitlines()[-1]
     raw.tail(20).to_csv(service.folder / "new.csv", index=False)
     result = service.kedro("forecast", "rows=new.csv,registered=true")
-    assert "series 'airline': 20 rows; expected the last 24 or more" in result.output
+    assert "series 'airline': 20 rows; expected the last 55 or more" in result.output
 
 
 def test_nothing_is_registered_where_the_graph_differs(

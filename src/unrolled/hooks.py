@@ -95,16 +95,10 @@ class TrackingHooks:
         if not uri or not node.namespace:
             return
         with never_fatal(f"node {node.name}"):
-            run = find_run(uri, run_id, node.namespace)
-            if run is None:
-                return
-            client, is_study = client_of(uri), node.namespace == job_of(node.namespace)
-            params: dict[str, str] = {}
-            for name, value in inputs.items():
-                if name.startswith("params:"):
-                    params |= flat_params(name, value, node.namespace)
+            is_study = node.namespace == job_of(node.namespace)
             curves: list[Curve] = []
             tags = {RAN_TAG: "true"} if is_study else {}
+            data = []
             for name, value in outputs.items():
                 kind = log_as(catalog, name)
                 if kind == "metrics":
@@ -115,12 +109,23 @@ class TrackingHooks:
                     scores, roles = scores_of(name, value)
                     curves, tags = curves + scores, tags | roles
                 elif kind == "input":
-                    log_input(client, run, value)
-            log_node(client, run, params, curves, tags)
-            if not is_study and gives_numbers(node, catalog):
-                found = client.get_run(run)
-                if found.info.status == "RUNNING":
-                    end_run(client, found)
+                    data.append(value)
+            # Most nodes only prepare or draw: their options are those of the ones that give numbers.
+            run = find_run(uri, run_id, node.namespace) if curves or tags else None
+            if run is None:
+                return
+            client = client_of(uri)
+            params: dict[str, str] = {}
+            for name, value in inputs.items():
+                if name.startswith("params:"):
+                    params |= flat_params(name, value, node.namespace)
+            for value in data:
+                log_input(client, run, value)
+            found = log_node(client, run, params, curves, tags)
+            if is_study or found is None or not gives_numbers(node, catalog):
+                return
+            if found.info.status == "RUNNING":
+                end_run(client, found)
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node, run_id: str) -> None:

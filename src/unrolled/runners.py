@@ -16,6 +16,7 @@ from kedro.runner.task import Task
 
 from unrolled.errors import InputError
 from unrolled.tracking import job_of, prefixes
+from unrolled.training import progress
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog, SharedMemoryDataCatalog
@@ -52,7 +53,8 @@ class SideBySideRunner(ParallelRunner):
 
     def _get_executor(self, max_workers: int) -> Executor:
         context = multiprocessing.get_context(os.environ.get("KEDRO_MP_CONTEXT"))
-        return ProcessPoolExecutor(max_workers, context, initializer=_end_with_parent)
+        clock = context.Value("d", 0.0)
+        return ProcessPoolExecutor(max_workers, context, _begin, (clock,))
 
     def _run(
         self,
@@ -136,6 +138,12 @@ def threads_of(node: Node, catalog: DataCatalog) -> int:
         if name in catalog:
             return int(getattr(catalog.load(name), "threads", 1))
     return 1
+
+
+def _begin(clock: progress.Clock) -> None:
+    """What a worker does first."""
+    progress.share(clock)
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -645,6 +645,7 @@ class StudyConfigLoader(OmegaConfigLoader):
         super().__init__(*args, **kwargs)
         self.runtime_params = expanded(self.runtime_params or {}, self._configured)
         self._study: Study | None = None
+        self._parameters: dict[str, Any] | None = None  # Kedro asks five times a run
         _loader = self
 
     def _configured(self, key: str) -> str:
@@ -674,8 +675,11 @@ class StudyConfigLoader(OmegaConfigLoader):
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration of a kind; the parameters with each node's options in their place."""
-        found: dict[str, Any] = super().__getitem__(key)
-        return found | as_parameters(self.study) if key == "parameters" else found
+        if key != "parameters":
+            return dict(super().__getitem__(key))
+        if self._parameters is None:
+            self._parameters = super().__getitem__(key) | as_parameters(self.study)
+        return dict(self._parameters)
 
 
 _loader: StudyConfigLoader | None = None

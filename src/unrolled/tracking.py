@@ -354,12 +354,16 @@ def never_fatal(what: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1024)
+def _experiments(uri: str, kedro_run: str, job: str) -> list[str]:
+    """Ids of a job's experiments, all of which a `kedro run` makes before its first node."""
+    found = client_of(uri).search_experiments(filter_string=f"name LIKE '{job}%'")
+    return [experiment.experiment_id for experiment in found]
+
+
+@lru_cache(maxsize=1024)
 def _known_run(uri: str, kedro_run: str, namespace: str) -> str:
-    client = client_of(uri)
-    job = job_of(namespace)
-    experiments = client.search_experiments(filter_string=f"name LIKE '{job}%'")
-    runs = client.search_runs(
-        [experiment.experiment_id for experiment in experiments],
+    runs = client_of(uri).search_runs(
+        _experiments(uri, kedro_run, job_of(namespace)),
         filter_string=(
             f"tags.`kedro.run_id` = '{kedro_run}' AND tags.`unrolled.namespace` = '{namespace}'"
         ),
@@ -376,12 +380,6 @@ def find_run(uri: str, kedro_run: str, namespace: str) -> str | None:
         return _known_run(uri, kedro_run, namespace)
     except LookupError:
         return None
-
-
-def run_of(uri: str, kedro_run: str, namespace: str) -> str | None:
-    """Id of the run of the innermost namespace that has one."""
-    found = (find_run(uri, kedro_run, prefix) for prefix in prefixes(namespace))
-    return next(filter(None, found), None)
 
 
 def runs_of(client: MlflowClient, parent: Run) -> dict[str, Run]:
@@ -473,19 +471,26 @@ def log_node(
     params: Mapping[str, str],
     curves: list[Curve],
     tags: Mapping[str, str],
-) -> None:
-    """Log what one node took and gave, in as few calls as MLflow allows."""
+) -> Run | None:
+    """Log what one node took and gave, in as few calls as MLflow allows.
+
+    Returns:
+        The run as it was before; None where there was nothing to log.
+    """
     from mlflow.entities import Metric, Param, RunTag
 
     # MLflow refuses a param that changes, and nodes of one run may share an input; a score that two
     # nodes give is one point.
-    known = client.get_run(run_id).data
-    fresh = [Param(key, value) for key, value in params.items() if key not in known.params]
+    logged = _logged(run_id)
+    if not curves and params.keys() | tags.items() <= logged:
+        return None
+    run = client.get_run(run_id)
+    fresh = [Param(key, value) for key, value in params.items() if key not in run.data.params]
     now = int(time.time() * 1000)
     metrics = [
         Metric(curve.key, curve.value, now, curve.step)
         for curve in curves
-        if curve.step or known.metrics.get(curve.key) != curve.value
+        if curve.step or run.data.metrics.get(curve.key) != curve.value
     ]
     for some_params in _chunks(fresh, PARAMS_A_CALL):
         client.log_batch(run_id, params=some_params)
@@ -493,6 +498,14 @@ def log_node(
         client.log_batch(run_id, metrics=some_metrics)
     if tags:
         client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    logged.update(params, tags.items())
+    return run
+
+
+@lru_cache(maxsize=1024)
+def _logged(run_id: str) -> set[object]:
+    """Params (their keys) and tags that this process has logged: most nodes of a run share theirs."""
+    return set()
 
 
 def log_input(client: MlflowClient, run_id: str, data: Mapping[str, Any]) -> None:
@@ -535,24 +548,27 @@ def upload_files(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCata
     Files of an earlier run (`--only-missing-outputs`, a node that failed) are left out.
     """
     client = client_of(uri)
-    began: dict[str, int] = {}
-    for node in pipeline.nodes:
-        study = find_run(uri, kedro_run, job_of(node.namespace)) if node.namespace else None
+    for job in sorted({job_of(namespace) for namespace in namespaces_of(pipeline)}):
+        study = find_run(uri, kedro_run, job)
         if study is None:
             continue
-        since = began.setdefault(study, client.get_run(study).info.start_time)
-        run_id = run_of(uri, kedro_run, str(node.namespace)) or study
-        for name in node.outputs:
-            if log_as(catalog, name) not in ("artifact", "scores"):
-                continue
-            path = written(catalog, name, since)
-            if path is None:
-                continue
-            with never_fatal(f"file {path}"):
-                if path.is_dir():
-                    client.log_artifacts(run_id, str(path), artifact_path=path.name)
-                else:
-                    client.log_artifact(run_id, str(path))
+        parent = client.get_run(study)
+        runs = {name: run.info.run_id for name, run in runs_of(client, parent).items()}
+        for node in pipeline.only_nodes_with_namespaces([job]).nodes:
+            innermost = next(name for name in prefixes(str(node.namespace)) if name in runs)
+            for name in node.outputs:
+                if log_as(catalog, name) in ("artifact", "scores"):
+                    path = written(catalog, name, parent.info.start_time)
+                    if path is not None:
+                        _upload(client, runs[innermost], path)
+
+
+def _upload(client: MlflowClient, run_id: str, path: Path) -> None:
+    with never_fatal(f"file {path}"):
+        if path.is_dir():
+            client.log_artifacts(run_id, str(path), artifact_path=path.name)
+        else:
+            client.log_artifact(run_id, str(path))
 
 
 def close_studies(

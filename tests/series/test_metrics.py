@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from utilsforecast import losses
 
 from unrolled.errors import InputError
 from unrolled.series.metrics import METRICS, score, score_by_step
@@ -80,6 +81,22 @@ def test_every_score_by_step_equals_the_definition_at_that_step(case):
     for k in range(STEPS):
         expected = truth(y[:, :, k : k + 1], y_hat[:, :, k : k + 1], history)
         assert table.loc[k, list(METRICS)].to_dict() == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_score_is_that_of_another_library(case):
+    backtest, history = frames(*case)
+    table = score_by_step(backtest, history, SEASON)
+    for row in table.to_dict("records"):
+        own = backtest[backtest["step"] == row["step"]].drop(columns="cutoff")
+        for name in METRICS:
+            scale = (
+                {"seasonality": SEASON, "train_df": history.sort_values(["unique_id", "ds"])}
+                if name == "mase"
+                else {}
+            )
+            theirs = getattr(losses, name)(own, models=["y_hat"], **scale)["y_hat"].mean()
+            # sMAPE there is a share of 1
+            assert row[name] == pytest.approx(theirs * (200 if name == "smape" else 1), rel=1e-12)
 
 
 def test_the_order_of_the_rows_does_not_matter(case):

@@ -11,6 +11,7 @@ def clock(monkeypatch):
     """A clock that the test moves."""
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "_clock", progress.OwnClock())
     return now
 
 
@@ -36,6 +37,16 @@ def test_numbers_stay_until_there_are_new_ones_and_a_short_training_says_nothing
     clock[0] += 10.0
     bar.update()
     assert caplog.messages == ["gru: chunk 3 of 3, train 1.0000"]
+
+
+def test_trainings_side_by_side_say_one_line_every_ten_seconds_together(clock, caplog):
+    caplog.set_level(logging.INFO)
+    bars = [Progress(f"gru seed {seed}", 100, "epoch") for seed in (0, 1)]
+    for _ in range(30):
+        for bar in bars:
+            clock[0] += 0.5
+            bar.update()
+    assert len(caplog.messages) == 3
 
 
 def test_on_a_terminal_there_is_a_bar_and_no_line(clock, caplog, capsys, monkeypatch):

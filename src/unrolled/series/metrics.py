@@ -1,21 +1,15 @@
 """Errors of forecasts: MAE, RMSE, sMAPE and MASE, per series first, then the mean over series.
 
-The formulas are those of `utilsforecast.losses`, with two differences:
-
-* sMAPE here is the M4 form, `200 |y - y_hat| / (|y| + |y_hat|)`, percent between 0 and 200.
-  utilsforecast returns a fraction between 0 and 1, so its value is multiplied by 200.
-* MASE of a series whose scale is 0 or unknown (a constant history, or one no longer than the
-  season) is NaN, where a division would give inf.
+sMAPE is the M4 form, `200 |y - y_hat| / (|y| + |y_hat|)`, percent between 0 and 200, and 0 where both
+are 0. MASE of a series whose scale is 0 or unknown (a constant history, or one no longer than the
+season) is NaN, where a division would give inf.
 
 NaN in gives NaN out: a missing forecast, target or scale makes the mean over series NaN too. A
 number over fewer series than the others would look comparable and not be.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
-from utilsforecast.losses import mae, mase, rmse, smape
 
 from unrolled.errors import InputError
 
@@ -75,36 +69,32 @@ def loss_by_cutoff(
     """
     losses = backtest.assign(loss=(backtest["y"] - backtest["y_hat"]).abs())
     if metric == "mase":
-        scale = _inverse_scale(history, backtest["unique_id"].unique(), season)
-        losses["loss"] *= losses["unique_id"].map(scale)
+        losses["loss"] *= losses["unique_id"].map(_inverse_scale(history, season))
     return losses.pivot_table(index="cutoff", columns="variant", values="loss", aggfunc="mean")
 
 
 def _per_series(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> pd.DataFrame:
     """Return the four metrics by `step` and `unique_id` (the index)."""
-    keys = ["step", "unique_id"]
-    # utilsforecast groups by one column besides the series; we hand it the step in that place.
-    losses = {
-        name: loss(backtest, models=["y_hat"], cutoff_col="step").set_index(keys)["y_hat"]
-        for name, loss in (("mae", mae), ("rmse", rmse), ("smape", smape))
-    }
-    table = pd.DataFrame(losses)
-    table["smape"] *= _M4_PERCENT
+    y = backtest["y"].to_numpy(dtype=np.float64)
+    y_hat = backtest["y_hat"].to_numpy(dtype=np.float64)
+    error, size = np.abs(y_hat - y), np.abs(y_hat) + np.abs(y)
+    with np.errstate(invalid="ignore"):  # inf by inf
+        percent = _M4_PERCENT * np.divide(error, size, out=np.zeros_like(error), where=size != 0)
+    losses = pd.DataFrame({"mae": error, "rmse": error**2, "smape": percent})
+    keys = [backtest[name].to_numpy() for name in ("step", "unique_id")]
+    # skipping NaN would hide a diverged model
+    table = losses.groupby(keys).mean(skipna=False).rename_axis(["step", "unique_id"])
+    table["rmse"] **= 0.5
     names = table.index.get_level_values("unique_id")
-    table["mase"] = table["mae"] * _inverse_scale(history, names, season).loc[names].to_numpy()
-    # A group's mean skips NaN, which would hide a diverged model.
-    missing = backtest[["y", "y_hat"]].isna().any(axis=1)
-    table.loc[pd.MultiIndex.from_frame(backtest.loc[missing, keys].drop_duplicates())] = np.nan
+    table["mase"] = table["mae"] * _inverse_scale(history, season).loc[names].to_numpy()
     return table
 
 
-def _inverse_scale(history: pd.DataFrame, names: Iterable[str], season: int) -> "pd.Series[float]":
+def _inverse_scale(history: pd.DataFrame, season: int) -> "pd.Series[float]":
     """Return 1/scale by series: the MASE of a forecast that is wrong by exactly one."""
-    unit = pd.DataFrame({"unique_id": pd.unique(pd.Series(names)), "y": 0.0, "y_hat": 1.0})
-    ordered = history.sort_values(["unique_id", "ds"])
-    inverse = mase(unit, models=["y_hat"], seasonality=season, train_df=ordered)
-    column: pd.Series[float] = inverse.set_index("unique_id")["y_hat"]
-    return column.where(np.isfinite(column))
+    series = history.sort_values(["unique_id", "ds"]).groupby("unique_id", sort=False)["y"]
+    scale = series.diff(season).abs().groupby(history["unique_id"]).mean()
+    return 1 / scale.where(scale > 0)
 
 
 def _mean_over_series(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,12 +7,36 @@ import math
 import multiprocessing
 import sys
 import time
+from dataclasses import dataclass
+from typing import Protocol
 
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds
+
+
+class Clock(Protocol):
+    """When something was said last, in seconds of the monotonic clock."""
+
+    value: float
+
+
+@dataclass
+class OwnClock:
+    """That of a process alone."""
+
+    value: float = 0.0
+
+
+_clock: Clock = OwnClock()
+
+
+def share(clock: Clock) -> None:
+    """Speak in turn with other processes: one line every `EVERY` seconds, from whichever trains."""
+    global _clock
+    _clock = clock
 
 
 class Progress:
@@ -30,7 +54,7 @@ class Progress:
             unit: a step, in singular.
         """
         self._label, self._total, self._unit = label, total, unit
-        self._done, self._numbers, self._said = 0, "", time.monotonic()
+        self._done, self._numbers, self._began = 0, "", time.monotonic()
         alone = multiprocessing.parent_process() is None and sys.stderr.isatty()
         self._bar = tqdm(total=total, desc=label, unit=unit, disable=not alone, leave=False)
         self._alone = alone
@@ -43,8 +67,9 @@ class Progress:
             self._numbers = "".join(f", {name} {value:.4f}" for name, value in known.items())
             self._bar.set_postfix_str(self._numbers.removeprefix(", "), refresh=False)
         self._bar.update()
-        if not self._alone and time.monotonic() - self._said >= EVERY:
-            self._said = time.monotonic()
+        now = time.monotonic()
+        if not self._alone and now - max(self._began, _clock.value) >= EVERY:
+            _clock.value = now
             logger.info(
                 "%s: %s %d of %d%s", self._label, self._unit, self._done, self._total, self._numbers
             )
