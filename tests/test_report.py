@@ -44,7 +44,8 @@ def test_champion_and_card_tell_what_the_files_say(finished: Finished) -> None:
     }
 
     card = (REPORT / "card.md").read_text()
-    sentence = f"The champion {champion['variant']} does not beat the best baseline: MASE"
+    beats = "beats" if champion["margin"] > 0 else "does not beat"
+    sentence = f"The champion {champion['variant']} {beats} the best baseline: MASE"
     assert sentence in card.splitlines()[2]
     assert sentence in printed
     assert "BSD-3-Clause" in card
@@ -106,7 +107,7 @@ def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
             )
             == 0
         )
-        for word in ("does not beat the best baseline", data["sha256"], "BSD-3-Clause", "torch"):
+        for word in ("the best baseline: MASE", data["sha256"], "BSD-3-Clause", "torch"):
             assert word in page.text()
         assert page.errors == []
 
@@ -135,16 +136,22 @@ def test_the_report_opens_from_disk_and_mlflow_compares_three_runs(
             for name in three:
                 assert name in page.text()
 
-            pytest.xfail("what follows has not passed on two busy cores yet: MLflow draws it late")
-            # What `make ui` names: the leaderboard's rows in its order, beside their charts.
+            # What `make ui` names: the leaderboard's rows in its order, beside their charts, which
+            # MLflow draws when they are in view.
+            page.resize(1440, 900)
             page.open(address(client, url))
-            page.wait("document.querySelectorAll('.main-svg').length > 2", 120)
-            shown = page.text()
-            assert "Training runs" not in shown  # of MLflow's other half, for traces and prompts
-            for name in board["variant"]:
-                page.wait(f"document.body.innerText.includes('{name}')")
-            for name in ("mase", "validation_loss", "train_loss"):
-                page.wait(f"document.body.innerText.includes('{name}')")
+            page.wait("document.body.innerText.includes('matching runs')", 120)
+            bars = "[...document.querySelectorAll('.bars .point path')].map(e => e.style.fill)"
+            page.wait(f"{bars}.length > 1", 120)
+            named = page.ask(
+                "[...document.querySelectorAll('a')].filter(a => a.href.includes('/runs/'))"
+                ".map(a => a.innerText)"
+            )
+            assert named == board["variant"].tolist()
+            assert "Training runs" not in page.text()  # of MLflow's other half, for prompts
+            drawn = page.ask(bars)
+            assert isinstance(drawn, list)
+            assert len(set(drawn)) == len(board)  # each row has its colour
             page.open(
                 f"{url}/#/experiments/{experiment.experiment_id}/models?workflowType=machine_learning"
             )
