@@ -17,14 +17,14 @@ import torch
 from kedro.config import OmegaConfigLoader
 
 from _table import Row, machine, main
-from options import PROJECT, score_candidate
+from options import PROJECT, data_of
 from unrolled import study
-from unrolled.datasets import SeriesFile
-from unrolled.pipelines.forecasting import nodes
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.recurrent.weights import weights
+from unrolled.series import metrics
 from unrolled.series.options import SeriesOptions
+from unrolled.training import backtest
 
 CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
 REFERENCE = "lstm"
@@ -90,20 +90,33 @@ def studies(name: str, quick: bool) -> Iterator[tuple[str, study.ForecastingStud
 
 def measured(given: study.ForecastingStudy) -> pd.DataFrame:
     """One row a cell: sizes, cost, error on the test part."""
-    raw = SeriesFile(filepath=str(PROJECT / given.source)).load()
-    panel = nodes.ingest(raw, given.series, given.name)
-    parts = [(panel, nodes.split(panel, given.series))]
-    scores = pd.DataFrame(score_candidate("", given, parts))
-    by = scores.groupby("variant", sort=False)
-    table = by[["parameters", "train_seconds", "mase", "mae"]].mean()
+    by = pd.DataFrame(scores(given)).groupby("variant", sort=False)
+    table = by[["train_seconds", "mase", "mae"]].mean()
     table["mase_std"] = by["mase"].std()
     nets = {cell: network(one.model, given.series) for cell, one in given.contenders.items()}
+    table.insert(0, "parameters", [parameter_count(nets[cell]) for cell in table.index])
     table.insert(0, "hidden", [nets[cell].options.hidden for cell in table.index])
     table.insert(2, "multiply_adds", [multiply_adds(nets[cell]) for cell in table.index])
     table.insert(
         4, "inference", [inference_microseconds(nets[cell], given.series) for cell in table.index]
     )
     return table
+
+
+def scores(given: study.ForecastingStudy) -> Iterator[dict[str, Any]]:
+    """Error and training time of every cell and seed."""
+    panel, borders = data_of(given)
+    history = backtest.before_test(panel, borders)
+    for cell, one in given.contenders.items():
+        for seed in given.seeds:
+            began = time.perf_counter()
+            forecast = backtest.fit_network(
+                panel, borders, given.series, one.model, one.training, seed, f"{cell} seed {seed}"
+            )
+            seconds = time.perf_counter() - began
+            found = backtest.over_cutoffs(panel, borders, given.series, forecast)
+            score = metrics.score(found, history, given.series.season)
+            yield {"variant": cell, "train_seconds": seconds} | score
 
 
 def rows(quick: bool) -> list[Row]:

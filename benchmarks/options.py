@@ -161,15 +161,20 @@ def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> stu
     return study.read(parameters | {"series_options": entries}, PROJECT).forecasting
 
 
-def before_test(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The panel without its test part, and the borders of all of it."""
+def data_of(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The panel and its borders."""
     series = shipped.series
     if series.generator:
         panel = nodes.generate(series)
     else:
         raw = SeriesFile(filepath=str(PROJECT / shipped.source)).load()
         panel = nodes.ingest(raw, series, shipped.name)
-    borders = nodes.split(panel, series)
+    return panel, nodes.split(panel, series)
+
+
+def before_test(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The panel without its test part, and the borders of all of it."""
+    panel, borders = data_of(shipped)
     return backtest.before_test(panel, borders), borders
 
 
