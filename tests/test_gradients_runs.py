@@ -63,14 +63,14 @@ def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
         *("remedy", "task", "length", "seed"),
         *("solved", "diverged", "steps", "loss", "chance"),
     ]
-    assert len(table) == 5 * 2 * 2 * 2
+    assert len(table) == 3 * 2 * 2
     assert set(table["length"]) == {20, 50}
     solved = table[(table["remedy"] == "gru") & (table["task"] == "adding")]
     assert solved.loc[solved["length"] == 20, "solved"].all()
     assert not table.loc[table["remedy"] == "none", "solved"].any()
 
     verdicts = pd.read_csv(REPORT / "verdicts.csv").set_index("remedy")
-    for remedy in ("none", "clip_norm", "orthogonal", "lstm_bias_1", "gru"):
+    for remedy in ("none", "orthogonal", "gru"):
         assert REMEDIES[remedy].title in result.output
     assert verdicts.cures["gru"].startswith("GRU: cures adding (solved 2, ")
 
@@ -83,13 +83,12 @@ def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
     assert all(REMEDIES[remedy].title in page for remedy in verdicts.index)
     chance = (REPORT / "losses.json").read_text()
     assert "chance 0.167" in chance
-    assert "chance 0.52" in chance
 
     client = client_of(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("gradients")
     runs = client.search_runs([experiment.experiment_id])
     kinds = [found.data.tags["kind"] for found in runs]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"parent": 1, "networks": 2, "matrix": 20}
+    assert {kind: kinds.count(kind) for kind in kinds} == {"parent": 1, "networks": 2, "matrix": 6}
     assert {found.info.status for found in runs} == {"FINISHED"}
     (cell,) = client.search_runs(
         [experiment.experiment_id],

@@ -65,18 +65,19 @@ IN_SERVICE = re.compile(r"--pipelines=(deploy|forecast)( |$)")
 COMMANDS = [
     line for line in LINES if line.startswith(".venv/bin/kedro") and not IN_SERVICE.search(line)
 ]
+QUICK = ".venv/bin/kedro run --env quick"
 
 
 @pytest.mark.slow
 def test_the_quick_environment_runs_every_job(kedro: Callable[[list[str]], str]) -> None:
-    assert ".venv/bin/kedro run --env quick" in COMMANDS
+    assert QUICK in COMMANDS
     printed = kedro(["kedro", "run", "--env", "quick"])
     for job in ("forecasting", "text", "gradients"):
         assert f"Report, with plots: data/08_reporting/{job}" in printed
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line != QUICK])
 def test_a_kedro_command_of_the_readme_runs(
     kedro: Callable[[list[str]], str], least: Path, project: Path, line: str
 ) -> None:

@@ -147,10 +147,19 @@ def plot_inside(
     for equation in cell_equations(options):
         letter = equation.name.rstrip("'")
         titles[letter] = f"{letter}, {equation.title}"
-    height = 1 + 1.8 * len(names)
-    figure = Figure(figsize=(9.0, height), layout="constrained")
-    figure.suptitle(f"Inside {variant} while it reads one window\n{protocol}", fontsize="small")
-    axes = figure.subplots(len(names), 1, squeeze=False)[:, 0]
+    width, height = 9.0, 1 + 1.8 * len(names)
+    figure = Figure(figsize=(width, height))
+    # Margins in inches: a layout that measures every label takes longer than all else.
+    grid = figure.add_gridspec(
+        len(names), 2, width_ratios=(60, 1), wspace=0.03, hspace=0.35, left=0.7 / width,
+        right=1 - 0.6 / width, bottom=0.5 / height, top=1 - 0.8 / height,
+    )  # fmt: skip
+    figure.suptitle(
+        f"Inside {variant} while it reads one window\n{protocol}",
+        fontsize="small",
+        y=1 - 0.1 / height,
+    )
+    axes = [figure.add_subplot(grid[row, 0]) for row in range(len(names))]
     interactive = make_subplots(len(names), 1, subplot_titles=[titles[name] for name in names])
     title = f"Inside {variant}<br><sub>{protocol}</sub>"
     interactive.update_layout(title=title, height=100 * height, showlegend=False)
@@ -174,7 +183,7 @@ def plot_inside(
         picture = ax.imshow(
             table, aspect="auto", extent=edge, vmin=lowest, vmax=highest, cmap=colours[0]
         )
-        figure.colorbar(picture, ax=ax)
+        figure.colorbar(picture, cax=figure.add_subplot(grid[row - 1, 1]))
         interactive.add_heatmap(
             z=table, x=table.columns, zmin=lowest, zmax=highest, colorscale=colours[1],
             showscale=False, row=row, col=1,
