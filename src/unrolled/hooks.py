@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
+from unrolled import tracking_store
 from unrolled.errors import InputError
 from unrolled.tracking import (
     RAN_TAG,
@@ -52,7 +53,7 @@ class TrackingHooks:
             config = context.config_loader["mlflow"]
         except (KeyError, MissingConfigException):
             config = {}
-        choose_uri(config, Path(context.project_path))
+        tracking_store.begin(choose_uri(config, Path(context.project_path)))
 
     @hook_impl
     def before_pipeline_run(
@@ -63,6 +64,7 @@ class TrackingHooks:
         uri = tracking_uri()
         if not uri or not namespaces:
             return
+        tracking_store.wait()
         try:
             experiments = open_studies(uri, run_params, namespaces, catalog.load("parameters"))
             for experiment in experiments:

@@ -8,9 +8,9 @@ import os
 import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kedro.framework.hooks.markers import hook_spec
+from kedro.framework.hooks.markers import hook_impl, hook_spec
 from kedro.runner import ParallelRunner
 from kedro.runner.task import Task
 
@@ -33,6 +33,22 @@ class NodeSavedSpecs:
     @hook_spec
     def after_node_saved(self, node: Node, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Called in the main process when all outputs of a node are saved."""
+
+
+class PreloadHooks:
+    """Imports what trains once, before the workers are forked, instead of in each of them."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Import torch, while MLflow's database may still be made in another process.
+
+        An import starts no threads, for which a forked worker would wait in vain. torch's optimisers
+        import its compiler, which takes as long as torch.
+        """
+        if SideBySideRunner.__name__ in run_params["runner"] and any(
+            name.endswith(".training") for name in pipeline.inputs()
+        ):
+            import torch._dynamo  # noqa: F401
 
 
 class SideBySideRunner(ParallelRunner):

@@ -6,6 +6,7 @@ import warnings
 from unrolled import study
 from unrolled.datasets import write_files_whole
 from unrolled.hooks import TrackingHooks
+from unrolled.runners import PreloadHooks
 from unrolled.terminal import TerminalHooks
 
 # Also where no Makefile has set it: no tool of this project reports to anybody.
@@ -23,7 +24,7 @@ for message in (
 ):
     warnings.filterwarnings("ignore", message=message)
 
-HOOKS = (TrackingHooks(), TerminalHooks())
+HOOKS = (TrackingHooks(), TerminalHooks(), PreloadHooks())
 CONFIG_LOADER_CLASS = study.StudyConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

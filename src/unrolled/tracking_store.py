@@ -1,0 +1,51 @@
+"""MLflow's database of a new project, made whole and beside the start of the first run.
+
+MLflow brings a new sqlite file up to date by dozens of migrations, which take seconds, in place: a
+process that is killed meanwhile leaves a file that MLflow never opens again. So a process of its own
+makes it under another name, while Kedro reads configuration and catalog.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from unrolled.tracking import client_of
+
+_making: subprocess.Popen[bytes] | None = None
+
+
+def begin(uri: str) -> None:
+    """Start to make the database of a tracking URI, where it is a sqlite file that is not there."""
+    global _making
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        command = [sys.executable, "-m", "unrolled.tracking_store", str(path)]
+        quiet = subprocess.DEVNULL  # where it fails, MLflow's own call soon says why
+        _making = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+
+
+def wait() -> None:
+    """Wait until it is there, or cannot be made."""
+    global _making
+    if _making is not None:
+        _making.wait()
+        _making = None
+
+
+def make(path: Path) -> None:
+    """Make a database under another name; it takes its own when it is whole, if none is there."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        client_of(f"sqlite:///{draft.absolute()}")
+        os.link(draft, path)  # a rename would take the place of one that another run has made
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
