@@ -122,6 +122,26 @@ def test_a_node_takes_the_cores_that_its_network_trains_with():
     assert [threads_of(one, catalog) for one in nodes] == [2, 2, 1, 1]
 
 
+PRELOAD = """
+import sys
+from kedro.pipeline import Node, Pipeline
+from unrolled.runners import PreloadHooks
+trains = Pipeline([Node(print, "params:text.gru.training", None, name="train")])
+draws = Pipeline([Node(print, "text.losses", None, name="draw")])
+for runner, pipeline in ("SequentialRunner", trains), ("SideBySideRunner", draws), ("SideBySideRunner", trains):
+    PreloadHooks().before_pipeline_run({"runner": f"<unrolled.runners.{runner} object>"}, pipeline)
+    print("torch" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_torch_is_imported_before_workers_that_train_and_for_nobody_else():
+    done = subprocess.run(
+        [sys.executable, "-c", PRELOAD], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False", "True"]
+
+
 @pytest.mark.slow
 def test_nodes_run_side_by_side_each_after_what_it_reads(run, tmp_path, monkeypatch):
     (tmp_path / "meeting").mkdir()
