@@ -91,24 +91,22 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "sine": {
         "shipped": {},
-        "highway": {"model": {"highway": True}},
-        "every epoch, refit": {"training": {"early_stopping": False, "refit": True}},
-        "30 epochs, refit": {
-            "training": {
-                "epochs": 30,
-                "batch_size": 16,
-                "learning_rate": 0.01,
-                "early_stopping": False,
-                "refit": True,
-            }
+        "before": {
+            "model": {"highway": False},
+            "training": {"epochs": 200, "early_stopping": True, "refit": False},
         },
+        "early stopping": {"training": {"epochs": 200, "early_stopping": True, "refit": False}},
+        "no highway": {"model": {"highway": False}},
+        "windows as they are": {"model": {"window_normalisation": "none"}},
+        "batches of 16": {"training": {"batch_size": 16, "learning_rate": 0.01}},
         "averaging 0.9": {"training": {"averaging": 0.9}},
     },
     "mackey_glass": {
         "shipped": {},
+        "before": {"model": {"hidden": 32}, "training": {"refit": False}},
         "averaging 0.99": {"training": {"averaging": 0.99}},
-        "refit": {"training": {"refit": True}},
-        "hidden 64": {"model": {"hidden": 64}},
+        "no refit": {"training": {"refit": False}},
+        "hidden 32": {"model": {"hidden": 32}},
         "highway": {"model": {"highway": True}},
         "less the last value": {"model": {"window_normalisation": "last"}},
     },
