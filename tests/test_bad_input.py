@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import Result
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 
 Run = Callable[..., Result]
 
@@ -196,6 +196,7 @@ def test_a_short_series_is_told_what_it_needs(
 def test_a_tracking_server_that_does_not_answer_stops_the_run_before_any_work(
     kedro_run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (project / "conf/quick/mlflow.yml").unlink()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -15,7 +15,7 @@ from unrolled.text import vocabulary
 from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import best, fit_language_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 
 Run = Callable[..., Result]
 Generate = Callable[[str], Result]

@@ -101,6 +101,7 @@ def test_a_quick_run_leaves_the_tables_pictures_and_runs_of_the_contract(
     assert cell.data.params["remedy"] == "gru"
 
 
+@pytest.mark.usefixtures("untracked")
 def test_a_run_that_was_killed_is_resumed_where_it_stood(
     kedro_run: Run,
     finished_elsewhere: Callable[..., Path],
@@ -133,6 +134,7 @@ def test_a_run_that_was_killed_is_resumed_where_it_stood(
     assert (REPORT / "remedies.csv").read_bytes() == (whole / REPORT / "remedies.csv").read_bytes()
 
 
+@pytest.mark.usefixtures("untracked")
 def test_batches_run_side_by_side_give_the_same_bits(
     finished: Callable[..., str], kedro_process: Callable[..., None], project: Path
 ) -> None:
@@ -143,6 +145,7 @@ def test_batches_run_side_by_side_give_the_same_bits(
     assert found[0] == found[1]
 
 
+@pytest.mark.usefixtures("untracked")
 def test_variants_without_recurrent_weights_or_with_two_directions_are_looked_into(
     kedro_run: Run, project: Path
 ) -> None:
@@ -186,6 +189,7 @@ def test_variants_without_recurrent_weights_or_with_two_directions_are_looked_in
         ),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("untracked")
 def test_a_wrong_parameter_of_the_gradients_job_is_named(
     kedro_run: Run, project: Path, params: str, sentence: str
 ) -> None:

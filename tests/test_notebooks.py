@@ -34,6 +34,7 @@ def test_the_notebooks_of_series_and_gru_run_and_draw(
     assert pictures_of("gru.ipynb", project, monkeypatch) == 5
 
 
+@pytest.mark.usefixtures("untracked")
 @pytest.mark.slow
 def test_the_text_notebook_runs_and_draws(
     kedro_run: Callable[..., Result], project: Path, monkeypatch: pytest.MonkeyPatch
@@ -44,6 +45,7 @@ def test_the_text_notebook_runs_and_draws(
     assert pictures_of("text.ipynb", project, monkeypatch) == 6
 
 
+@pytest.mark.usefixtures("untracked")
 @pytest.mark.slow
 def test_the_gradients_notebook_runs_and_draws(
     kedro_run: Callable[..., Result], project: Path, monkeypatch: pytest.MonkeyPatch

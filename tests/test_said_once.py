@@ -43,6 +43,14 @@ def test_a_series_is_described_once(
     ahead = pd.date_range("2006-01-01", periods=6, freq="MS").strftime("%Y-%m-%d")
     assert forecast["ds"].tolist() == ahead.tolist()
 
+    frame.tail(6).to_csv(project / "few.csv", index=False)
+    few = kedro_run("--pipelines=forecast", "--params", "series=mine,rows=few.csv,model=ridge")
+    assert few.exit_code == 1
+    assert few.output.splitlines()[-1] == (
+        "Error: series 'mine': 6 rows; ridge needs the last 24 or more"
+    )
+    assert pd.read_csv("data/07_model_output/forecasting/mine/forecast.csv").equals(forecast)
+
     more = pd.DataFrame({"Month": ahead, "Sales": np.full(6, 40.0)})
     pd.concat([frame, more]).to_csv("data/01_raw/series/mine.csv", index=False)
     done = kedro_run("--pipelines=monitor", "--params", "series=mine")

@@ -45,7 +45,7 @@ def test_a_table_fits_the_terminal_and_says_where_the_rest_is(tmp_path, monkeypa
         "variant", "mase", "mase_std", "kind", "another_measure_0", "another_measure_1",
     ]  # fmt: skip
     assert "No recurrent network beats the baseline seasonal_naive 0.5" in text
-    assert text.endswith("Report, with plots: report (whole table: leaderboard.csv)")
+    assert text.endswith("Report, with plots: report/report.html (whole table: leaderboard.csv)")
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path):

@@ -88,6 +88,7 @@ def test_a_run_leaves_the_leaderboard_samples_and_runs_of_the_contract(
     assert text in written.output
 
 
+@pytest.mark.usefixtures("untracked")
 def test_poems_that_keep_the_form_are_counted(kedro_run: Run, project: Path) -> None:
     corpus_file(project, "".join(f"{a}月，{b}。\n" for a in "床前明天地" for b in "光霜山水风花雪"))
     form = "corpus_options.mine.boundaries=line,corpus_options.mine.samples.form=.月，.。"
@@ -101,6 +102,7 @@ def test_poems_that_keep_the_form_are_counted(kedro_run: Run, project: Path) -> 
     assert f"| {shares[0]:.0%} |" in described
 
 
+@pytest.mark.usefixtures("untracked")
 def test_nothing_that_was_learnt_saw_held_out_text(kedro_run: Run, project: Path) -> None:
     """A character planted in the test part changes neither vocabulary nor weights."""
     text = "".join(LINES)
@@ -148,6 +150,7 @@ def refused(result: Result, sentence: str) -> None:
         ),
     ],
 )
+@pytest.mark.usefixtures("untracked")
 def test_a_file_that_is_no_corpus_is_told_why(
     kedro_run: Run, project: Path, content: bytes | str, sentence: str
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_file_that_is_no_corpus_is_told_why(
         ),
     ],
 )
+@pytest.mark.usefixtures("untracked")
 def test_a_wrong_parameter_of_the_text_job_is_named(
     kedro_run: Run, project: Path, params: str, sentence: str
 ) -> None:
@@ -205,6 +209,7 @@ def test_a_wrong_parameter_of_the_text_job_is_named(
         ("“子曰”（学而）：\n" * 25)[:200],
     ],
 )
+@pytest.mark.usefixtures("untracked")
 def test_a_small_file_still_runs(kedro_run: Run, project: Path, content: str) -> None:
     corpus_file(project, content)
     result = run_text(kedro_run, "corpus=mine")
@@ -212,6 +217,7 @@ def test_a_small_file_still_runs(kedro_run: Run, project: Path, content: str) ->
     assert "The champion " in result.output
 
 
+@pytest.mark.usefixtures("untracked")
 def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -> None:
     corpus_file(project, "one\ntwo\n")
     refused(
@@ -221,6 +227,7 @@ def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -
     )
 
 
+@pytest.mark.usefixtures("untracked")
 def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Path) -> None:
     corpus_file(project, ("床前明月光，疑是地上霜。\n" * 20).encode("gb18030"))
     result = run_text(kedro_run, "corpus=mine,corpus_options.mine.encoding=gb18030")
@@ -228,6 +235,7 @@ def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Pat
     assert (project / "data/02_intermediate/text/mine/normalised.txt").read_text()[:2] == "床前"
 
 
+@pytest.mark.usefixtures("untracked")
 def test_the_tutorials_one_sentence_runs(kedro_run: Run) -> None:
     result = run_text(kedro_run, "corpus=tutorial")
     assert result.exit_code == 0, result.output + str(result.exception)

@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from kedro.framework.hooks import hook_impl
 
 from unrolled.comparison.champion import sentence, winner_sentence
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # A run of all jobs stays below sixty lines.
 WIDTH, ROWS = 80, 5  # characters, rows of a table
-FIRST_ROWS = 3  # of a forecast
+FIRST_ROWS, MOST_ROWS = 3, 12  # of a long forecast; a short one is shown whole
 # What a job's results are read from.
 RESULTS = {
     "forecasting": tuple(
@@ -84,6 +85,9 @@ class TerminalHooks:
             _print_forecast(catalog)
         if self._printed:
             print("\nThe graph: make viz. The runs in MLflow: make ui.")
+            if "forecasting.winner" in made:
+                name = catalog.load("params:forecasting.name")
+                print(f'Into service: kedro run --pipelines=deploy --params "series={name}"')
             if self._log is not None:
                 print(f"Every node: {shown(Path(self._log.baseFilename))}")
         self._close()
@@ -169,9 +173,10 @@ def results(job: str, catalog: DataCatalog) -> str:
     board, *beside = RESULTS[job]
     table = catalog.load(board)
     found = {name: catalog.load(name) for name in beside if catalog.exists(name)}
-    lines = ["", found.get(f"{job}.protocol", board), as_text(table.head(ROWS), WIDTH)]
-    if len(table) > ROWS:
-        lines.append(f"... and {len(table) - ROWS} more")
+    shortened = head(table)
+    lines = ["", found.get(f"{job}.protocol", board), as_text(shortened, WIDTH)]
+    if len(table) > len(shortened):
+        lines.append(f"... and {len(table) - len(shortened)} more")
     if f"{job}.champion" in found:
         lines.append(sentence(found[f"{job}.champion"]))
     elif job != "gradients":
@@ -180,13 +185,31 @@ def results(job: str, catalog: DataCatalog) -> str:
         lines.append(winner_sentence(found[f"{job}.winner"]))
     path = local_file(catalog, board)
     if path is not None:
-        lines.append(f"Report, with plots: {shown(path.parent)} (whole table: {path.name})")
+        lines.append(
+            f"Report, with plots: {shown(path.parent / 'report.html')} (whole table: {path.name})"
+        )
     return "\n".join(lines)
+
+
+def head(table: pd.DataFrame) -> pd.DataFrame:
+    """The first rows of a table, with the best network in the place of the last where it is below.
+
+    >>> import pandas as pd
+    >>> board = pd.DataFrame({"variant": list("abcdefg"), "kind": ["baseline"] * 6 + ["recurrent"]})
+    >>> head(board)["variant"].tolist()
+    ['a', 'b', 'c', 'd', 'g']
+    """
+    first = table.head(ROWS)
+    if "kind" not in table or (first["kind"] != "baseline").any():
+        return first
+    network = table[table["kind"] != "baseline"].head(1)
+    return pd.concat([first.head(ROWS - len(network)), network])
 
 
 def _print_forecast(catalog: DataCatalog) -> None:
     frame, path = catalog.load("forecasting.forecast"), local_file(catalog, "forecasting.forecast")
-    print(f"\n{as_text(frame.head(FIRST_ROWS), WIDTH)}\n...")
+    some = frame if len(frame) <= MOST_ROWS else frame.head(FIRST_ROWS)
+    print(f"\n{as_text(some, WIDTH)}" + ("" if some is frame else "\n..."))
     if path is not None:
         print(f"The forecast after the last row: {shown(path)}")
 

@@ -584,6 +584,15 @@ def _check_after_fit(y: FloatArray, cutoffs: IntArray, task: Task, first: int) -
     _check(y, cutoffs, max(first, end), f"a fit on the rows before {task.validation_end}")
 
 
+def least_rows(variant: str, season: int) -> int:
+    """Rows without which a baseline would be another one: Holt-Winters a drift, a season not its own.
+
+    Three are needed to know the step of time.
+    """
+    own = {"persistence": 1, "drift": 2, "seasonal_naive": season}
+    return max(3, own.get(variant, max(_LEAST_ROWS, 2 * season)))
+
+
 BASELINES: dict[str, Baseline] = {
     "persistence": persistence,
     "seasonal_naive": seasonal_naive,

@@ -333,6 +333,7 @@ def register(
         client.set_terminated(run, "FAILED")
         raise
     logger.info("Registered %s version %s as champion. %s", registered, version, description)
+    logger.info("Serve it: make serve MODEL=models:/%s@champion", registered)
     return _deployed(registered, version) | deployed
 
 

@@ -31,10 +31,12 @@ def forecast(
     tidy = panel.tidy(rows, series.columns, series.fill, series.season, name)
     borders = splits.borders(tidy, 0, 0)
     if not row["networks"]:
+        from unrolled.series.baselines import least_rows  # statsmodels takes seconds to import
+
+        _refuse_short(borders, row["variant"], least_rows(row["variant"], series.season))
         found = backtest.ahead(tidy, series, backtest.of_baseline(row["variant"], tidy, series))
         return _frames(found, row["variant"])
     known = scaler.set_index("unique_id")
-    needed = series.rows
     for parts in splits.each(borders):
         if parts.unique_id not in known.index:
             raise InputError(
@@ -42,11 +44,7 @@ def forecast(
                 f" {', '.join(map(str, known.index[:5]))}{' ...' if len(known) > 5 else ''}: run the"
                 " forecasting pipeline on the new rows"
             )
-        if parts.train < needed:
-            raise InputError(
-                f"series '{parts.unique_id}': {parts.train} rows; {row['variant']} needs the last"
-                f" {needed} or more"
-            )
+    _refuse_short(borders, row["variant"], series.rows)
     own = known.loc[borders["unique_id"]].reset_index()
     frames = [
         backtest.ahead(tidy, series, backtest.of_network(weights, card, tidy, borders, own, series))
@@ -72,6 +70,15 @@ def forecast_registered(rows: pd.DataFrame, series: SeriesOptions, name: str) ->
         raise InputError(f"series '{name}': {error.message}") from error
     cutoffs = tidy.groupby("unique_id")["ds"].max()
     return _frames(found.assign(cutoff=found["unique_id"].map(cutoffs)), f"forecasting-{name}")
+
+
+def _refuse_short(borders: pd.DataFrame, variant: str, needed: int) -> None:
+    for parts in splits.each(borders):
+        if parts.train < needed:
+            raise InputError(
+                f"series '{parts.unique_id}': {parts.train} rows; {variant} needs the last {needed} or"
+                " more"
+            )
 
 
 def _frames(found: pd.DataFrame, variant: str) -> Frames:
