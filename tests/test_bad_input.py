@@ -60,6 +60,20 @@ def refused(result: Result, sentence: str) -> None:
             " different scales and cannot choose a champion; give all one loss",
         ),
         ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0"),
+        (
+            "seeds=[99999999999]",
+            "parameter 'seeds' lists 99999999999; expected whole numbers from 0 to 4294967295",
+        ),
+        (
+            "series=${b}",
+            "--params has 'series=${b}'; expected a value as it is: ${...} and ??? mean something else"
+            " to the reader of conf/",
+        ),
+        (
+            "series=???",
+            "--params has 'series=???'; expected a value as it is: ${...} and ??? mean something else"
+            " to the reader of conf/",
+        ),
         ("seeds=[1,1]", "parameter 'seeds' names 1 twice; name each once"),
         (
             "series_options.airline.test=0.9",

@@ -38,6 +38,7 @@ def test_a_making_that_is_killed_leaves_no_database(tmp_path: Path) -> None:
     making.wait()
     assert not path.exists()
     tracking_store.make(path)
+    assert [left.name for left in tmp_path.iterdir()] == ["mlflow.db"]
     assert client_of(f"sqlite:///{path}").search_experiments()
 
 

@@ -109,6 +109,12 @@ def split_params(text: str) -> dict[str, Any]:
                 f"--params has {pair!r}; expected key=value, with commas between them and lists in"
                 ' brackets: --params "series=sunspots,variants=[gru,lstm]"'
             )
+        # OmegaConf would look up the one, and take the default for the other.
+        if "${" in pair or pair.partition("=")[2].strip() == "???":
+            raise InputError(
+                f"--params has {pair!r}; expected a value as it is: ${{...}} and ??? mean something"
+                " else to the reader of conf/"
+            )
     try:
         found = OmegaConf.from_dotlist([_quoted(pair) for pair in pairs])
         return dict(OmegaConf.to_container(found))  # type: ignore[arg-type]

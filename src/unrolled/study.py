@@ -430,8 +430,11 @@ def _name(parameters: dict[str, Any], key: str, where: str = "") -> str:
 
 def _seeds(given: list[Any], name: str) -> tuple[int, ...]:
     for seed in given:
-        if not str(seed).isdigit():
-            raise InputError(f"parameter '{name}' lists {seed!r}; expected whole numbers from 0")
+        if not str(seed).isdigit() or int(seed) >= 2**32:
+            raise InputError(
+                f"parameter '{name}' lists {seed!r}; expected whole numbers from 0"
+                + (" to 4294967295" if str(seed).isdigit() else "")
+            )
     return tuple(map(int, given))
 
 

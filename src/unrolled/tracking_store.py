@@ -37,6 +37,9 @@ def wait() -> None:
 
 def make(path: Path) -> None:
     """Make a database under another name; it takes its own when it is whole, if none is there."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        if not _runs(int(left.name.rpartition(".")[2].partition("-")[0])):  # but was killed
+            left.unlink(missing_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         client_of(f"sqlite:///{draft.absolute()}")
@@ -45,6 +48,16 @@ def make(path: Path) -> None:
         pass
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 if __name__ == "__main__":
