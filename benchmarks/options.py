@@ -103,10 +103,9 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "mackey_glass": {
         "shipped": {},
-        "before": {"model": {"hidden": 32}, "training": {"refit": False}},
+        "before": {"training": {"refit": False}},
         "averaging 0.99": {"training": {"averaging": 0.99}},
-        "no refit": {"training": {"refit": False}},
-        "hidden 32": {"model": {"hidden": 32}},
+        "hidden 64": {"model": {"hidden": 64}},
         "highway": {"model": {"highway": True}},
         "less the last value": {"model": {"window_normalisation": "last"}},
     },
