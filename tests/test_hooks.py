@@ -17,6 +17,7 @@ from kedro.runner import SequentialRunner, ThreadRunner
 from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking, tracking_pages
+from unrolled.pipelines.charts import look
 
 
 class Options(BaseModel):
@@ -140,6 +141,7 @@ def catalog_in(folder: Path) -> DataCatalog:
         }
     )
     catalog["parameters"] = {"series": "air"}
+    catalog["params:forecasting.rows"] = {"recurrent": ["gru"], "baseline": ["ridge"]}
     catalog["params:forecasting.gru.model"] = Options()
     for seed in (0, 1):
         catalog[f"params:forecasting.gru.seed_{seed}.seed"] = seed
@@ -255,6 +257,9 @@ def test_the_run_of_a_variant_holds_mean_spread_and_number_of_its_seeds(study):
     _, runs = study
     variant = runs["forecasting.gru"]
     assert variant.data.tags["level"] == "row"
+    assert {
+        runs[f"forecasting.gru{seed}"].data.tags["mlflow.runColor"] for seed in ("", ".seed_0")
+    } == {look("gru", {"recurrent": ["gru"]}).colour}
     assert variant.data.tags["mlflow.parentRunId"] == runs["forecasting"].info.run_id
     scores = {"mase": 2.0, "mase_std": pytest.approx(0.5**0.5), "seeds": 2.0}
     assert variant.data.metrics == scores | {"loss": 1.5}  # the mean curve's last value

@@ -49,6 +49,10 @@ def test_what_is_no_new_file_is_not_made(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(tracking_store.subprocess, "Popen", refuse)
     there = tmp_path / "mlflow.db"
     there.touch()
-    for uri in ("", "http://127.0.0.1:5000", f"sqlite:///{there}"):
+    absent = f"sqlite:///{tmp_path}/absent.db"
+    for uri in (
+        *("", "http://127.0.0.1:5000", "sqlite://", "sqlite:///:memory:"),
+        *(f"sqlite:///{there}", f"{absent}?timeout=10"),
+    ):
         tracking_store.begin(uri)
         tracking_store.wait()

@@ -52,6 +52,8 @@ SECTION = {"uuid": VIEW, "name": "Model metrics", "display": True, "isReordered"
 
 def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Group the seeds, log the models and describe the leaderboard of every job of a run."""
+    from unrolled.pipelines.charts import look  # here, since matplotlib takes a second
+
     client = client_of(uri)
     for job in sorted({job_of(namespace) for namespace in namespaces_of(pipeline)}):
         study = find_run(uri, kedro_run, job)
@@ -69,11 +71,12 @@ def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCata
         board = catalog.load(f"{job}.leaderboard")
         curves = f"{job}.learning_curves"
         history = catalog.load(curves) if local_file(catalog, curves) else pd.DataFrame()
+        named = catalog.load(f"params:{job}.rows")
         rows = {
-            row["variant"]: log_row(client, parent, runs, row, history, colour)
-            for row, colour in zip(
-                board.to_dict("records"), colours(board, job, catalog), strict=True
+            row["variant"]: log_row(
+                client, parent, runs, row, history, look(row["variant"], named).colour
             )
+            for row in board.to_dict("records")
         }
         lines = [table(board, parent.info.experiment_id, rows)]
         for role, said in (("champion", sentence), ("winner", winner_sentence)):
@@ -91,7 +94,7 @@ def log_row(
     runs: Mapping[str, Run],
     row: Mapping[str, Any],
     history: pd.DataFrame,
-    colour: str | None,
+    colour: str,
 ) -> str:
     """Log a row of the leaderboard in a run of its own, and put the runs of its seeds below that.
 
@@ -101,7 +104,7 @@ def log_row(
         runs: all of the study, by their namespaces.
         row: of the leaderboard.
         history: learning curves of all variants and seeds; of the losses the mean is logged.
-        colour: of the row and its seeds in MLflow's charts; without one MLflow draws lots.
+        colour: of the row and its seeds in MLflow's charts, `#rrggbb`; MLflow would draw lots.
 
     Returns:
         The run's id: a baseline's is there already.
@@ -135,19 +138,9 @@ def log_row(
         mean = own.filter(like="loss").groupby(level="epoch").mean().reset_index()
     numbers = [*metrics_of(row), *history_of(mean)]
     log_node(client, run_id, params, numbers, {"kind": str(row["kind"])})
-    for one in [run_id, *(run.info.run_id for run in seeds)] if colour else []:
+    for one in (run_id, *(run.info.run_id for run in seeds)):
         client.set_tag(one, "mlflow.runColor", colour)
     return run_id
-
-
-def colours(board: pd.DataFrame, job: str, catalog: DataCatalog) -> list[str | None]:
-    """The colours of the leaderboard's rows in the pictures of the run."""
-    rows = f"params:{job}.rows"
-    if rows not in catalog:
-        return [None] * len(board)
-    from unrolled.pipelines.charts import look  # here, since matplotlib takes a second
-
-    return [look(name, catalog.load(rows)).colour for name in board["variant"]]
 
 
 def log_model(client: MlflowClient, run: Run, data: Mapping[str, Any] | None) -> None:

@@ -20,9 +20,11 @@ _making: subprocess.Popen[bytes] | None = None
 def begin(uri: str) -> None:
     """Start to make the database of a tracking URI, where it is a sqlite file that is not there."""
     global _making
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():
-        command = [sys.executable, "-m", "unrolled.tracking_store", str(path)]
+    place = uri.removeprefix("sqlite:///")
+    # In memory, or with options behind the name, it is MLflow's own affair.
+    is_file = place not in (uri, "", ":memory:") and "?" not in place
+    if is_file and not Path(place).exists():
+        command = [sys.executable, "-m", "unrolled.tracking_store", place]
         quiet = subprocess.DEVNULL  # where it fails, MLflow's own call soon says why
         _making = subprocess.Popen(command, stdout=quiet, stderr=quiet)
 
@@ -37,8 +39,9 @@ def wait() -> None:
 
 def make(path: Path) -> None:
     """Make a database under another name; it takes its own when it is whole, if none is there."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        if not _runs(int(left.name.rpartition(".")[2].partition("-")[0])):  # but was killed
+    for left in path.parent.glob(f".{path.name}.[0-9]*"):
+        process = left.name.rpartition(".")[2].partition("-")[0]  # -journal
+        if process.isdigit() and not _runs(int(process)):  # but was killed
             left.unlink(missing_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
