@@ -47,6 +47,10 @@ def endless() -> None:
     time.sleep(600)
 
 
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def node(name: str, *inputs: str, job: str = "text", function=busy) -> Node:
     return Node(function, list(inputs) or None, f"{job}.{name}", name=name, namespace=job)
 
@@ -187,6 +191,17 @@ def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(run):
     for left in set(multiprocessing.active_children()) - before:
         left.join(10)
     assert len(set(multiprocessing.active_children()) - before) <= 1  # Kedro's manager
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_told_of_in_a_sentence(run):
+    with pytest.raises(InputError) as stopped:
+        run([node("a", function=killed)])
+    assert str(stopped.value) == (
+        "a worker process was ended from outside, as by a system that is out of memory, after 0 of 1"
+        " nodes; the same command with --only-missing-outputs goes on from there; --runner"
+        " SequentialRunner takes less memory"
+    )
 
 
 @pytest.mark.slow

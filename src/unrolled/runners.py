@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks.markers import hook_impl, hook_spec
@@ -88,6 +89,13 @@ class SideBySideRunner(ParallelRunner):
         done: set[Node] = set()
         running: dict[Future[Node], int] = {}  # cores that each takes
         others = set(multiprocessing.active_children())
+
+        def so_far() -> str:
+            return (
+                f"after {len(done)} of {len(pipeline.nodes)} nodes; the same command with"
+                " --only-missing-outputs goes on from there"
+            )
+
         with self._get_executor(self._max_workers) as pool:
             try:
                 while waiting or running:
@@ -113,9 +121,11 @@ class SideBySideRunner(ParallelRunner):
             except KeyboardInterrupt:
                 for worker in set(multiprocessing.active_children()) - others:
                     worker.terminate()
+                raise InputError(f"stopped {so_far()}") from None
+            except BrokenProcessPool:
                 raise InputError(
-                    f"stopped after {len(done)} of {len(pipeline.nodes)} nodes; the same command"
-                    " with --only-missing-outputs goes on from there"
+                    "a worker process was ended from outside, as by a system that is out of memory,"
+                    f" {so_far()}; --runner SequentialRunner takes less memory"
                 ) from None
             except Exception:
                 self._suggest_resume_scenario(pipeline, done, catalog)
@@ -167,7 +177,8 @@ def _end_with_parent() -> None:
 
     Every file is written whole or not at all, so nothing is lost but what was being computed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as of a job in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
