@@ -36,7 +36,7 @@ def test_what_is_said_twice_is_refused():
     with pytest.raises(InputError) as refused:
         full(series="mine", horizon=6, series_options={"mine": {"horizon": 12}})
     assert str(refused.value) == (
-        "--params gives 'series_options.mine.horizon' twice, as 12 and as 6; keep one"
+        "the command line gives 'series_options.mine.horizon' twice, as 12 and as 6; keep one"
     )
 
 

@@ -14,17 +14,21 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import pipelines
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yaml import YAMLError
 
 from unrolled.comparison.champion import MEDIAN
 from unrolled.errors import InputError
 from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
+from unrolled.params import Kind, joined, nested
 from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
@@ -33,40 +37,6 @@ from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
 
-KEYS = (
-    "series",
-    "variants",
-    "seeds",
-    "baselines",
-    "series_options",
-    "variant_options",
-    "training",
-    "corpus",
-    "corpus_options",
-    "text",
-    "job",
-    "rollback",
-    "rows",
-    "model",
-    "monitor",
-    "gradients",
-    "prompt",
-    "length",
-    "registered",
-    "generate",
-)
-TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
-GRADIENTS_KEYS = (
-    "name",
-    "theory",
-    "variants",
-    "inits",
-    "remedies",
-    "tasks",
-    "lengths",
-    "seeds",
-    "training",
-)
 SERIES_FOLDER = Path("data/01_raw/series")
 CORPORA_FOLDER = Path("data/01_raw/corpora")
 
@@ -79,13 +49,6 @@ KEPT = "data/06_models/{job}/{name}/study.json"
 READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only read results
 # Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
 PLACES = ("path", "licence", "unit")
-
-# Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
-SHORT: dict[str, dict[str, tuple[str, ...]]] = {
-    "series": {key: ("columns", key) for key in Columns.model_fields}
-    | {key: (key,) for key in SeriesOptions.model_fields if key not in KEYS},
-    "corpus": {key: (key,) for key in CorpusOptions.model_fields if key not in KEYS},
-}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -194,6 +157,78 @@ class Study(BaseModel):
     generate: GenerateStudy
 
 
+def _fields(*models: type[BaseModel]) -> dict[str, Any]:
+    return {key: field.annotation for each in models for key, field in each.model_fields.items()}
+
+
+ANY = "*"  # a name that the user gives
+# What the parameters may hold, the options of a mapping by their model or by name.
+PARAMETERS: dict[str, Any] = {
+    "series": str,
+    "variants": tuple[str, ...],
+    "seeds": tuple[int, ...],
+    "baselines": tuple[str, ...],
+    "series_options": {
+        ANY: _fields(SeriesOptions) | {"model": ModelOptions, "training": TrainOptions}
+    },
+    "variant_options": {ANY: _fields(ModelOptions, LanguageOptions) | {"training": TrainOptions}},
+    "training": TrainOptions,
+    "corpus": str,
+    "corpus_options": {
+        ANY: _fields(CorpusOptions)
+        | {"model": LanguageOptions, "training": TextTrainOptions, "samples": SampleOptions}
+    },
+    "text": {
+        "variants": tuple[str, ...],
+        "seeds": tuple[int, ...],
+        "baselines": tuple[str, ...],
+        "model": LanguageOptions,
+        "training": TextTrainOptions,
+        "samples": SampleOptions,
+    },
+    "monitor": MonitorOptions,
+    "gradients": {
+        "name": str,
+        "theory": TheoryOptions,
+        "variants": tuple[str, ...],
+        "inits": tuple[str, ...],
+        "remedies": tuple[str, ...],
+        "tasks": tuple[str, ...],
+        "lengths": tuple[int, ...],
+        "seeds": tuple[int, ...],
+        "training": MatrixOptions,
+    },
+} | _fields(DeployStudy, GenerateStudy)
+
+# Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
+SHORT: dict[str, dict[str, tuple[str, ...]]] = {
+    "series": {key: ("columns", key) for key in Columns.model_fields}
+    | {key: (key,) for key in SeriesOptions.model_fields if key not in PARAMETERS},
+    "corpus": {key: (key,) for key in CorpusOptions.model_fields if key not in PARAMETERS},
+}
+
+
+def kind_of(path: tuple[str, ...]) -> Kind:
+    """What stands at a path of the parameters as they are typed, short forms too.
+
+    >>> [kind_of(path) for path in (("series",), ("variants", "0"), ("y",), ("model",), ("horizon",))]
+    ['text', 'text', 'text', 'optional', 'other']
+    """
+    here: Any = _fields(Columns, CorpusOptions, SeriesOptions) | PARAMETERS
+    for part in path:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = _fields(here)
+        if isinstance(here, dict):
+            here = here.get(part, here.get(ANY))
+        else:
+            here = get_args(here)[0] if get_origin(here) is tuple else None
+    choices = get_args(here) if get_origin(here) in (Union, UnionType) else (here,)
+    words = [choice for choice in choices if choice is not NoneType]
+    if not all(word is str or get_origin(word) is Literal for word in words):
+        return "other"
+    return "text" if len(words) == len(choices) else "optional"
+
+
 def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
     """Build an option model, or say in a sentence which key is wrong and why."""
     try:
@@ -258,13 +293,13 @@ def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[st
         InputError: an unknown key, one that may be of the series or of the corpus, or one that is
             given in full as well.
     """
-    found: dict[str, Any] = {key: value for key, value in asked.items() if key in KEYS}
+    found: dict[str, Any] = {key: value for key, value in asked.items() if key in PARAMETERS}
     for key, value in asked.items():
-        if key in KEYS:
+        if key in PARAMETERS:
             continue
         kinds = [kind for kind, short in SHORT.items() if key in short]
         if not kinds:
-            known = [*KEYS, *SHORT["series"], *SHORT["corpus"]]
+            known = [*PARAMETERS, *SHORT["series"], *SHORT["corpus"]]
             raise InputError(f"parameter '{key}' is unknown; {_hint(key, dict.fromkeys(known))}")
         named = [kind for kind in kinds if kind in asked] if len(kinds) > 1 else kinds
         if len(named) != 1:
@@ -272,25 +307,8 @@ def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[st
             raise InputError(f"parameter '{key}' may be of a series or of a corpus; say {full}")
         (kind,) = named
         name = str(asked[kind]) if kind in asked else name_of(kind)
-        for part in reversed((f"{kind}_options", name, *SHORT[kind][key])):
-            value = {part: value}
-        found = _joined(found, value)
+        found = joined(found, nested((f"{kind}_options", name, *SHORT[kind][key]), value))
     return found
-
-
-def _joined(one: dict[str, Any], other: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """Both dictionaries in one; a value that both give is refused."""
-    result = dict(one)
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = _joined(result[key], value, f"{where}{key}.")
-        elif key in result:
-            raise InputError(
-                f"--params gives '{where}{key}' twice, as {result[key]!r} and as {value!r}; keep one"
-            )
-        else:
-            result[key] = value
-    return result
 
 
 def with_kept(
@@ -390,7 +408,7 @@ def read(
     Raises:
         InputError: an unknown key, an impossible value, or a name that cannot be a file's.
     """
-    _refuse_unknown(parameters, KEYS, "")
+    _refuse_unknown(parameters, PARAMETERS, "")
     asked = asked or {}
     return Study(
         forecasting=_forecasting(parameters, project, asked.get("training", {})),
@@ -410,7 +428,7 @@ def read(
     )
 
 
-def _refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> None:
+def _refuse_unknown(given: Iterable[str], known: Collection[str], where: str) -> None:
     for key in given:
         if key not in known:
             raise InputError(f"parameter '{where}{key}' is unknown; {_hint(str(key), known)}")
@@ -494,7 +512,7 @@ def _forecasting(
 def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> TextStudy:
     name = _name(parameters, "corpus")
     section = parameters.get("text", {})
-    _refuse_unknown(section, TEXT_KEYS, "text.")
+    _refuse_unknown(section, PARAMETERS["text"], "text.")
     entries = parameters.get("corpus_options", {})
     raw = _merged(entries.get("defaults", {}), entries.get(name, {}))
     own = {group: raw.pop(group, {}) for group in ("model", "training", "samples")}
@@ -528,7 +546,7 @@ def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> Text
 
 def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
     section, where = parameters.get("gradients", {}), "gradients."
-    _refuse_unknown(section, GRADIENTS_KEYS, where)
+    _refuse_unknown(section, PARAMETERS["gradients"], where)
     training = _checked(MatrixOptions, section.get("training", {}), f"{where}training")
     entries = parameters.get("variant_options", {})
     chosen = {
@@ -646,18 +664,31 @@ class StudyConfigLoader(OmegaConfigLoader):
         """Take Kedro's arguments, and become the loader that the registry asks."""
         global _loader
         super().__init__(*args, **kwargs)
-        self.runtime_params = expanded(self.runtime_params or {}, self._configured)
+        self._files: dict[str, Any] | None = None
         self._study: Study | None = None
         self._parameters: dict[str, Any] | None = None  # Kedro asks five times a run
+        self.runtime_params = expanded(
+            self.runtime_params or {}, lambda key: str(self._configured().get(key, ""))
+        )
         _loader = self
 
-    def _configured(self, key: str) -> str:
-        """A parameter as the files of `conf/` give it."""
-        asked, self.runtime_params = self.runtime_params, {}
-        try:
-            return str(super().__getitem__("parameters").get(key, ""))
-        finally:
-            self.runtime_params = asked
+    def _configured(self) -> dict[str, Any]:
+        """The parameters as the files of `conf/` give them.
+
+        What is asked for never meets OmegaConf, which would look up `${...}` in a text.
+        """
+        if self._files is None:
+            asked, self.runtime_params = self.runtime_params, {}
+            try:
+                self._files = super().__getitem__("parameters")
+            except (OmegaConfBaseException, YAMLError, ValueError) as error:
+                raise InputError(
+                    f"the parameters in '{self.conf_source}' cannot be read:"
+                    f" {' '.join(str(error).split())}; mend the file"
+                ) from error
+            finally:
+                self.runtime_params = asked
+        return self._files
 
     @property
     def study(self) -> Study:
@@ -668,7 +699,7 @@ class StudyConfigLoader(OmegaConfigLoader):
         """
         if self._study is None:
             project = Path(self.conf_source).resolve().parent
-            parameters = super().__getitem__("parameters")
+            parameters = _merged(self._configured(), self.runtime_params)
             # Kedro tells its registry what was asked for before it makes this loader.
             wanted = getattr(pipelines, "_requested_pipelines", None)
             if wanted and set(wanted) <= READERS:
@@ -681,7 +712,8 @@ class StudyConfigLoader(OmegaConfigLoader):
         if key != "parameters":
             return dict(super().__getitem__(key))
         if self._parameters is None:
-            self._parameters = super().__getitem__(key) | as_parameters(self.study)
+            asked = _merged(self._configured(), self.runtime_params)
+            self._parameters = asked | as_parameters(self.study)
         return dict(self._parameters)
 
 
@@ -700,7 +732,7 @@ def resolve(key: str) -> str | None:
     study = current()
     series, text = study.forecasting, study.text
     made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
-    return {
+    found = {
         "gradients": study.gradients.name,
         "series": series.name,
         "series_source": series.source,
@@ -709,3 +741,4 @@ def resolve(key: str) -> str | None:
         "corpus": text.name,
         "corpus_source": text.source,
     }[key]
+    return "./???" if found == "???" else found  # OmegaConf would take it for a missing value
