@@ -60,7 +60,7 @@ def refused(result: Result, sentence: str) -> None:
             "variants differ in training.loss (gru mae, lstm mse), so their validation losses are on"
             " different scales and cannot choose a champion; give all one loss",
         ),
-        ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0"),
+        ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0 to 4294967295"),
         (
             "seeds=[99999999999]",
             "parameter 'seeds' lists 99999999999; expected whole numbers from 0 to 4294967295",

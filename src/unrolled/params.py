@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-from unrolled.errors import InputError
+from unrolled.errors import InputError, shown
 
 # What stands at a path of keys: text, text or null, or anything else.
 Kind = Literal["text", "optional", "other"]
@@ -23,8 +23,8 @@ _NAME = r"[^\W\d][\w-]*(?:\.[\w-]+)*"
 _KEY = re.compile(rf"[,\s]*({_NAME})\s*=")
 _NEXT = re.compile(rf",\s*{_NAME}\s*=(?!=)|\Z")  # where a value without brackets ends
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*""", re.DOTALL)
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")  # Python reads no more digits than some 4,300
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None}
 _WORDS |= dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
 _DEEPEST = 20  # no option lies deeper than five
@@ -52,7 +52,7 @@ def split(text: str, kinds: Kinds) -> dict[str, Any]:
         key = _KEY.match(text, at)
         if key is None:
             raise InputError(
-                f"--params has {_near(text[at:].lstrip(', '))}; expected key=value, with commas"
+                f"--params has {shown(text[at:].lstrip(', '))}; expected key=value, with commas"
                 ' between them and lists in brackets: --params "series=sunspots,variants=[gru,lstm]"'
             )
         path = _path(key[1], "--params")
@@ -74,7 +74,7 @@ def one(text: str, kinds: Kinds) -> dict[str, Any]:
     key = re.match(rf"\s*({_NAME})\s*=", text)
     if key is None:
         raise InputError(
-            f'--set has {_near(text)}; expected one key=value: --set "prompt=To be, or"'
+            f'--set has {shown(text)}; expected one key=value: --set "prompt=To be, or"'
         )
     path, value = _path(key[1], "--set"), text[key.end() :]
     if kinds(path) != "other" or value.lstrip()[:1] not in ("[", "{"):
@@ -156,7 +156,7 @@ def check_utf8(text: str, said: str) -> None:
 def _path(key: str, said: str) -> tuple[str, ...]:
     parts = tuple(key.split("."))
     if len(parts) > _DEEPEST:
-        raise InputError(f"{said} has the key {_near(key)} of {len(parts)} parts; expected a few")
+        raise InputError(f"{said} has the key {shown(key)} of {len(parts)} parts; expected a few")
     return parts
 
 
@@ -250,7 +250,7 @@ def _unquoted(quoted: str) -> str:
         text = str(json.loads(quoted, strict=False))
     except ValueError:
         raise InputError(
-            f"--params has {_near(quoted)}; expected escapes in double quotes as JSON has them, such"
+            f"--params has {shown(quoted)}; expected escapes in double quotes as JSON has them, such"
             " as \\n, or single quotes"
         ) from None
     check_utf8(text, "--params")
@@ -258,9 +258,4 @@ def _unquoted(quoted: str) -> str:
 
 
 def _unread(text: str, at: int, expected: str) -> InputError:
-    return InputError(f"--params or --set has {_near(text[at:].strip())}; expected {expected}")
-
-
-def _near(text: str) -> str:
-    """The beginning of what cannot be read, for a sentence."""
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+    return InputError(f"--params or --set has {shown(text[at:].strip())}; expected {expected}")
