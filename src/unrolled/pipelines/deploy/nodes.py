@@ -21,7 +21,9 @@ from unrolled.comparison.champion import METRICS
 from unrolled.errors import InputError
 from unrolled.series import panel as panels
 from unrolled.series import splits
+from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import PANEL_COLUMNS
 from unrolled.series.splits import Parts
 from unrolled.series.windows import sliding
 from unrolled.serving import registry
@@ -58,6 +60,7 @@ def package_forecaster(
         beside = {"rows": series.rows, "lowest": series.lowest}
         files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
         example = example.tail(series.rows)
+    example = example[PANEL_COLUMNS]
     records = json.loads(example.to_json(orient="records", date_format="iso"))
     return files, {"dataframe_records": records}
 
@@ -68,7 +71,7 @@ def _numbers(
     """A baseline fitted on the rows of each series before its test part."""
     from unrolled.series.baselines import FITS
 
-    y, ds = panel["y"].to_numpy(), panel["ds"]
+    y, ds = drawn(panel, splits.each(borders), series.fill), panel["ds"]
     fitted = {}
     for parts in splits.each(borders):
         last = ds.iloc[parts.validation_end - 1]
@@ -121,7 +124,8 @@ def forecaster_parity(
     expected = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
     with _opened(files) as folder:
         served = ServedForecaster(folder)
-        forecast = _by_rows(served, panel) if served.numbers else _by_windows(served, panel)
+        seen = panel.assign(y=drawn(panel, splits.each(borders), series.fill))[PANEL_COLUMNS]
+        forecast = _by_rows(served, seen) if served.numbers else _by_windows(served, seen)
         found, taken = (
             backtesting.over_cutoffs(panel, borders, series, asked)["y_hat"].to_numpy()
             for asked in (forecast, _taken(served, panel))
