@@ -26,7 +26,7 @@ class Marks(BaseModel):
 
 
 def read(
-    values: pd.Series, column: str, marks: Marks, sep: str | None = None
+    values: pd.Series, column: str, marks: Marks, sep: str | None = None, *, known: bool = False
 ) -> tuple[pd.Series, Marks]:
     """Read a column of numbers.
 
@@ -35,6 +35,7 @@ def read(
         column: its name in the file.
         marks: as the user or an earlier file says; what is None is found from the whole column.
         sep: what stands between the cells of the file.
+        known: the marks are those of an earlier file, and no others will do.
 
     Returns:
         float64 (N,), NaN where there is no value; and the marks.
@@ -50,7 +51,9 @@ def read(
     elif values.isna().all():
         numbers = pd.Series(np.nan, index=values.index)
     elif pd.api.types.infer_dtype(values, skipna=True).startswith(("string", "mixed", "integer")):
-        numbers, marks = _of_text(values, column, marks, sep)
+        numbers, marks = _of_text(
+            values, column, marks, sep, known=known and marks.decimal is not None
+        )
     else:
         first = values.dropna().tolist()[0]
         raise InputError(
@@ -62,29 +65,35 @@ def read(
 
 
 def _of_text(
-    values: pd.Series, column: str, marks: Marks, sep: str | None
+    values: pd.Series, column: str, marks: Marks, sep: str | None, *, known: bool
 ) -> tuple[pd.Series, Marks]:
     text = pa.array(values.astype("str"), type=pa.large_string(), from_pandas=True)
-    text = pc.utf8_trim_whitespace(text)
-    absent = pc.is_in(text, value_set=pa.array(MISSING, type=pa.large_string()))
-    text = pc.if_else(absent, None, text)
-    if marks.thousands is None and marks.decimal in (None, "."):
-        numbers = _plain(text)
-        if numbers is not None:
-            if marks.decimal is None and sep not in (None, ","):
-                _refuse_grouped(text, column, ".", "thousands=. or decimal=.")
-            return numbers, Marks(decimal=".")
-    if marks.decimal is None or (marks.thousands is None and marks.decimal == "."):
+    plain = marks.thousands is None and marks.decimal in (None, ".")
+    numbers = _plain(text) if plain else None  # most files need no more
+    if numbers is None:
+        text = pc.utf8_trim_whitespace(text)
+        absent = pc.is_in(text, value_set=pa.array(MISSING, type=pa.large_string()))
+        text = pc.if_else(absent, None, text)
+        numbers = _plain(text) if plain else None
+    if numbers is not None:
+        if marks.decimal is None and sep not in (None, ","):
+            _refuse_grouped(text, column, ".", "thousands=. or decimal=.")
+        return numbers, Marks(decimal=".")
+    if marks.thousands and marks.decimal is None:
+        marks = Marks(decimal="," if marks.thousands == "." else ".", thousands=marks.thousands)
+    elif not known and plain:
         marks = _found(text, column, marks)
+    written = text
     if marks.thousands:
         groups = [marks.thousands] if marks.thousands != " " else list(_GROUPS)
         for group in groups:
             text = pc.replace_substring(text, group, "")
     if marks.decimal == ",":
-        text = pc.replace_substring(text, ",", ".")
+        # A point that is no mark stays one that no number has.
+        text = pc.replace_substring(pc.replace_substring(text, ".", "?"), ",", ".")
     numbers = _plain(text)
     if numbers is None:
-        _refuse_text(values, text, column, marks)
+        _refuse_text(written, text, column, marks)
     assert numbers is not None
     return numbers, marks
 
@@ -133,13 +142,12 @@ def _found(text: pa.Array, column: str, marks: Marks) -> Marks:
     return Marks(decimal=",")
 
 
-def _refuse_text(values: pd.Series, text: pa.Array, column: str, marks: Marks) -> None:
+def _refuse_text(written: pa.Array, text: pa.Array, column: str, marks: Marks) -> None:
     numbers = pd.to_numeric(text.to_pandas(), errors="coerce")
     bad = np.flatnonzero(numbers.isna().to_numpy() & text.is_valid().to_numpy(zero_copy_only=False))
-    first = values.iloc[bad[0]]
-    percent = isinstance(first, str) and first.strip().endswith("%")
+    first = written[int(bad[0])].as_py()
     expected = "numbers"
-    if percent:
+    if first.endswith("%"):
         expected = "numbers without a percent sign: take it out of the file"
     elif marks.decimal == "," or marks.thousands:
         expected = f"numbers such as {f'1{marks.thousands or str()}234{marks.decimal or str()}5'}"

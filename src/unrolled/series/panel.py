@@ -25,6 +25,8 @@ from unrolled.series.options import Fill
 
 logger = logging.getLogger(__name__)
 
+Codes = npt.NDArray[np.int64]  # (N,), number of each row's series, rising
+
 PANEL_COLUMNS = ["unique_id", "ds", "y"]
 OBSERVED = "observed"
 
@@ -57,29 +59,36 @@ def regular(
         InputError: a time stamp with two values, rows in no order, times on no regular grid, a gap
             or missing value under `fill="error"`, a series without any value.
     """
-    panel = _by_series(rows)
-    panel = _without_twins(panel)
-    panel = _forwards(panel)
-    panel = _without_ends(panel)
+    codes, names = pd.factorize(rows["unique_id"])
+    order = np.argsort(codes, kind="stable") if (np.diff(codes) < 0).any() else slice(None)
+    panel, codes = rows.iloc[order], codes[order]
+    panel, codes = _without_twins(panel, codes)
+    panel, codes = _forwards(panel, codes)
+    panel, codes = _without_ends(panel, codes)
+    panel = panel.reset_index(drop=True)
+
     steps: dict[str, Step] = {}
-    known: dict[bytes, Step | None] = {}
+    known: dict[bytes, tuple[Step, bool]] = {}
     whole: list[pd.DataFrame] = []
     complete = 0  # rows up to here are on their grid as they stand
-    ds = pd.Index(panel["ds"])
-    for key, first, end in _blocks(panel):
-        times = ds[first:end]
+    times, stamps = panel["ds"].to_numpy(), pd.Index(panel["ds"])
+    first = np.flatnonzero(np.diff(codes, prepend=-1))
+    for start, end in zip(first.tolist(), [*first[1:].tolist(), len(panel)], strict=True):
+        key = str(names[codes[start]])
         step = step_of(key) if step_of else None
-        if step is None and len(times) >= 3:
-            digest = times.to_numpy().tobytes()  # most series of a panel have the same times
-            if digest not in known:
-                known[digest] = _step(key, times, fill)
-            step = known[digest]
-        if step is None:
+        if step is None and end - start < 3:
             continue
+        digest = times[start:end].tobytes()  # most series of a panel have the same times
+        if digest in known and known[digest][1] and step in (None, known[digest][0]):
+            steps[key] = known[digest][0]
+            continue
+        own = stamps[start:end]
+        step = step or _step(key, own)
+        points = _points(key, own, step, fill)
         steps[key] = step
-        points = _points(key, times, step, fill)
-        if len(points) != len(times):
-            whole += [panel.iloc[complete:first], _on(points, key, panel.iloc[first:end])]
+        known[digest] = step, len(points) == len(own)
+        if len(points) != len(own):
+            whole += [panel.iloc[complete:start], _on(points, key, panel.iloc[start:end])]
             complete = end
     if whole:
         panel = pd.concat([*whole, panel.iloc[complete:]], ignore_index=True)
@@ -129,36 +138,19 @@ def digest(panel: pd.DataFrame) -> str:
     return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
 
 
-def _by_series(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each series in one block, in the order of their first rows."""
-    codes = pd.factorize(rows["unique_id"])[0]
-    if (np.diff(codes) < 0).any():
-        rows = rows.iloc[np.argsort(codes, kind="stable")]
-    return rows.reset_index(drop=True)
+def _inner_steps(panel: pd.DataFrame, codes: Codes) -> npt.NDArray[np.int64]:
+    """From each row to the next (N - 1,); 1 where another series begins."""
+    return np.where(np.diff(codes) == 0, np.diff(panel["ds"].to_numpy().view("int64")), 1)
 
 
-def _blocks(panel: pd.DataFrame) -> list[tuple[str, int, int]]:
-    """Name, first row and end of each series."""
-    codes, names = pd.factorize(panel["unique_id"])
-    first = np.flatnonzero(np.r_[True, np.diff(codes) != 0])[: len(names)]
-    end = np.r_[first[1:], len(panel)]
-    return list(zip(map(str, names), first.tolist(), end.tolist(), strict=True))
-
-
-def _borders(panel: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Rows with which a series begins, bool (N,)."""
-    return np.r_[True, np.diff(pd.factorize(panel["unique_id"])[0]) != 0][: len(panel)]
-
-
-def _without_twins(panel: pd.DataFrame) -> pd.DataFrame:
+def _without_twins(panel: pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, Codes]:
     """One row a time stamp."""
-    rising = _steps(panel["ds"]) > 0
-    if (rising | _borders(panel)[1:]).all():
-        return panel
-    twins = panel.duplicated(PANEL_COLUMNS)
+    if (_inner_steps(panel, codes) > 0).all():
+        return panel, codes
+    twins = panel.duplicated(PANEL_COLUMNS).to_numpy()
     if twins.any():
         logger.warning("%d rows stand twice in the file, and count once", int(twins.sum()))
-        panel = panel[~twins].reset_index(drop=True)
+        panel, codes = panel[~twins], codes[~twins]
     repeated = panel[panel.duplicated(["unique_id", "ds"])]
     if len(repeated):
         first = repeated.iloc[0]
@@ -166,54 +158,46 @@ def _without_twins(panel: pd.DataFrame) -> pd.DataFrame:
             f"series '{first['unique_id']}': {len(repeated)} time stamps occur twice with different"
             f" values, the first is {_show(first['ds'])}; keep one row for each unique_id and ds"
         )
-    return panel
+    return panel, codes
 
 
-def _steps(ds: pd.Series) -> npt.NDArray[np.int64]:
-    return np.diff(ds.to_numpy().view("int64"))
-
-
-def _forwards(panel: pd.DataFrame) -> pd.DataFrame:
+def _forwards(panel: pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, Codes]:
     """Oldest row first."""
-    inner = ~_borders(panel)[1:]
-    back = (_steps(panel["ds"]) < 0) & inner
+    back = _inner_steps(panel, codes) < 0
     if not back.any():
-        return panel
-    if not (back == inner).all():
+        return panel, codes
+    if not (back | (np.diff(codes) != 0)).all():
         first = panel.iloc[int(np.flatnonzero(back)[0]) + 1]
         raise InputError(
             f"series '{first['unique_id']}': {_show(first['ds'])} stands after a later time stamp;"
             " sort the rows by unique_id and ds, oldest first"
         )
     logger.warning("the newest row stands first in the file: the rows are turned round")
-    codes = pd.factorize(panel["unique_id"])[0]
-    order = np.argsort(codes[::-1], kind="stable")
-    return panel.iloc[::-1].iloc[order].reset_index(drop=True)
+    order = np.lexsort((-np.arange(len(panel)), codes))
+    return panel.iloc[order], codes[order]
 
 
-def _without_ends(panel: pd.DataFrame) -> pd.DataFrame:
+def _without_ends(panel: pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, Codes]:
     """From the first value to the last of each series."""
     absent = panel["y"].isna().to_numpy()
     if not absent.any():
-        return panel
-    codes = pd.factorize(panel["unique_id"])[0]
+        return panel, codes
     place, series = np.arange(len(panel)), int(codes.max()) + 1
     last, first = np.full(series, -1), np.full(series, len(panel))
     np.maximum.at(last, codes[~absent], place[~absent])
     np.minimum.at(first, codes[~absent], place[~absent])
-    empty = np.flatnonzero(last < 0)
-    if len(empty):
-        rows = panel[codes == empty[0]]
+    empty = np.isin(codes, np.flatnonzero(last < 0))
+    if empty.any():
+        rows = panel[codes == codes[empty][0]]
         raise InputError(
             f"series '{rows['unique_id'].iloc[0]}': all {len(rows)} values are missing; drop the"
             " series"
         )
-    after = place > last[codes]
-    before = place < first[codes]
+    after, before = place > last[codes], place < first[codes]
     for found, where in ((after, "end: the forecast begins there"), (before, "start")):
         if found.any():
             logger.warning("%d rows without a value are left out at the %s", found.sum(), where)
-    return panel[~(after | before)].reset_index(drop=True)
+    return panel[~(after | before)], codes[~(after | before)]
 
 
 def _show(time: object) -> str:
@@ -224,7 +208,7 @@ def _show(time: object) -> str:
     return str(time)
 
 
-def _step(key: str, times: pd.Index, fill: Fill) -> Step:
+def _step(key: str, times: pd.Index) -> Step:
     """The step of a series, or why it has none."""
     closest = (times[1:] - times[:-1]).min()
     if grid.sparseness(times) > _SPARSEST:

@@ -79,10 +79,16 @@ def of_table(
         cells, columns = _long(cells, columns, name)
     elif known is None:
         columns = _named(cells, columns, table.sep)
-    _refuse_absent(cells, columns, name)
+    _refuse_absent(cells, columns, name, known)
     ids = _ids(cells, columns, name)
     marks = Marks(decimal=options.decimal, thousands=options.thousands)
-    y, marks = numbers.read(cells[columns.y], columns.y, known.marks if known else marks, table.sep)
+    y, marks = numbers.read(
+        cells[columns.y],
+        columns.y,
+        known.marks if known else marks,
+        table.sep,
+        known=known is not None,
+    )
     ds, found = times.read(
         cells[columns.ds],
         ids,
@@ -159,14 +165,20 @@ def _reads(cells: pd.DataFrame, ds: str, y: str, sep: str | None) -> bool:
     return True
 
 
-def _refuse_absent(cells: pd.DataFrame, columns: Columns, name: str) -> None:
+def _refuse_absent(cells: pd.DataFrame, columns: Columns, name: str, known: Reading | None) -> None:
     for role in ("ds", "y", "unique_id"):
         column = getattr(columns, role)
         if column in cells.columns or (role == "unique_id" and column in (None, "unique_id")):
             continue
+        found = f"column '{column}' for {role} is missing, the file has {_listed(cells)}"
+        if known is not None:
+            cut = f", with {known.sep!r} between them" if known.sep else ""
+            raise InputError(
+                f"series '{name}': {found}; expected the columns of the file that it was trained"
+                f" on{cut}"
+            )
         raise InputError(
-            f"series '{name}': column '{column}' for {role} is missing, the file has"
-            f" {_listed(cells)}; name the right one by {role}=NAME, in full"
+            f"series '{name}': {found}; name the right one by {role}=NAME, in full"
             f" series_options.{name}.columns.{role}"
         )
 
@@ -214,7 +226,7 @@ def _state(
     """One line on how the series was read."""
     cut = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
     series = panel["unique_id"].nunique()
-    parts = [f"{len(panel)} rows" + (f" of {series} series" if series != 1 else "")]
+    parts = [f"{len(panel)} rows" + (f" of {series} series" if series > 1 else "")]
     if reading.sep:
         parts.append(f"{cut.get(reading.sep, repr(reading.sep))} between cells")
     if reading.marks.decimal == ",":

@@ -135,7 +135,7 @@ def _text(name: str, content: bytes, sep: str | None, encoding: str) -> Table:
             " (utf-16, utf-32)"
         )
     content, comments = _uncommented(content)
-    if not content.strip():
+    if not content[:1000].strip() and not content.strip():
         raise InputError(f"file '{name}' has no rows; expected a header and at least one")
     try:
         lines = content[:200_000].decode(errors="strict" if len(content) <= 200_000 else "ignore")
@@ -310,7 +310,12 @@ def _parts(files: Files) -> pd.DataFrame:
 
 
 def _sheet(name: str, content: bytes, sheet: str | int | None) -> pd.DataFrame:
-    book = pd.ExcelFile(io.BytesIO(content), engine="calamine")
+    from python_calamine import CalamineError  # other files do without
+
+    try:
+        book = pd.ExcelFile(io.BytesIO(content), engine="calamine")
+    except CalamineError as error:
+        raise ValueError(_reason(error)) from error
     if sheet is not None and sheet not in book.sheet_names:
         raise InputError(
             f"file '{name}' has the sheets {', '.join(map(str, book.sheet_names))}, but the option"

@@ -199,9 +199,10 @@ def _candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str
         return _numeric(text.astype("float64"), text)
     if text.str.fullmatch(r"\d{5}(\.\d+)?").all():
         return [EXCEL]
-    if text.str.fullmatch(r"-?\d+(\.\d+)?|-?inf|nan").mean() > 0.5 and not text.str.fullmatch(
-        r"\d{4}\.(0[1-9]|1[0-2])"
-    ).any():
+    if (
+        text.str.fullmatch(r"-?\d+(\.\d+)?|-?inf|nan").mean() > 0.5
+        and not text.str.fullmatch(r"\d{4}\.(0[1-9]|1[0-2])").any()
+    ):
         return [NUMBER]
     if text.str.match(r"\d{4}").all():
         iso = _parse(text, ISO, None).local
@@ -352,9 +353,7 @@ def _parse(text: pd.Series, form: str, first_year: int | None) -> Stamps:
         offset = _offsets(parts)
         text = text.str.replace(_OFFSET, r"\1", regex=True)
     form = form.replace("%z", "").strip() if "%z" in form else form
-    if form == ISO:
-        digits = text.str.match(r"\d{4}")
-        text = text.where(digits)  # "now" is a date to pandas
+    text = text.where(text.str.contains(r"\d"))  # "now" is a date to pandas, in any form
     if "%q" in form:
         text, form = _of_quarters(text, form)
     if "%V" in form and "%u" not in form:
@@ -463,7 +462,7 @@ def _choose(
         for form in different
     ]
     raise InputError(
-        f"column {column}: {ds.iloc[0]!r} and all other time stamps may be read as"
+        f"column {column}: {ds.iloc[:1].tolist()[0]!r} and all other time stamps may be read as"
         f" {' or as '.join(shown)}, and the rows do not tell which; say it by the option date_format,"
         f" as in date_format={different[0]}"
     )
