@@ -148,6 +148,8 @@ def read(
     else:
         offset = stamps.offset.take(codes).set_axis(ds.index)
         clock = _clock(local, offset, ids) if known is None else known.clock
+        if not clock and (local == local.dt.normalize()).all():
+            clock = "local"  # of days it is the clock that matters, not whose
         if not clock:
             raise InputError(
                 f"column {column}: the time stamps have an offset from UTC"

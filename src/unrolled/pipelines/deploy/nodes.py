@@ -60,8 +60,10 @@ def package_forecaster(
         beside = {"rows": series.rows, "lowest": series.lowest}
         files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
         example = example.tail(series.rows)
-    example = example[PANEL_COLUMNS]
-    records = json.loads(example.to_json(orient="records", date_format="iso"))
+    records = example[PANEL_COLUMNS].to_dict("records")
+    for record in records:
+        if isinstance(record["ds"], pd.Timestamp):
+            record["ds"] = record["ds"].isoformat()  # every digit of a second
     return files, {"dataframe_records": records}
 
 
