@@ -215,19 +215,3 @@ def test_models_of_another_or_a_changed_vocabulary_are_not_used(
         "corpus 'mine': its 2 trained models know another vocabulary; run kedro run"
         " --pipelines=text --params corpus=mine again",
     )
-
-
-@pytest.mark.parametrize(
-    ("params", "prompt"),
-    [
-        ("prompt=ROMEO:", "ROMEO:"),
-        ("prompt=12,length=1", "12"),
-        ("prompt='to be, or',length=1", "to be, or"),
-        ('prompt="a\\n",length=1', "a\n"),
-        ("length=1,prompt=it's [well]", "it's [well]"),
-    ],
-)
-def test_a_prompt_is_text_whatever_it_looks_like(params: str, prompt: str) -> None:
-    from unrolled.cli import split_params
-
-    assert split_params(params)["prompt"] == prompt

@@ -24,6 +24,18 @@ class Columns(BaseModel):
     ds: str = Field("ds", description="time stamp: a date or a whole number")
     y: str = Field("y", description="value to forecast")
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        names = {"ds": self.ds, "y": self.y, "unique_id": self.unique_id}
+        for role, name in names.items():
+            others = [other for other in names if other != role and names[other] == name]
+            if others:
+                raise ValueError(
+                    f"{role} and {others[0]} are both the column '{name}'; expected a column for each"
+                    + (", or unique_id null where there is none" if "unique_id" in others else "")
+                )
+        return self
+
 
 class SeriesOptions(BaseModel):
     """One data set of the forecasting job."""

@@ -1,7 +1,7 @@
 """Options of a corpus, from the file to the vocabulary, and of writing."""
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -61,9 +61,13 @@ class SampleOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    prompts: tuple[str, ...] = Field(("",), description="a text is written on from each")
-    temperatures: tuple[float, ...] = Field(
-        (0.5, 0.8, 1.0), description="logits are divided by each in turn"
+    prompts: tuple[str, ...] = Field(
+        ("",), min_length=1, description="a text is written on from each"
+    )
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0.5, 0.8, 1.0),
+        min_length=1,
+        description="logits are divided by each in turn; 0: the likeliest character every time",
     )
     length: int = Field(200, ge=1, description="characters written at most")
     seed: int = Field(0, ge=0, description="of the draws")
