@@ -127,17 +127,19 @@ def evaluate_baseline(
     test_ids: Ids,
     documents: Documents,
     known: dict[str, Any],
+    options: CorpusOptions,
     variant: str,
 ) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
     """Loss of every character of the test part by a baseline that has read all before it.
 
-    xz gives one number for all: its mean stands in the place of each character's loss.
+    xz gives one number for all: its mean stands in the place of each character's loss. It reads the
+    documents as the file has them, since it is asked for their ends too.
     """
     began = time.perf_counter()
     own = Vocabulary.model_validate(known)
     if variant == "xz":
         before, held_out = (
-            "".join(itertools.chain.from_iterable(documents[part] for part in parts))
+            "".join(corpus.join(documents[part], options.boundaries) for part in parts)
             for parts in (("train", "validation"), ("test",))
         )
         asked = vocabulary.targets(test_ids, own)

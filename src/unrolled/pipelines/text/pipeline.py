@@ -160,6 +160,7 @@ def _baseline(name: str) -> Pipeline:
                 "test_ids",
                 "documents",
                 "vocabulary",
+                "params:corpus",
                 "params:variant",
             ],
             ["losses", "cost"],
@@ -167,7 +168,9 @@ def _baseline(name: str) -> Pipeline:
         ),
         *_scoring("cost"),
     ]
-    return Pipeline(steps, namespace=name, inputs=SHARED - {"protocol"})
+    return Pipeline(
+        steps, namespace=name, inputs=SHARED - {"protocol"}, parameters={"params:corpus"}
+    )
 
 
 def _scoring(card: str) -> list[Node]:
