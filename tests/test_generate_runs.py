@@ -86,6 +86,24 @@ def test_the_best_model_writes_on_from_the_prompt_to_the_screen_and_the_file(
     assert "mine, gru seed 0: " in found
 
 
+@pytest.mark.parametrize(
+    "options", ["temperature=0", "temperature=1e-40", "top_p=1e-50", "beam=1", "min_p=1"]
+)
+def test_the_limits_of_chance_are_the_likeliest_text(
+    generate: Generate, project: Path, options: str
+) -> None:
+    printed(generate(f"prompt=床前,length=100,generate.{options}"))
+    assert saved(project) == f"{POEMS[0]}\n"
+
+
+@pytest.mark.parametrize("options", ["temperature=1e300", "repetition_penalty=1e-60"])
+def test_only_characters_are_written_whatever_the_options(
+    generate: Generate, project: Path, options: str
+) -> None:
+    printed(generate(f"prompt=床前,length=100,generate.number=5,generate.{options}"))
+    assert set(saved(project)) <= {*"".join(POEMS), "\n"}
+
+
 def test_no_more_is_written_than_asked_for(generate: Generate, project: Path) -> None:
     printed(generate("prompt=床前,length=3,generate.method=greedy"))
     assert saved(project) == POEMS[0][:5] + "\n"
@@ -135,14 +153,22 @@ def test_unknown_characters_of_a_prompt_are_named_and_never_written(
             " text",
         ),
         (
-            "generate.temperature=0",
-            "parameter 'generate.temperature' is 0; expected a number above 0; for the likeliest"
-            " character every time, set method to greedy",
+            "generate.temperature=-1.5",
+            "parameter 'generate.temperature' is -1.5; expected a number from 0, which takes the"
+            " likeliest character every time",
         ),
         (
-            "generate.temperature=-1.5",
-            "parameter 'generate.temperature' is -1.5; expected a number above 0; for the"
-            " likeliest character every time, set method to greedy",
+            "text.samples.temperatures=[0.5,-1]",
+            "parameter 'text.samples.temperatures.1' is -1; expected a number from 0, which takes the"
+            " likeliest character every time",
+        ),
+        (
+            "text.samples.prompts=[]",
+            "parameter 'text.samples.prompts' is []; expected at least one",
+        ),
+        (
+            "generate.repetition_penalty=.inf",
+            "parameter 'generate.repetition_penalty' is inf; expected a finite number",
         ),
         (
             "generate.top_p=0",

@@ -1,11 +1,13 @@
 """A language model in service: a prompt in, characters out, by its ONNX graph of one step.
 
-This file goes with the registered model, so it imports numpy and onnxruntime alone.
+This file goes with the registered model, so it imports numpy and onnxruntime alone. A seed writes what
+`generate` writes with it.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy.typing as npt
 
 from unrolled.errors import InputError
 from unrolled.serving.forecaster import open_graph
+from unrolled.text.writing import choose
 
 MAX_LENGTH = 10_000
 DEFAULTS: dict[str, Any] = {"length": 200, "temperature": 0.8, "seed": 0}
@@ -63,7 +66,7 @@ class ServedWriter:
         """
         for name, value, least, most in (
             ("length", length, 1, MAX_LENGTH),
-            ("temperature", temperature, 0, 100),
+            ("temperature", temperature, 0, sys.float_info.max),
             ("seed", seed, 0, 2**63 - 1),
             ("the prompt's length", len(prompt), 0, MAX_LENGTH),
         ):
@@ -76,18 +79,11 @@ class ServedWriter:
         state, draws = None, np.random.default_rng(seed)
         for symbol in read or self.options["empty"]:
             logits, state = self.step(np.array([symbol]), state)
+        lowest = self.options["lowest"]
         for _ in range(length):
-            symbol = self._draw(logits[0].astype(np.float64), temperature, draws)
+            allowed, chance = logits[:, lowest:].astype(np.float64), draws.random((1, 1))
+            symbol = int(choose(allowed, temperature, chance)[0]) + lowest
             if symbol == self.options["stop"]:
                 return
             yield self.characters[symbol - self.first]
             logits, state = self.step(np.array([symbol]), state)
-
-    def _draw(
-        self, logits: npt.NDArray[np.float64], temperature: float, draws: np.random.Generator
-    ) -> int:
-        logits[self.options["banned"]] = -np.inf
-        if temperature == 0:
-            return int(logits.argmax())
-        p = np.exp((logits - logits.max()) / temperature).cumsum()
-        return int(np.searchsorted(p, draws.random() * p[-1], side="right"))

@@ -1,11 +1,21 @@
 """Options of a corpus, from the file to the vocabulary, and of writing."""
 
+import math
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Boundaries = Literal["none", "line", "blank_line"]
+
+
+def _from_zero(temperature: float) -> float:
+    if not 0 <= temperature < math.inf:
+        raise ValueError("expected a number from 0, which takes the likeliest character every time")
+    return temperature
+
+
+Temperature = Annotated[float, AfterValidator(_from_zero)]
 
 
 class CorpusOptions(BaseModel):
@@ -62,8 +72,8 @@ class SampleOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompts: tuple[str, ...] = Field(("",), description="a text is written on from each")
-    temperatures: tuple[float, ...] = Field(
-        (0.5, 0.8, 1.0), description="logits are divided by each in turn"
+    temperatures: tuple[Temperature, ...] = Field(
+        (0.5, 0.8, 1.0), description="logits are divided by each in turn; see SamplingOptions"
     )
     length: int = Field(200, ge=1, description="characters written at most")
     seed: int = Field(0, ge=0, description="of the draws")
@@ -73,6 +83,13 @@ class SampleOptions(BaseModel):
     documents: int = Field(
         100, ge=1, description="documents written from nothing to see how many keep the form"
     )
+
+    @field_validator("prompts", "temperatures")
+    @classmethod
+    def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if not values:
+            raise ValueError("expected at least one")
+        return values
 
     @field_validator("form")
     @classmethod
@@ -96,7 +113,9 @@ class SamplingOptions(BaseModel):
     method: Literal["sample", "greedy"] = Field(
         "sample", description="draw from the distribution, or take its likeliest character"
     )
-    temperature: float = Field(1.0, description="logits are divided by it")
+    temperature: Temperature = Field(
+        1.0, description="logits are divided by it; 0 takes the likeliest character"
+    )
     top_k: int | None = Field(None, ge=1, description="keep the k likeliest characters; None: all")
     top_p: float = Field(
         1.0, description="keep the likeliest characters until their probability reaches this"
@@ -108,18 +127,11 @@ class SamplingOptions(BaseModel):
         description="keep characters at least this times as likely as the likeliest",
     )
     repetition_penalty: float = Field(
-        1.0, gt=0, description="above 1: characters of the text so far become less likely"
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="above 1: characters of the text so far become less likely",
     )
-
-    @field_validator("temperature")
-    @classmethod
-    def _above_zero(cls, temperature: float) -> float:
-        if not 0 < temperature < float("inf"):
-            raise ValueError(
-                "expected a number above 0; for the likeliest character every time, set method to"
-                " greedy"
-            )
-        return temperature
 
     @field_validator("top_p")
     @classmethod

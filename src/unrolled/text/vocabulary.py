@@ -64,6 +64,11 @@ class Vocabulary(BaseModel):
         return _EOS if self.boundaries else None
 
     @property
+    def lowest(self) -> int:
+        """Lowest id that is ever written: neither `<unk>` nor `<bos>`."""
+        return _EOS if self.boundaries else self.first
+
+    @property
     def first(self) -> int:
         """Id of the first character."""
         return (_EOS if self.boundaries else _UNK) + 1

@@ -184,13 +184,12 @@ def package_writer(row: dict[str, Any], known: dict[str, Any]) -> tuple[Files, d
     from unrolled.serving import graphs
 
     (weights, card), vocabulary = row["networks"][0], Vocabulary(**known)
-    banned = [i for i in (vocabulary.unk, vocabulary.bos) if i is not None]
     beside = {
         "characters": vocabulary.characters,
         "first": vocabulary.first,
         "before": [] if vocabulary.bos is None else [vocabulary.bos],
         "empty": encode_prompt("", vocabulary).tolist(),
-        "banned": banned,
+        "lowest": vocabulary.lowest,
         "stop": vocabulary.eos,
         "state": graphs.first_state(weights, card),
     }

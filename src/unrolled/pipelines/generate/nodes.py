@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy.nodes import registry_client
 from unrolled.serving import registry
@@ -117,8 +119,6 @@ def _texts(
     step: Step, known: Vocabulary, prompt: str, length: int, writing: WritingOptions
 ) -> Iterator[Iterator[str]]:
     """Each text as the pieces that it is written in."""
-    import torch
-
     from unrolled.recurrent.language_model import select
     from unrolled.text import sampling
 
@@ -130,8 +130,8 @@ def _texts(
             lambda state, rows: state and select(state, rows),
         )  # fmt: skip
         return (iter(text) for text in found[: writing.number])
-    generator = torch.Generator().manual_seed(writing.seed)
+    draws = np.random.default_rng(writing.seed)
     return (
-        sampling.stream_ids(step, None, ids, known, length, writing, generator)
+        sampling.stream_ids(step, None, ids, known, length, writing, draws)
         for _ in range(writing.number)
     )

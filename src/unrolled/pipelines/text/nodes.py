@@ -230,8 +230,6 @@ def write(
     Where the corpus has a form, `form_share` is the share of documents that keep it, among those
     that were written from nothing at the same temperature.
     """
-    import torch
-
     from unrolled.text import sampling
     from unrolled.training import text
 
@@ -248,7 +246,7 @@ def write(
                 own,
                 samples.length,
                 SamplingOptions(temperature=temperature),
-                torch.Generator().manual_seed(samples.seed),
+                np.random.default_rng(samples.seed),
             )
             if prompts
             else []
