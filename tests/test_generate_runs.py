@@ -144,6 +144,46 @@ def test_unknown_characters_of_a_prompt_are_named_and_never_written(
     assert all(set(text[3:]) <= set("".join(POEMS)) for text in texts)
 
 
+def test_a_prompt_is_read_as_its_corpus_was(
+    kedro_run: Run, project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Marks apart, full width, Windows' newlines, NUL: none is known as it stands."""
+    text = "Ｃａｆｅ\u0301,\0 ＴＯ　ＢＥ\r\n".encode() * 20
+    (project / "data/01_raw/corpora/mine.txt").write_bytes(text)
+    read = "{fold_width: true, drop_control: true}"
+    prompt = "ＴＯ\0 ＢＥ\r\nCafe\u0301"
+    (project / "conf/quick/parameters/text.yml").write_text(
+        f"corpus: mine\ncorpus_options: {{mine: {read}}}\n"
+        "text: {seeds: [0], baselines: [], model: {hidden: 8},"
+        f" samples: {{prompts: [{json.dumps(prompt)}]}}}}\n"
+        f"prompt: {json.dumps(prompt)}\nlength: 3\n"
+    )
+    for pipeline in ("text", "generate"):
+        printed(kedro_run(f"--pipelines={pipeline}"))
+    assert "does not know" not in caplog.text
+    assert saved(project).startswith("TO BE\nCafé")
+    samples = json.loads((project / "data/07_model_output/text/mine/samples.json").read_text())
+    assert {sample["prompt"] for sample in samples} == {"TO BE\nCafé"}
+
+
+def test_a_terminal_without_the_characters_gets_their_numbers_and_the_file_all(
+    generate: Generate,
+    kedro_process: Callable[..., None],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    printed(generate("length=1"))  # leaves the models
+    for name, value in {
+        "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    kedro_process("--pipelines=generate", "--params", "corpus=mine,generate.method=greedy")
+    (poem,) = saved(project).split()
+    assert poem in POEMS
+    assert poem.encode("ascii", "backslashreplace").decode() in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [

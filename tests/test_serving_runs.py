@@ -576,7 +576,9 @@ def writer(service: Service) -> Service:
     return service
 
 
-def test_a_language_model_streams_what_its_network_would_write(writer: Service) -> None:
+def test_a_language_model_streams_what_its_network_would_write(
+    writer: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     import mlflow
     import torch
 
@@ -615,6 +617,10 @@ def test_a_language_model_streams_what_its_network_would_write(writer: Service) 
         (text,) = model.predict(frame, params=params | {"temperature": extreme})["text"]
         assert set(text) <= set(known.characters)
         assert text == streamed or extreme > 1
+    marked = pd.DataFrame({"prompt": ["\ufeff床?前x"]})
+    answer = model.predict(marked, params=params)
+    assert answer[["prompt", "unknown"]].values.tolist() == [["\ufeff床?前x", "?x"]]
+    assert "prompt '床?前x': the model does not know '?', 'x'; read as <unk>" in caplog.messages
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
 

@@ -9,7 +9,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import fsspec
 import numpy as np
@@ -74,8 +74,15 @@ class AtomicLocalFileSystem(LocalFileSystem):
     """fsspec's local files, except that a file opened for writing is renamed into place.
 
     Every dataset of Kedro writes through fsspec; registering this for the protocol `file` makes
-    them all safe against a run killed half-way, with no dataset class of our own.
+    them all safe against a run killed half-way, with no dataset class of our own. Text is UTF-8,
+    whatever the locale.
     """
+
+    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
+        """Open as fsspec does."""
+        if "b" not in mode:
+            kwargs.setdefault("encoding", "utf-8")
+        return cast("IO[Any]", super().open(path, mode=mode, **kwargs))
 
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any
@@ -173,16 +180,22 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
         """Read the file whole.
 
         Raises:
-            InputError: no such file, or one that cannot be read.
+            InputError: no such file, a folder, or a file that cannot be read.
         """
         try:
             files, path = fsspec.url_to_fs(self._filepath)
             found: bytes | None = files.cat_file(path) if files.isfile(path) else None
+            folder = found is None and files.isdir(path)
         except (ImportError, ValueError, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(
                 f"corpus file '{self._filepath}' cannot be read: {reason}; expected a text file"
             ) from error
+        if folder:
+            raise InputError(
+                f"corpus file '{self._filepath}' is a folder; expected one text file: put all texts"
+                " into one, and say by corpus_options.NAME.boundaries what ends each"
+            )
         if found is None:
             raise InputError(
                 f"corpus file '{self._filepath}' does not exist; put a .txt file into"
@@ -196,7 +209,7 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
 
     def _exists(self) -> bool:
         files, path = fsspec.url_to_fs(self._filepath)
-        return bool(files.exists(path))
+        return bool(files.isfile(path))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}

@@ -7,6 +7,7 @@ This file goes with the registered model, so it imports numpy and onnxruntime al
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,15 @@ import numpy.typing as npt
 
 from unrolled.errors import InputError
 from unrolled.serving.forecaster import open_graph
-from unrolled.text.writing import choose
+from unrolled.text.writing import (
+    choose,
+    normalised,
+    refuse_surrogates,
+    unknown_in,
+    unknown_sentence,
+)
+
+logger = logging.getLogger(__name__)
 
 MAX_LENGTH = 10_000
 DEFAULTS: dict[str, Any] = {"length": 200, "temperature": 0.8, "seed": 0}
@@ -56,7 +65,8 @@ class ServedWriter:
         """Write on from a prompt, each character as soon as it is drawn.
 
         Args:
-            prompt: beginning of the text, may be empty; unknown characters are read as such.
+            prompt: beginning of the text, may be empty; read as its corpus was. Characters that the
+                model does not know are read as `<unk>`, with a warning.
             length: characters written at most.
             temperature: logits are divided by it; 0 takes the likeliest every time.
             seed: of the draws.
@@ -72,7 +82,20 @@ class ServedWriter:
         ):
             if not least <= value <= most:
                 raise InputError(f"{name} is {value}; expected {least} to {most}")
+        refuse_surrogates(prompt)
+        prompt = self.read(prompt)
+        unknown = self.unknown(prompt)
+        if unknown:
+            logger.warning("%s; read as <unk>", unknown_sentence(prompt, unknown))
         return self._stream(prompt, length, temperature, seed)
+
+    def read(self, prompt: str) -> str:
+        """The prompt as its corpus was read."""
+        return normalised(prompt, **self.options["reading"])
+
+    def unknown(self, prompt: str) -> list[str]:
+        """Characters of a prompt that the model does not know."""
+        return unknown_in(self.read(prompt), self.characters)
 
     def _stream(self, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
         read = [*self.options["before"], *(self.ids.get(c, 0) for c in prompt)]

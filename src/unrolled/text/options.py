@@ -1,6 +1,7 @@
 """Options of a corpus, from the file to the vocabulary, and of writing."""
 
 import math
+import os
 import re
 from typing import Annotated, Literal, Self
 
@@ -23,7 +24,7 @@ class CorpusOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | None = Field(None, description="text file")
+    path: str | None = Field(None, description="text file or its URL; ~ is the home folder")
     licence: str | None = Field(None, description="of the data, for report and model card")
     encoding: str = Field("utf-8", description="the file's encoding, by its name in Python")
     undecodable: Literal["error", "drop"] = Field(
@@ -32,6 +33,9 @@ class CorpusOptions(BaseModel):
     normalise: bool = Field(True, description="compose characters and their marks (Unicode's NFC)")
     fold_width: bool = Field(
         False, description="write full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII"
+    )
+    drop_control: bool = Field(
+        False, description="leave out NUL and all control characters but newline and tab"
     )
     boundaries: Boundaries = Field("none", description="what ends a document")
 
@@ -45,11 +49,17 @@ class CorpusOptions(BaseModel):
         None, ge=1, description="characters known at most, the commonest; None: all"
     )
 
+    @field_validator("path")
+    @classmethod
+    def _from_home(cls, path: str | None) -> str | None:
+        return path and os.path.expanduser(path)  # noqa: PTH111, it may be a URL
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
             "a".encode(encoding)  # not the empty string, for which nothing is looked up
+            b"\xff".decode(encoding, "ignore")  # codecs of host names cannot
         except (LookupError, UnicodeError):
             raise ValueError(
                 "expected a text encoding that Python knows, such as utf-8, utf-16 or gb18030"
@@ -64,6 +74,11 @@ class CorpusOptions(BaseModel):
                 " expected a sum below 1"
             )
         return self
+
+    @property
+    def reading(self) -> dict[str, bool]:
+        """Options of `writing.normalised`: what a prompt has to be read with too."""
+        return self.model_dump(include={"normalise", "fold_width", "drop_control"})
 
 
 class SampleOptions(BaseModel):

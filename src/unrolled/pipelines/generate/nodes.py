@@ -11,8 +11,9 @@ import numpy as np
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy.nodes import registry_client
 from unrolled.serving import registry
-from unrolled.text.options import WritingOptions
+from unrolled.text.options import CorpusOptions, WritingOptions
 from unrolled.text.vocabulary import Vocabulary, encode_prompt
+from unrolled.text.writing import normalised
 
 # torch takes a second to import; only the functions that run a network pay for it.
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Models = list[tuple[dict[str, Any], Callable[[], Weights]]]
 def generate(
     models: Models,
     known: dict[str, Any],
+    read: CorpusOptions,
     prompt: str,
     length: int,
     writing: WritingOptions,
@@ -45,7 +47,9 @@ def generate(
         "%s, %s seed %s: %.3f nats a character on validation",
         *(corpus, card["variant"], card["seed"], card["validation_loss"]),
     )
-    return _written(text.stepper(load(), card), own, prompt, length, writing)
+    return _written(
+        text.stepper(load(), card), own, normalised(prompt, **read.reading), length, writing
+    )
 
 
 def generate_registered(prompt: str, length: int, writing: WritingOptions, corpus: str) -> str:
@@ -64,6 +68,7 @@ def generate_registered(prompt: str, length: int, writing: WritingOptions, corpu
         unknown=0,
         boundaries=served.options["stop"] is not None,
     )
+    prompt = normalised(prompt, **served.options.get("reading", {}))
     return _written(_stepper(served), known, prompt, length, writing)
 
 

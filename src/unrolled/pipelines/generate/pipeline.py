@@ -16,7 +16,7 @@ def create_pipeline(study: GenerateStudy) -> Pipeline:
     else:
         node = Node(
             nodes.generate,
-            ["generate.models", "text.vocabulary", *asked],
+            ["generate.models", "text.vocabulary", "params:text.corpus", *asked],
             "generate.text",
             name="generate",
         )

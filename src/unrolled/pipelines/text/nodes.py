@@ -17,6 +17,7 @@ from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.text.writing import normalised
 from unrolled.training.options import TextTrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
@@ -224,6 +225,7 @@ def write(
     documents: Documents,
     known: dict[str, Any],
     samples: SampleOptions,
+    options: CorpusOptions,
 ) -> list[dict[str, Any]]:
     """Write on from every prompt at every temperature, and say how much was copied from train.
 
@@ -235,6 +237,7 @@ def write(
 
     own, step = Vocabulary.model_validate(known), text.stepper(weights, card)
     training = "\n".join(documents["train"])
+    prompts = [normalised(prompt, **options.reading) for prompt in samples.prompts]
     free = [""] * samples.documents if samples.form is not None else []
     rows = []
     for temperature in samples.temperatures:
@@ -242,18 +245,18 @@ def write(
             sampling.write(
                 step,
                 None,
-                prompts,
+                beginnings,
                 own,
                 samples.length,
                 SamplingOptions(temperature=temperature),
                 np.random.default_rng(samples.seed),
             )
-            if prompts
+            if beginnings
             else []
-            for prompts in (samples.prompts, free)
+            for beginnings in (prompts, free)
         )
         share = None if samples.form is None else novelty.form_share(freely, samples.form)
-        for prompt, found in zip(samples.prompts, written, strict=True):
+        for prompt, found in zip(prompts, written, strict=True):
             rows.append(
                 {
                     "variant": card["variant"],
