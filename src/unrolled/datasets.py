@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -255,16 +256,21 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         """Write all tensors whole, or leave the old file."""
-        from safetensors.torch import save
-
         with fsspec.open(self._filepath, "wb") as file:
-            file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+            file.write(as_safetensors(data))
 
     def _exists(self) -> bool:
         return Path(self._filepath).exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+def as_safetensors(weights: dict[str, Any]) -> bytes:
+    """The bytes of the file that tensors by name are saved in."""
+    from safetensors.torch import save
+
+    return save({name: tensor.contiguous() for name, tensor in weights.items()})
 
 
 class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
@@ -435,6 +441,22 @@ def _verified(path: Path, sha256: str) -> bytes:
     return content
 
 
+def _weights(path: Path, sha256: str) -> dict[str, Any]:
+    from safetensors.torch import load
+
+    return load(_verified(path, sha256))
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        raise InputError(
+            f"file '{path}' cannot be read: {error}; it is truncated or was changed: run the job"
+            " again"
+        ) from None
+
+
 class TrainedModels(
     AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
 ):
@@ -456,11 +478,13 @@ class TrainedModels(
     def load(self) -> list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
         """Read the options of each model, and give a function that loads its weights.
 
+        That function raises an `InputError` where the weights are not those of the options.
+
         Raises:
-            InputError: there is none.
+            InputError: there is none, or its options cannot be read.
         """
         found = [
-            (json.loads(path.with_suffix(".json").read_text("utf-8")), path)
+            (_card(path.with_suffix(".json")), path)
             for path in sorted(Path(self._filepath).glob("*/seed_*.safetensors"))
             if path.with_suffix(".json").exists()
         ]
@@ -469,7 +493,7 @@ class TrainedModels(
                 f"corpus '{self._corpus}': no model is trained yet; run kedro run --pipelines=text"
                 f" --params corpus={self._corpus} first"
             )
-        return [(card, SafetensorsDataset(filepath=str(path)).load) for card, path in found]
+        return [(card, partial(_weights, path, card.get("sha256", ""))) for card, path in found]
 
     def save(self, data: None) -> None:
         """Refuse: models are written one by one, where they are trained."""

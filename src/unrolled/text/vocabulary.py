@@ -229,6 +229,15 @@ def targets(ids: Ids, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
     return asked
 
 
+def digests(train: Ids, validation: Ids) -> dict[str, str]:
+    """SHA-256 of the ids of each part: of the text that a model was trained on, and chosen by."""
+    parts = {"train": train, "validation": validation}
+    return {
+        part: hashlib.sha256(np.ascontiguousarray(ids).data).hexdigest()
+        for part, ids in parts.items()
+    }
+
+
 def target_bytes(documents: Sequence[str], vocabulary: Vocabulary) -> int:
     """Count the UTF-8 bytes of what a model is asked for; an end is one byte, a newline."""
     size = sum(len(document.encode()) for document in documents)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.comparison.champion import crown, measure
+from unrolled.datasets import as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
@@ -106,6 +107,8 @@ def train(
         "step": text.best(history).step,
         "validation_loss": text.best(history).validation_loss,
         "vocabulary": own.fingerprint,
+        "text": vocabulary.digests(train_ids, validation_ids),
+        "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
