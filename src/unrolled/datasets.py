@@ -8,8 +8,9 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import fsspec
 import numpy as np
@@ -75,8 +76,15 @@ class AtomicLocalFileSystem(LocalFileSystem):
     """fsspec's local files, except that a file opened for writing is renamed into place.
 
     Every dataset of Kedro writes through fsspec; registering this for the protocol `file` makes
-    them all safe against a run killed half-way, with no dataset class of our own.
+    them all safe against a run killed half-way, with no dataset class of our own. Text is UTF-8,
+    whatever the locale.
     """
+
+    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
+        """Open as fsspec does."""
+        if "b" not in mode:
+            kwargs.setdefault("encoding", "utf-8")
+        return cast("IO[Any]", super().open(path, mode=mode, **kwargs))
 
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any
@@ -210,16 +218,22 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
         """Read the file whole.
 
         Raises:
-            InputError: no such file, or one that cannot be read.
+            InputError: no such file, a folder, or a file that cannot be read.
         """
         try:
             files, path = fsspec.url_to_fs(self._filepath)
             found: bytes | None = files.cat_file(path) if files.isfile(path) else None
+            folder = found is None and files.isdir(path)
         except (ImportError, ValueError, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(
                 f"corpus file '{self._filepath}' cannot be read: {reason}; expected a text file"
             ) from error
+        if folder:
+            raise InputError(
+                f"corpus file '{self._filepath}' is a folder; expected one text file: put all texts"
+                " into one, and say by corpus_options.NAME.boundaries what ends each"
+            )
         if found is None:
             raise InputError(
                 f"corpus file '{self._filepath}' does not exist; put a .txt file into"
@@ -233,7 +247,7 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
 
     def _exists(self) -> bool:
         files, path = fsspec.url_to_fs(self._filepath)
-        return bool(files.exists(path))
+        return bool(files.isfile(path))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
@@ -279,16 +293,21 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         """Write all tensors whole, or leave the old file."""
-        from safetensors.torch import save
-
         with fsspec.open(self._filepath, "wb") as file:
-            file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+            file.write(as_safetensors(data))
 
     def _exists(self) -> bool:
         return Path(self._filepath).exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+def as_safetensors(weights: dict[str, Any]) -> bytes:
+    """The bytes of the file that tensors by name are saved in."""
+    from safetensors.torch import save
+
+    return save({name: tensor.contiguous() for name, tensor in weights.items()})
 
 
 class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
@@ -459,6 +478,22 @@ def _verified(path: Path, sha256: str) -> bytes:
     return content
 
 
+def _weights(path: Path, sha256: str) -> dict[str, Any]:
+    from safetensors.torch import load
+
+    return load(_verified(path, sha256))
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        raise InputError(
+            f"file '{path}' cannot be read: {error}; it is truncated or was changed: run the job"
+            " again"
+        ) from None
+
+
 class TrainedModels(
     AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
 ):
@@ -480,11 +515,13 @@ class TrainedModels(
     def load(self) -> list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
         """Read the options of each model, and give a function that loads its weights.
 
+        That function raises an `InputError` where the weights are not those of the options.
+
         Raises:
-            InputError: there is none.
+            InputError: there is none, or its options cannot be read.
         """
         found = [
-            (json.loads(path.with_suffix(".json").read_text("utf-8")), path)
+            (_card(path.with_suffix(".json")), path)
             for path in sorted(Path(self._filepath).glob("*/seed_*.safetensors"))
             if path.with_suffix(".json").exists()
         ]
@@ -493,7 +530,7 @@ class TrainedModels(
                 f"corpus '{self._corpus}': no model is trained yet; run kedro run --pipelines=text"
                 f" --params corpus={self._corpus} first"
             )
-        return [(card, SafetensorsDataset(filepath=str(path)).load) for card, path in found]
+        return [(card, partial(_weights, path, card.get("sha256", ""))) for card, path in found]
 
     def save(self, data: None) -> None:
         """Refuse: models are written one by one, where they are trained."""

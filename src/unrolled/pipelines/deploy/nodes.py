@@ -28,6 +28,7 @@ from unrolled.series.splits import Parts
 from unrolled.series.windows import sliding
 from unrolled.serving import registry
 from unrolled.serving.forecaster import ServedForecaster
+from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Ids, Vocabulary, encode_prompt
 from unrolled.tracking import client_of, experiment_of, tracking_uri
 from unrolled.training import backtest as backtesting
@@ -179,7 +180,9 @@ def _taken(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
     return forecast
 
 
-def package_writer(row: dict[str, Any], known: dict[str, Any]) -> tuple[Files, dict[str, Any]]:
+def package_writer(
+    row: dict[str, Any], known: dict[str, Any], read: CorpusOptions
+) -> tuple[Files, dict[str, Any]]:
     """Export one step of a language model; returns as `package_forecaster` does."""
     if not row["networks"]:
         models = [name for name, own in row["winner"]["rows"].items() if own["kind"] != "baseline"]
@@ -190,13 +193,13 @@ def package_writer(row: dict[str, Any], known: dict[str, Any]) -> tuple[Files, d
     from unrolled.serving import graphs
 
     (weights, card), vocabulary = row["networks"][0], Vocabulary(**known)
-    banned = [i for i in (vocabulary.unk, vocabulary.bos) if i is not None]
     beside = {
+        "reading": read.reading,
         "characters": vocabulary.characters,
         "first": vocabulary.first,
         "before": [] if vocabulary.bos is None else [vocabulary.bos],
         "empty": encode_prompt("", vocabulary).tolist(),
-        "banned": banned,
+        "lowest": vocabulary.lowest,
         "stop": vocabulary.eos,
         "state": graphs.first_state(weights, card),
     }
