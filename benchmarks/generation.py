@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -60,11 +61,11 @@ def by_layer(model: LanguageModel, window: Tensor, characters: int) -> Callable[
 
 def by_weights(step: Step, window: Tensor, characters: int) -> Callable[[], list[Tensor]]:
     """Ours: the step on the weights, in the sampler that the pipeline uses."""
-    options, generator = SamplingOptions(), torch.Generator().manual_seed(0)
+    options, draws = SamplingOptions(), np.random.default_rng(0)
     prompts = [prompt[-1:].numpy() for prompt in window.T]
 
     def write() -> list[Tensor]:
-        return list(generate(step, None, prompts, characters, options, generator))
+        return list(generate(step, None, prompts, characters, options, draws))
 
     return write
 

@@ -155,7 +155,7 @@ DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").
         (
             {"y": _y(r3=np.nan, r7=np.nan)},
             "series 'mine': 2 of 60 values are missing, from 2001-04-01 to 2001-08-01; set fill to"
-            " linear or seasonal, or mend the file",
+            " last, linear or seasonal, or mend the file",
         ),
         (
             {"y": _y(r3=np.inf)},
@@ -169,12 +169,13 @@ DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").
         (
             {"ds": ["soon", *DATES[1:]]},
             "column ds: 1 of 60 time stamps cannot be read as a date, the first is 'soon' in row 1;"
-            " expected dates such as 2024-12-31, all of one form, or whole numbers",
+            " expected dates such as 2024-12-31, all of one form, or whole numbers; date_format says"
+            " another",
         ),
         (
             {"ds": [DATES[1], *DATES[1:]]},
-            "series 'mine': 1 time stamps occur twice, the first is 2001-02-01; keep one row for"
-            " each unique_id and ds",
+            "series 'mine': 1 time stamps occur twice with different values, the first is"
+            " 2001-02-01; keep one row for each unique_id and ds",
         ),
         (
             {"ds": [DATES[1], DATES[0], *DATES[2:]]},
@@ -204,12 +205,12 @@ def test_bad_data_are_named_with_row_or_date(
 def test_a_missing_column_is_named_with_those_that_are_there(
     kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
 ) -> None:
-    frame = write_series().rename(columns={"y": "sales"})
+    frame = write_series().rename(columns={"y": "sales"}).assign(rain=1)
     frame.to_csv(project / "data/01_raw/series/mine.csv", index=False)
     refused(
         kedro_run("--params", MINE),
-        "series 'mine': column 'y' for y is missing, the file has unique_id, ds, sales; name the"
-        " right one by series_options.mine.columns.y",
+        "series 'mine': column 'y' for y is missing, the file has unique_id, ds, sales, rain;"
+        " name the right one by y=NAME, in full series_options.mine.columns.y",
     )
 
 
@@ -220,7 +221,7 @@ def test_a_gap_in_time_is_counted_and_dated(
     refused(
         kedro_run("--params", MINE),
         "series 'mine': 2 of 60 values are missing, from 2002-09-01 to 2002-10-01; set fill to"
-        " linear or seasonal, or mend the file",
+        " last, linear or seasonal, or mend the file",
     )
 
 

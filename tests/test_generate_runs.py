@@ -1,5 +1,6 @@
 """Whole runs of `generate`: what is written, from which model, and what bad prompts are told."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -7,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from safetensors.torch import save_file
 from tests.projects import once
 
+from unrolled.datasets import NpyDataset, SafetensorsDataset, as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
 from unrolled.training.options import TextTrainOptions
@@ -24,9 +25,11 @@ POEMS = ["床前明月光，疑是地上霜。", "举头望明月，低头思故
 
 
 def train(project: Path, variant: str, texts: list[str], epochs: int, seed: int = 0) -> None:
-    """Leave a model of the corpus `mine` where the text job leaves it."""
+    """Leave a model of the corpus `mine`, and the text last read, where the text job leaves them."""
     known = vocabulary.build(POEMS, boundaries=True)
     ids = vocabulary.encode(texts, known)
+    for part in ("train", "validation"):
+        NpyDataset(filepath=str(project / f"data/05_model_input/text/mine/{part}.npy")).save(ids)
     model = LanguageOptions(hidden=16, embedding=8)
     training = TextTrainOptions(epochs=epochs, batch_size=2, learning_rate=0.03)
     weights, history, _ = fit_language_model(ids, ids, known, model, training, seed)
@@ -37,10 +40,11 @@ def train(project: Path, variant: str, texts: list[str], epochs: int, seed: int 
         "training": training.model_dump(),
         "validation_loss": best(history).validation_loss,
         "vocabulary": known.fingerprint,
+        "text": vocabulary.digests(ids, ids),
+        "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
     }
     place = project / f"data/06_models/text/mine/{variant}/seed_{seed}.safetensors"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, place)
+    SafetensorsDataset(filepath=str(place)).save(weights)
     place.with_suffix(".json").write_text(json.dumps(card))
     place = project / "data/04_feature/text/mine/vocabulary.json"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +90,24 @@ def test_the_best_model_writes_on_from_the_prompt_to_the_screen_and_the_file(
     assert "mine, gru seed 0: " in found
 
 
+@pytest.mark.parametrize(
+    "options", ["temperature=0", "temperature=1e-40", "top_p=1e-50", "beam=1", "min_p=1"]
+)
+def test_the_limits_of_chance_are_the_likeliest_text(
+    generate: Generate, project: Path, options: str
+) -> None:
+    printed(generate(f"prompt=床前,length=100,generate.{options}"))
+    assert saved(project) == f"{POEMS[0]}\n"
+
+
+@pytest.mark.parametrize("options", ["temperature=1e300", "repetition_penalty=1e-60"])
+def test_only_characters_are_written_whatever_the_options(
+    generate: Generate, project: Path, options: str
+) -> None:
+    printed(generate(f"prompt=床前,length=100,generate.number=5,generate.{options}"))
+    assert set(saved(project)) <= {*"".join(POEMS), "\n"}
+
+
 def test_no_more_is_written_than_asked_for(generate: Generate, project: Path) -> None:
     printed(generate("prompt=床前,length=3,generate.method=greedy"))
     assert saved(project) == POEMS[0][:5] + "\n"
@@ -126,6 +148,46 @@ def test_unknown_characters_of_a_prompt_are_named_and_never_written(
     assert all(set(text[3:]) <= set("".join(POEMS)) for text in texts)
 
 
+def test_a_prompt_is_read_as_its_corpus_was(
+    kedro_run: Run, project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Marks apart, full width, Windows' newlines, NUL: none is known as it stands."""
+    text = "Ｃａｆｅ\u0301,\0 ＴＯ　ＢＥ\r\n".encode() * 20
+    (project / "data/01_raw/corpora/mine.txt").write_bytes(text)
+    read = "{fold_width: true, drop_control: true}"
+    prompt = "ＴＯ\0 ＢＥ\r\nCafe\u0301"
+    (project / "conf/quick/parameters/text.yml").write_text(
+        f"corpus: mine\ncorpus_options: {{mine: {read}}}\n"
+        "text: {seeds: [0], baselines: [], model: {hidden: 8},"
+        f" samples: {{prompts: [{json.dumps(prompt)}]}}}}\n"
+        f"prompt: {json.dumps(prompt)}\nlength: 3\n"
+    )
+    for pipeline in ("text", "generate"):
+        printed(kedro_run(f"--pipelines={pipeline}"))
+    assert "does not know" not in caplog.text
+    assert saved(project).startswith("TO BE\nCafé")
+    samples = json.loads((project / "data/07_model_output/text/mine/samples.json").read_text())
+    assert {sample["prompt"] for sample in samples} == {"TO BE\nCafé"}
+
+
+def test_a_terminal_without_the_characters_gets_their_numbers_and_the_file_all(
+    generate: Generate,
+    kedro_process: Callable[..., None],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    printed(generate("length=1"))  # leaves the models
+    for name, value in {
+        "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    kedro_process("--pipelines=generate", "--params", "corpus=mine,generate.method=greedy")
+    (poem,) = saved(project).split()
+    assert poem in POEMS
+    assert poem.encode("ascii", "backslashreplace").decode() in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
@@ -135,14 +197,22 @@ def test_unknown_characters_of_a_prompt_are_named_and_never_written(
             " text",
         ),
         (
-            "generate.temperature=0",
-            "parameter 'generate.temperature' is 0; expected a number above 0; for the likeliest"
-            " character every time, set method to greedy",
+            "generate.temperature=-1.5",
+            "parameter 'generate.temperature' is -1.5; expected a number from 0, which takes the"
+            " likeliest character every time",
         ),
         (
-            "generate.temperature=-1.5",
-            "parameter 'generate.temperature' is -1.5; expected a number above 0; for the"
-            " likeliest character every time, set method to greedy",
+            "text.samples.temperatures=[0.5,-1]",
+            "parameter 'text.samples.temperatures.1' is -1; expected a number from 0, which takes the"
+            " likeliest character every time",
+        ),
+        (
+            "text.samples.prompts=[]",
+            "parameter 'text.samples.prompts' is []; expected at least one",
+        ),
+        (
+            "generate.repetition_penalty=.inf",
+            "parameter 'generate.repetition_penalty' is inf; expected a finite number",
         ),
         (
             "generate.top_p=0",
@@ -212,6 +282,51 @@ def test_models_of_another_or_a_changed_vocabulary_are_not_used(
     place.write_text(json.dumps(known | {"characters": change(known["characters"])}))
     refused(
         generate(""),
-        "corpus 'mine': its 2 trained models know another vocabulary; run kedro run"
-        " --pipelines=text --params corpus=mine again",
+        "corpus 'mine': its trained models, 2, are of another text than the one that was read last;"
+        " run kedro run --pipelines=text --params corpus=mine again",
     )
+
+
+def test_a_model_of_another_text_is_not_used_though_its_alphabet_is_the_same(
+    generate: Generate, project: Path
+) -> None:
+    train(project, "lazy", POEMS[::-1], epochs=1, seed=1)
+    found = printed(generate("length=5"))
+    left_out = (
+        "mine: trained models of another text than the one that was read last are left out: 2"
+    )
+    assert left_out in " ".join(found.split())
+    assert "mine, lazy seed 1: " in found
+
+
+@pytest.mark.parametrize("change", [lambda raw: raw[:-9], lambda raw: raw[:-9] + b"123456789"])
+def test_weights_that_were_changed_are_not_used(
+    generate: Generate, project: Path, change: Callable[[bytes], bytes]
+) -> None:
+    printed(generate("length=5"))
+    place = project / "data/06_models/text/mine/gru/seed_0.safetensors"
+    before = place.read_bytes()
+    place.write_bytes(change(before))
+    found, scored = (hashlib.sha256(raw).hexdigest() for raw in (change(before), before))
+    refused(
+        generate(""),
+        f"file '{place}' has SHA-256 {found}, but the model that was scored had {scored}; it is"
+        " truncated or was changed: run the job again",
+    )
+    place.with_suffix(".json").write_text("{")
+    assert f"file '{place.with_suffix('.json')}' cannot be read: " in generate("").output
+
+
+def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
+    kedro_run: Run, project: Path
+) -> None:
+    """The old seed 1 has the lower loss, and the same alphabet."""
+    small = "corpus=mine,text.model.hidden=16,text.baselines=[],text.samples.length=1"
+    file = project / "data/01_raw/corpora/mine.txt"
+    for text, seeds, epochs in (("abc" * 99, "[0,1]", 20), ("acb" * 99, "[0]", 1)):
+        file.write_text(text)
+        params = f"{small},text.seeds={seeds},text.training.epochs={epochs}"
+        printed(kedro_run("--pipelines=text", "--params", params))
+    found = printed(kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3"))
+    assert "mine, gru seed 0: " in found
+    assert "last are left out: 1" in " ".join(found.split())

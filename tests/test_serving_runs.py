@@ -310,6 +310,8 @@ def test_the_registered_model_holds_all_it_needs_and_no_pickle(service: Service)
         "code/unrolled/serving/__init__.py",
         "code/unrolled/serving/forecaster.py",
         "code/unrolled/serving/writer.py",
+        "code/unrolled/text/__init__.py",
+        "code/unrolled/text/writing.py",
     }
     required = (place / "requirements.txt").read_text().split()
     assert [line.partition("==")[0] for line in required] == [
@@ -579,7 +581,9 @@ def writer(service: Service) -> Service:
     return service
 
 
-def test_a_language_model_streams_what_its_network_would_write(writer: Service) -> None:
+def test_a_language_model_streams_what_its_network_would_write(
+    writer: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     import mlflow
     import torch
 
@@ -608,6 +612,20 @@ def test_a_language_model_streams_what_its_network_would_write(writer: Service) 
         written += known.characters[symbol - known.first]
         logits, state = step(torch.tensor([symbol]), state)
     assert streamed == written
+    params |= {"temperature": 1.5, "seed": 3}
+    said = "generate.temperature=1.5,generate.seed=3"
+    service.done("generate", f"corpus=tang,prompt=床前,length=30,{said}")
+    generated = service.folder / "data/07_model_output/text/tang/generated.txt"
+    text = model.predict(frame, params=params)["text"][0]
+    assert generated.read_text() == f"床前{text}\n"
+    for extreme in (1e-40, 1e300):
+        (text,) = model.predict(frame, params=params | {"temperature": extreme})["text"]
+        assert set(text) <= set(known.characters)
+        assert text == streamed or extreme > 1
+    marked = pd.DataFrame({"prompt": ["\ufeff床?前x"]})
+    answer = model.predict(marked, params=params)
+    assert answer[["prompt", "unknown"]].values.tolist() == [["\ufeff床?前x", "?x"]]
+    assert "prompt '床?前x': the model does not know '?', 'x'; read as <unk>" in caplog.messages
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
 

@@ -135,13 +135,14 @@ def refused(result: Result, sentence: str) -> None:
         (b"", "corpus 'mine': the file is empty; expected text"),
         (
             b"PK\x03\x04\x00\x01",
-            "corpus 'mine': the file is binary, byte 4 is NUL; expected text in utf-8",
+            "corpus 'mine': the file is binary, byte 4 is NUL; expected text in utf-8; if it is,"
+            " corpus_options.mine.drop_control=true leaves NUL out",
         ),
         (
             "床前明月光".encode("gb18030") * 50,
             "corpus 'mine': 153 of 500 bytes are not utf-8, the first at byte offset 0; name the"
-            " file's encoding by corpus_options.mine.encoding (gb18030 for many Chinese texts), or"
-            " set undecodable to drop",
+            " file's encoding by corpus_options.mine.encoding (gb18030 for many Chinese texts,"
+            " cp1252 for many Western ones), or set undecodable to drop",
         ),
         (
             "a",
@@ -165,6 +166,11 @@ def test_a_file_that_is_no_corpus_is_told_why(
             "corpus=nowhere",
             "corpus file '{project}/data/01_raw/corpora/nowhere.txt' does not exist; put a .txt file"
             " into data/01_raw/corpora, or name its path in conf/base/parameters/corpora.yml",
+        ),
+        (
+            "corpus=mine,corpus_options.mine.path=data/01_raw/corpora",
+            "corpus file '{project}/data/01_raw/corpora' is a folder; expected one text file: put"
+            " all texts into one, and say by corpus_options.NAME.boundaries what ends each",
         ),
         (
             "corpus=../secret",
@@ -233,6 +239,18 @@ def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Pat
     result = run_text(kedro_run, "corpus=mine,corpus_options.mine.encoding=gb18030")
     assert result.exit_code == 0, result.output + str(result.exception)
     assert (project / "data/02_intermediate/text/mine/normalised.txt").read_text()[:2] == "床前"
+
+
+@pytest.mark.usefixtures("untracked")
+def test_a_path_may_begin_at_home_and_hold_spaces(
+    kedro_run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(project))
+    (project / "my notes, old #1 (床).txt").write_text("".join(LINES))
+    with (project / "conf/quick/parameters/text.yml").open("a") as file:
+        file.write('  mine: {path: "~/my notes, old #1 (床).txt"}\n')
+    result = run_text(kedro_run, "corpus=mine,text.model.hidden=8")
+    assert result.exit_code == 0, result.output + str(result.exception)
 
 
 @pytest.mark.usefixtures("untracked")

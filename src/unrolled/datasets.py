@@ -8,8 +8,9 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import fsspec
 import numpy as np
@@ -19,6 +20,7 @@ from kedro.io import AbstractDataset
 
 from unrolled.comparison.champion import MEDIAN
 from unrolled.errors import InputError
+from unrolled.series.tables import PARQUET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,8 +76,15 @@ class AtomicLocalFileSystem(LocalFileSystem):
     """fsspec's local files, except that a file opened for writing is renamed into place.
 
     Every dataset of Kedro writes through fsspec; registering this for the protocol `file` makes
-    them all safe against a run killed half-way, with no dataset class of our own.
+    them all safe against a run killed half-way, with no dataset class of our own. Text is UTF-8,
+    whatever the locale.
     """
+
+    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
+        """Open as fsspec does."""
+        if "b" not in mode:
+            kwargs.setdefault("encoding", "utf-8")
+        return cast("IO[Any]", super().open(path, mode=mode, **kwargs))
 
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any
@@ -92,67 +101,103 @@ def write_files_whole() -> None:
         fsspec.register_implementation(protocol, AtomicLocalFileSystem, clobber=True)
 
 
-class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
-    """A raw series or panel: a `.csv` or `.parquet` file, or a folder of parquet parts; read only.
+class SeriesFile(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
+    """A raw series or panel, as the bytes of its file or of a folder's parts, by name; read only.
 
-    The path may be local or any URL that fsspec reads.
+    What they mean is a parameter. The path may be local or any URL that fsspec reads.
     """
 
     def __init__(
         self,
         *,
         filepath: str,
-        remedy: str = "put a .csv or .parquet with the columns unique_id, ds, y into"
-        " data/01_raw/series, or name its path in conf/base/parameters/series.yml",
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Remember where the data lie.
-
-        Args:
-            filepath: path or URL of a `.csv` or `.parquet` file or of a folder of parquet parts.
-            remedy: what to do where there is no such file.
-            metadata: free for plugins.
-        """
+        """Remember the path or URL of a table or of a folder of parts; `metadata` is for plugins."""
         self._filepath = filepath
-        self._remedy = remedy
         self.metadata = metadata
 
-    def load(self) -> pd.DataFrame:
-        """Read the rows as they stand.
+    def load(self) -> dict[str, bytes]:
+        """Read the file whole, or every parquet part of the folder.
 
         Raises:
-            InputError: no such file, not a table, or no rows.
+            InputError: no such file, a folder without parts, or what cannot be read.
         """
         try:
-            frame = self._read() if self._exists() else None
-        except (
-            ImportError,
-            ValueError,
-            OSError,
-        ) as error:  # pandas', pyarrow's, fsspec's are these
+            files, path = fsspec.url_to_fs(self._filepath)
+            if files.isdir(path):
+                found = {
+                    part.removeprefix(path.rstrip("/") + "/"): files.cat_file(part)
+                    for part in sorted(files.find(path))
+                    if part.lower().endswith(PARQUET)
+                }
+            elif files.exists(path):
+                found = {PurePosixPath(path.partition("?")[0]).name: files.cat_file(path)}
+            else:
+                found = None
+        except (ImportError, ValueError, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(
-                f"series file '{self._filepath}' cannot be read as a table: {reason}; expected"
-                " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
+                f"series file '{self._filepath}' cannot be read: {reason}; expected a file or a"
+                " folder of .parquet parts"
             ) from error
-        if frame is None:
-            raise InputError(f"series file '{self._filepath}' does not exist; {self._remedy}")
-        if frame.empty:
-            raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
-        return frame
+        if found is None:
+            raise InputError(
+                f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
+                " columns unique_id, ds, y into data/01_raw/series, or name its path in"
+                " conf/base/parameters/series.yml"
+            )
+        if not found:
+            raise InputError(
+                f"series file '{self._filepath}' is a folder without any .parquet part; expected"
+                " one, or the path of a file"
+            )
+        return found
 
-    def _read(self) -> pd.DataFrame:
-        if self._filepath.lower().endswith(".csv"):
-            return pd.read_csv(self._filepath, dtype={"unique_id": "str"})  # 001 is no number
-        return pd.read_parquet(self._filepath)
-
-    def save(self, data: pd.DataFrame) -> None:
+    def save(self, data: dict[str, bytes]) -> None:
         """Refuse: raw data are never written by a run."""
         raise InputError(f"series file '{self._filepath}' is raw data and is never written")
 
     def _exists(self) -> bool:
         files, path = fsspec.url_to_fs(self._filepath)
         return bool(files.exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class StoredForecasts(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """What the pipeline `forecast` has written, `unique_id, ds, cutoff, y_hat` in parquet; read only."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the local path `filepath`; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read them.
+
+        Raises:
+            InputError: there are none, or the file is damaged.
+        """
+        if not self._exists():
+            raise InputError(
+                f"forecasts '{self._filepath}' do not exist; run the pipeline forecast first"
+            )
+        try:
+            return pd.read_parquet(self._filepath)
+        except (ValueError, OSError) as error:  # pyarrow's are these
+            raise InputError(
+                f"forecasts '{self._filepath}' cannot be read: {' '.join(str(error).split())}; run"
+                " the pipeline forecast again"
+            ) from error
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Refuse: the pipeline `forecast` writes them."""
+        raise InputError(f"forecasts '{self._filepath}' are read here, not saved")
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
@@ -173,16 +218,22 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
         """Read the file whole.
 
         Raises:
-            InputError: no such file, or one that cannot be read.
+            InputError: no such file, a folder, or a file that cannot be read.
         """
         try:
             files, path = fsspec.url_to_fs(self._filepath)
             found: bytes | None = files.cat_file(path) if files.isfile(path) else None
+            folder = found is None and files.isdir(path)
         except (ImportError, ValueError, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(
                 f"corpus file '{self._filepath}' cannot be read: {reason}; expected a text file"
             ) from error
+        if folder:
+            raise InputError(
+                f"corpus file '{self._filepath}' is a folder; expected one text file: put all texts"
+                " into one, and say by corpus_options.NAME.boundaries what ends each"
+            )
         if found is None:
             raise InputError(
                 f"corpus file '{self._filepath}' does not exist; put a .txt file into"
@@ -196,7 +247,7 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
 
     def _exists(self) -> bool:
         files, path = fsspec.url_to_fs(self._filepath)
-        return bool(files.exists(path))
+        return bool(files.isfile(path))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
@@ -242,16 +293,21 @@ class SafetensorsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def save(self, data: dict[str, Any]) -> None:
         """Write all tensors whole, or leave the old file."""
-        from safetensors.torch import save
-
         with fsspec.open(self._filepath, "wb") as file:
-            file.write(save({name: tensor.contiguous() for name, tensor in data.items()}))
+            file.write(as_safetensors(data))
 
     def _exists(self) -> bool:
         return Path(self._filepath).exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+def as_safetensors(weights: dict[str, Any]) -> bytes:
+    """The bytes of the file that tensors by name are saved in."""
+    from safetensors.torch import save
+
+    return save({name: tensor.contiguous() for name, tensor in weights.items()})
 
 
 class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
@@ -422,6 +478,22 @@ def _verified(path: Path, sha256: str) -> bytes:
     return content
 
 
+def _weights(path: Path, sha256: str) -> dict[str, Any]:
+    from safetensors.torch import load
+
+    return load(_verified(path, sha256))
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        raise InputError(
+            f"file '{path}' cannot be read: {error}; it is truncated or was changed: run the job"
+            " again"
+        ) from None
+
+
 class TrainedModels(
     AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
 ):
@@ -443,11 +515,13 @@ class TrainedModels(
     def load(self) -> list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
         """Read the options of each model, and give a function that loads its weights.
 
+        That function raises an `InputError` where the weights are not those of the options.
+
         Raises:
-            InputError: there is none.
+            InputError: there is none, or its options cannot be read.
         """
         found = [
-            (json.loads(path.with_suffix(".json").read_text("utf-8")), path)
+            (_card(path.with_suffix(".json")), path)
             for path in sorted(Path(self._filepath).glob("*/seed_*.safetensors"))
             if path.with_suffix(".json").exists()
         ]
@@ -456,7 +530,7 @@ class TrainedModels(
                 f"corpus '{self._corpus}': no model is trained yet; run kedro run --pipelines=text"
                 f" --params corpus={self._corpus} first"
             )
-        return [(card, SafetensorsDataset(filepath=str(path)).load) for card, path in found]
+        return [(card, partial(_weights, path, card.get("sha256", ""))) for card, path in found]
 
     def save(self, data: None) -> None:
         """Refuse: models are written one by one, where they are trained."""

@@ -5,7 +5,9 @@ Kedro's own lines, two a node, go to a file of the run below `logs/`.
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,9 @@ class TerminalHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Refuse a run whose input is missing, before MLflow hears of it; open the log."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal that lacks a character shows its number, where it would end the run.
+            sys.stdout.reconfigure(errors="backslashreplace")
         refuse_missing(pipeline, catalog)
         self._printed, self._saved = set(), set()
         self._close()

@@ -12,6 +12,7 @@ from unrolled.pipelines.deploy import nodes
 from unrolled.series import baselines, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.serving.forecaster import ServedForecaster
+from unrolled.text.options import CorpusOptions
 from unrolled.training import backtest
 
 SERIES = SeriesOptions(season=4, horizon=6, lookback=8, validation=15, test=15)
@@ -146,7 +147,7 @@ def test_counted_n_grams_are_not_deployed() -> None:
     rows = {"gru": {"kind": "recurrent"}, "xz": {"kind": "baseline"}}
     row = {"variant": "xz", "kind": "baseline", "networks": [], "winner": {"rows": rows}}
     with pytest.raises(InputError) as caught:
-        nodes.package_writer(row, {})
+        nodes.package_writer(row, {}, CorpusOptions())
     assert str(caught.value) == (
         "parameter 'model' is 'xz', which counts n-grams and is not deployed; expected a language"
         " model: gru"

@@ -9,6 +9,7 @@ from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
+from unrolled.text.options import CorpusOptions
 from unrolled.training.options import TextTrainOptions
 
 LINE = 'He said: "To be (or not) to be."\n'
@@ -72,6 +73,21 @@ def test_samples_are_told_with_what_of_them_is_copied():
     found = report.describe_samples(rows, "tang: poems")
     assert "| 0.5 | 2 | - | 25% |\n| 1 | 2 | - | 25% |" in found
     assert "    [床前]明月\n    光\n\n2 characters of it at most stand in train" in found
+
+
+@pytest.mark.parametrize("boundaries", ["line", "blank_line"])
+def test_xz_pays_for_the_ends_of_documents(boundaries):
+    """All that is unknown of these documents is where they end, one of eight lengths each."""
+    lengths = np.random.default_rng(0).integers(1, 9, 3000)
+    texts = ["a" * length for length in lengths]
+    documents = {"train": texts[:1000], "validation": texts[1000:1500], "test": texts[1500:]}
+    known = vocabulary.build(texts, boundaries=True)
+    ids = [vocabulary.encode(part, known) for part in documents.values()]
+    losses, _ = nodes.evaluate_baseline(
+        *ids, documents, known.model_dump(), CorpusOptions(boundaries=boundaries), "xz"
+    )
+    assert np.nansum(losses) > 1500 * np.log(8)
+    assert np.isfinite(losses).sum() == sum(lengths[1500:]) + 1500
 
 
 def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_rows():

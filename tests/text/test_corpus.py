@@ -1,3 +1,4 @@
+import codecs
 import hashlib
 import unicodedata
 
@@ -21,18 +22,6 @@ def sentence(function, *arguments) -> str:
 
 def decoded(raw: bytes, **options) -> str:
     return corpus.decode(raw, CorpusOptions(**options), "mine")
-
-
-def test_a_file_is_read_as_it_stands(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"a\r\nb")
-    assert corpus.read(str(tmp_path / "a.txt"), "mine") == b"a\r\nb"
-
-
-def test_a_missing_file_is_named():
-    assert sentence(corpus.read, "no/such.txt", "mine") == (
-        "corpus 'mine': file 'no/such.txt' does not exist; put a .txt file there, or name its path"
-        " by corpus_options.mine.path"
-    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030", "big5"])
@@ -77,23 +66,97 @@ def test_an_empty_file_is_refused():
 
 def test_a_binary_file_is_refused():
     assert sentence(decoded, b"\x89PNG\r\n\x1a\n\x00\x00") == (
-        "corpus 'mine': the file is binary, byte 8 is NUL; expected text in utf-8"
+        "corpus 'mine': the file is binary, byte 8 is NUL; expected text in utf-8; if it is,"
+        " corpus_options.mine.drop_control=true leaves NUL out"
     )
 
 
-def test_utf_16_under_another_encoding_is_recognised():
-    assert sentence(decoded, "床前".encode("utf-16")) == (
-        "corpus 'mine': the file begins like UTF-16, but encoding is utf-8; set"
-        " corpus_options.mine.encoding to utf-16"
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32"])
+def test_control_characters_are_dropped_where_asked(encoding):
+    raw = "a\0b\x1bc\r\nd\te".encode(encoding)
+    assert decoded(raw, encoding=encoding, drop_control=True) == "abc\nd\te"
+    assert sentence(lambda: decoded(raw, encoding=encoding)) == (
+        f"corpus 'mine': the file is binary, {'byte' if encoding == 'utf-8' else 'character'} 1 is"
+        f" NUL; expected text in {encoding}; if it is, corpus_options.mine.drop_control=true leaves"
+        " NUL out"
     )
+
+
+# The byte order mark of each encoding that has one.
+MARKS = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+    "utf-32-be": codecs.BOM_UTF32_BE,
+}
+ENCODINGS = [*MARKS, "utf-16", "utf-32", "gb18030", "cp1252"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("of_file", MARKS)
+def test_a_marked_file_is_read_or_its_encoding_is_named(of_file, encoding):
+    raw = MARKS[of_file] + "to be, 床前\n".encode(of_file)
+    bare = of_file.removesuffix("-le").removesuffix("-be")
+    if encoding in (of_file, bare):
+        assert decoded(raw, encoding=encoding) == "to be, 床前\n"
+        return
+    found = sentence(lambda: decoded(raw, encoding=encoding))
+    if encoding.startswith(bare):  # of the other order
+        assert f"is {of_file.upper()}, but encoding is {encoding}; set" in found
+    else:
+        assert found == (
+            f"corpus 'mine': the file begins like {bare.upper()}, but encoding is {encoding}; set"
+            f" corpus_options.mine.encoding to {bare}"
+        )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030", "ascii"])
+@pytest.mark.parametrize("of_file", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["To be, or not\n", "床前明月光，\n疑是地上霜。\n", "naïve café"])
+def test_a_wide_file_without_a_mark_is_read_or_its_encoding_is_named(text, of_file, encoding):
+    raw = text.encode(of_file)
+    if encoding == of_file.removesuffix("-le"):  # Python's choice where nothing is marked
+        assert decoded(raw, encoding=encoding) == text
+        return
+    assert sentence(lambda: decoded(raw, encoding=encoding)) == (
+        f"corpus 'mine': the file is {of_file.upper()}, but encoding is {encoding}; set"
+        f" corpus_options.mine.encoding to {of_file}"
+    )
+
+
+@given(st.binary(min_size=1, max_size=200), st.sampled_from(ENCODINGS), st.booleans())
+def test_any_bytes_are_text_or_a_sentence(raw, encoding, drop):
+    options = {"undecodable": "drop" if drop else "error", "drop_control": drop}
+    try:
+        text = decoded(raw, encoding=encoding, **options)
+    except InputError:
+        return
+    assert "\0" not in text
+    text.encode()
+
+
+def test_half_a_pair_of_utf_16_is_refused_or_dropped(caplog):
+    assert sentence(lambda: decoded(b"a+2AA-b", encoding="utf-7")) == (
+        "corpus 'mine': in utf-7 the file holds the lone surrogate U+D800, which is no character;"
+        " name the file's encoding by corpus_options.mine.encoding, or set undecodable to drop"
+    )
+    assert decoded(b"a+2AA-b", encoding="utf-7", undecodable="drop") == "ab"
+    assert "the lone surrogate U+D800; all such are dropped" in caplog.text
+
+
+def test_a_path_may_begin_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert CorpusOptions(path="~/my notes.txt").path == "/home/me/my notes.txt"
+    assert CorpusOptions(path="https://a.b/~me/c.txt").path == "https://a.b/~me/c.txt"
 
 
 def test_another_encoding_is_refused_with_count_and_offset():
     raw = b"abc" + "床前".encode("gb18030")
     assert sentence(decoded, raw) == (
         "corpus 'mine': 2 of 7 bytes are not utf-8, the first at byte offset 3; name the file's"
-        " encoding by corpus_options.mine.encoding (gb18030 for many Chinese texts), or set"
-        " undecodable to drop"
+        " encoding by corpus_options.mine.encoding (gb18030 for many Chinese texts, cp1252 for many"
+        " Western ones), or set undecodable to drop"
     )
 
 

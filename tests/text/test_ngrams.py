@@ -1,9 +1,10 @@
 import math
 from collections import Counter, defaultdict
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from unrolled.errors import InputError
@@ -26,7 +27,10 @@ def slow_truth(documents, order, symbols, three):
         one = n1 / (n1 + 2 * n2) if n1 else 0.5
         discount = [0, one, one, one]
         if three and n1 and n2 and n3:
-            discount[2:] = max(0, 2 - 3 * one * n3 / n2), max(0, 3 - 4 * one * n4 / n3)
+            rational = Fraction(n1, n1 + 2 * n2)
+            two, more = 2 - 3 * rational * n3 / n2, 3 - 4 * rational * n4 / n3
+            if two > 0 and more > 0:
+                discount[2:] = float(two), float(more)
         tables.append((count, discount))
 
     def p(w, context):
@@ -71,6 +75,38 @@ def test_losses_are_those_of_a_slow_second_truth(train, held_out, order, boundar
     )
     found = ngrams.losses(model, vocabulary.encode(held_out, known))
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+# Streams of few symbols, in which counts of counts make impossible discounts.
+streams = st.integers(2, 5).flatmap(
+    lambda size: st.tuples(
+        st.just(size),
+        st.lists(st.integers(0, size - 1), min_size=1, max_size=40),
+        st.sampled_from([None, 0]),
+    )
+)
+
+
+@settings(max_examples=200)
+@given(streams, st.integers(0, 8), st.sampled_from([1, 3]))
+@example((4, [2, 2, 3, 3, 3, 3, 2, 1, 2, 3, 3, 1, 2, 3], None), 2, 3)
+def test_every_symbol_is_possible_after_every_context(stream, order, discounts):
+    size, ids, bos = stream
+    model = ngrams.fit(np.array(ids), size, order, discounts, bos)
+    asked = [symbol for symbol in range(size) if symbol != bos]
+    for end in range(len(ids) + 1):
+        read = ids[max(0, end - order) : end]
+        p = [np.exp(-ngrams.losses(model, np.array([*read, symbol]))[-1]) for symbol in asked]
+        assert min(p) > 0
+        assert sum(p) == pytest.approx(1)
+
+
+def test_discounts_that_cannot_be_leave_a_real_text_its_rank(shared_case):
+    """Three discounts, one of them nothing, cost infinitely many bits, and any network won."""
+    options = CorpusOptions(boundaries="line")
+    text = corpus.decode(shared_case("text/names_mkn_inf.txt"), options, "names")
+    found = [bench(text, *model, "line") / math.log(2) for model in ((4, 1), (6, 1), (6, 3))]
+    assert found == pytest.approx([2.202, 2.357, 2.302], abs=0.001)
 
 
 @given(

@@ -1,11 +1,14 @@
 """Options of a series: where it lies, how it is cut, transformed and windowed."""
 
+import codecs
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Fill = Literal["error", "linear", "seasonal"]
+Fill = Literal["error", "last", "seasonal", "linear"]
 
+# Names of forms that strftime cannot say.
+FORMS = ("ISO8601", "number", "excel", "s", "ms", "us", "ns")
 # Seasons that the smoothed season of `es` looks back on; older ones would weigh little.
 SEASONS = 3
 
@@ -46,7 +49,42 @@ class SeriesOptions(BaseModel):
         None, description="generate the series instead of reading it"
     )
     columns: Columns = Field(default_factory=Columns)
-    fill: Fill = Field("error", description="what to do about missing values and gaps in time")
+    wide: bool = Field(False, description="every column but ds is a series of its own")
+    sep: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="between the cells of a text file; null: found",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None, description="before the fraction of a number in text; null: found"
+    )
+    thousands: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="between groups of three digits in text; null: found",
+    )
+    encoding: str = Field("utf-8", description="of a text file")
+    sheet: str | None = Field(None, description="of a spreadsheet; null: the first")
+    date_format: str | None = Field(
+        None,
+        description="of ds: as strftime has it, with %q for a quarter; or number (of steps), excel"
+        " (days), s, ms, us, ns (since 1970); null: found",
+    )
+    dayfirst: bool | None = Field(
+        None, description="of 01/02/2015 the day is 1; null: as the series is regular"
+    )
+    short: Literal["error", "drop"] | None = Field(
+        None,
+        description="series that are too short, or constant in train; null: error of up to 10"
+        " series, drop of more",
+    )
+    fill: Fill = Field(
+        "error",
+        description="missing values and gaps in time: refused, or filled by the last value, by that"
+        " of a season before, or on a line (inside train; elsewhere by the last value)",
+    )
 
     season: int = Field(1, ge=1, description="steps in a season; 1: none")
     horizon: int = Field(12, ge=1, description="steps forecast")
@@ -97,6 +135,16 @@ class SeriesOptions(BaseModel):
         for name in ("seasonal_difference", "es"):
             if getattr(self, name) and self.season < 2:
                 raise ValueError(f"{name} needs a season of at least 2; set season")
+        form = self.date_format
+        if form is not None and "%" not in form and form not in FORMS:
+            raise ValueError(
+                f"date_format is {form!r}; expected a form of strftime, such as %d/%m/%Y, or one of"
+                f" {', '.join(FORMS)}"
+            )
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding is {self.encoding!r}, which Python does not know") from None
         if any(lag < 1 for lag in self.lags):
             raise ValueError(f"lags are {list(self.lags)}; expected whole numbers from 1")
         return self

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from unrolled.errors import InputError
+from unrolled.series.filling import drawn
 from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.series.splits import each
 from unrolled.series.windows import sliding
@@ -57,7 +58,7 @@ def fit(panel: pd.DataFrame, borders: pd.DataFrame, options: SeriesOptions) -> p
         InputError: a constant train part (scale zero), or a value that the transform does not take.
     """
     rows = []
-    y = panel["y"].to_numpy()
+    y = drawn(panel, each(borders), options.fill)
     for series in each(borders):
         train = y[series.first : series.train_end]
         whole = y[series.first : series.end]
@@ -174,7 +175,7 @@ def apply(
     panel: pd.DataFrame, borders: pd.DataFrame, scaler: pd.DataFrame, options: SeriesOptions
 ) -> npt.NDArray[np.float32]:
     """Scale every row: float32 (N,), aligned with the panel; NaN where no season precedes."""
-    y = panel["y"].to_numpy()
+    y = drawn(panel, each(borders), options.fill)
     scaled = np.empty(len(y), dtype=np.float32)
     for series, scale in zip(each(borders), scales(scaler), strict=True):
         rows = slice(series.first, series.end)

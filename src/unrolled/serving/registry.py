@@ -32,6 +32,8 @@ SERVED_CODE = (
     "serving/__init__.py",
     "serving/forecaster.py",
     "serving/writer.py",
+    "text/__init__.py",
+    "text/writing.py",
 )
 
 

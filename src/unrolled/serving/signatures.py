@@ -26,12 +26,12 @@ def forecaster(ds: str) -> ModelSignature:
 
 
 def writer() -> ModelSignature:
-    """Rows of `prompt` to `prompt, text`, with the options of writing as params."""
+    """Rows of `prompt` to `prompt, text, unknown`, with the options of writing as params."""
     kinds = {int: "long", float: "double"}
     params = [ParamSpec(name, kinds[type(value)], value) for name, value in DEFAULTS.items()]
     return ModelSignature(
         inputs=Schema([ColSpec("string", "prompt")]),
-        outputs=Schema([ColSpec("string", "prompt"), ColSpec("string", "text")]),
+        outputs=Schema([ColSpec("string", name) for name in ("prompt", "text", "unknown")]),
         params=ParamSchema(params),
     )
 

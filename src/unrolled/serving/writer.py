@@ -1,11 +1,14 @@
 """A language model in service: a prompt in, characters out, by its ONNX graph of one step.
 
-This file goes with the registered model, so it imports numpy and onnxruntime alone.
+This file goes with the registered model, so it imports numpy and onnxruntime alone. A seed writes what
+`generate` writes with it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,15 @@ import numpy.typing as npt
 
 from unrolled.errors import InputError
 from unrolled.serving.forecaster import open_graph
+from unrolled.text.writing import (
+    choose,
+    normalised,
+    refuse_surrogates,
+    unknown_in,
+    unknown_sentence,
+)
+
+logger = logging.getLogger(__name__)
 
 MAX_LENGTH = 10_000
 DEFAULTS: dict[str, Any] = {"length": 200, "temperature": 0.8, "seed": 0}
@@ -53,7 +65,8 @@ class ServedWriter:
         """Write on from a prompt, each character as soon as it is drawn.
 
         Args:
-            prompt: beginning of the text, may be empty; unknown characters are read as such.
+            prompt: beginning of the text, may be empty; read as its corpus was. Characters that the
+                model does not know are read as `<unk>`, with a warning.
             length: characters written at most.
             temperature: logits are divided by it; 0 takes the likeliest every time.
             seed: of the draws.
@@ -63,31 +76,37 @@ class ServedWriter:
         """
         for name, value, least, most in (
             ("length", length, 1, MAX_LENGTH),
-            ("temperature", temperature, 0, 100),
+            ("temperature", temperature, 0, sys.float_info.max),
             ("seed", seed, 0, 2**63 - 1),
             ("the prompt's length", len(prompt), 0, MAX_LENGTH),
         ):
             if not least <= value <= most:
                 raise InputError(f"{name} is {value}; expected {least} to {most}")
+        refuse_surrogates(prompt)
+        prompt = self.read(prompt)
+        unknown = self.unknown(prompt)
+        if unknown:
+            logger.warning("%s; read as <unk>", unknown_sentence(prompt, unknown))
         return self._stream(prompt, length, temperature, seed)
+
+    def read(self, prompt: str) -> str:
+        """The prompt as its corpus was read."""
+        return normalised(prompt, **self.options["reading"])
+
+    def unknown(self, prompt: str) -> list[str]:
+        """Characters of a prompt that the model does not know."""
+        return unknown_in(self.read(prompt), self.characters)
 
     def _stream(self, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
         read = [*self.options["before"], *(self.ids.get(c, 0) for c in prompt)]
         state, draws = None, np.random.default_rng(seed)
         for symbol in read or self.options["empty"]:
             logits, state = self.step(np.array([symbol]), state)
+        lowest = self.options["lowest"]
         for _ in range(length):
-            symbol = self._draw(logits[0].astype(np.float64), temperature, draws)
+            allowed, chance = logits[:, lowest:].astype(np.float64), draws.random((1, 1))
+            symbol = int(choose(allowed, temperature, chance)[0]) + lowest
             if symbol == self.options["stop"]:
                 return
             yield self.characters[symbol - self.first]
             logits, state = self.step(np.array([symbol]), state)
-
-    def _draw(
-        self, logits: npt.NDArray[np.float64], temperature: float, draws: np.random.Generator
-    ) -> int:
-        logits[self.options["banned"]] = -np.inf
-        if temperature == 0:
-            return int(logits.argmax())
-        p = np.exp((logits - logits.max()) / temperature).cumsum()
-        return int(np.searchsorted(p, draws.random() * p[-1], side="right"))

@@ -16,7 +16,7 @@ from unrolled.serving.writer import DEFAULTS, ServedWriter
 
 
 class WriterModel(PythonModel):
-    """Rows of `prompt` to rows of `prompt, text`."""
+    """Rows of `prompt` to rows of `prompt, text, unknown`."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401
         """Open the graph that was logged with the model."""
@@ -27,7 +27,8 @@ class WriterModel(PythonModel):
         """Write on from every prompt."""
         prompts = model_input["prompt"].tolist()
         texts = ["".join(self._stream(prompt, params)) for prompt in prompts]
-        return model_input[["prompt"]].assign(text=texts)
+        unknown = ["".join(self.served.unknown(prompt)) for prompt in prompts]
+        return model_input[["prompt"]].assign(text=texts, unknown=unknown)
 
     def predict_stream(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Write on from one prompt, each character as soon as it is drawn."""

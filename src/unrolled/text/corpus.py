@@ -16,18 +16,25 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from unrolled.errors import InputError
 from unrolled.text.options import Boundaries, CorpusOptions
+from unrolled.text.writing import lone_surrogate, normalised
 
 logger = logging.getLogger(__name__)
 
-# Full-width forms stand at a fixed distance from ASCII; the ideographic space does not.
-_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # those of UTF-32 begin or hold NUL bytes
+_WIDE = ("utf-16", "utf-32")
+# Byte order marks; that of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8",
+}
+_WITHOUT_MARK = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 # One character to read and one to predict.
 _LEAST = 2
 
@@ -38,20 +45,6 @@ class Parts(NamedTuple):
     train: list[str]
     validation: list[str]
     test: list[str]
-
-
-def read(path: str, name: str) -> bytes:
-    """Read a file whole.
-
-    Raises:
-        InputError: no such file.
-    """
-    if not Path(path).is_file():
-        raise InputError(
-            f"corpus '{name}': file '{path}' does not exist; put a .txt file there, or name its"
-            f" path by corpus_options.{name}.path"
-        )
-    return Path(path).read_bytes()
 
 
 def decode(raw: bytes, options: CorpusOptions, name: str) -> str:
@@ -67,33 +60,77 @@ def decode(raw: bytes, options: CorpusOptions, name: str) -> str:
     """
     if not raw:
         raise InputError(f"corpus '{name}': the file is empty; expected text")
-    if not codecs.lookup(options.encoding).name.startswith(("utf-16", "utf-32")):
-        _refuse_binary(raw, options.encoding, name)
+    _refuse_another(raw, options, name)
     try:
         text = raw.decode(options.encoding)
     except UnicodeDecodeError as error:
         text = _drop_undecodable(raw, error, options, name)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if options.normalise:
-        text = unicodedata.normalize("NFC", text)
-    if options.fold_width:
-        text = text.translate(_NARROW)
+    text = _without_surrogates(text, options, name)
+    _refuse_nul("character", text.find("\0"), options, name)
+    text = normalised(text, **options.reading)
     if not text.strip():
         raise InputError(f"corpus '{name}': the file holds nothing but white space; expected text")
     return text
 
 
-def _refuse_binary(raw: bytes, encoding: str, name: str) -> None:
-    if raw.startswith(_WIDE_BOMS):
+def _refuse_another(raw: bytes, options: CorpusOptions, name: str) -> None:
+    """Refuse a file whose bytes say that it is in another encoding of Unicode, or no text."""
+    codec = codecs.lookup(options.encoding).name
+    marked = next((encoding for mark, encoding in _MARKS.items() if raw.startswith(mark)), None)
+    if marked is not None and not codec.startswith(marked):
         raise InputError(
-            f"corpus '{name}': the file begins like UTF-16, but encoding is {encoding}; set"
-            f" corpus_options.{name}.encoding to utf-16"
+            f"corpus '{name}': the file begins like {marked.upper()}, but encoding is"
+            f" {options.encoding}; set corpus_options.{name}.encoding to {marked}"
         )
-    at = raw.find(b"\0")
-    if at >= 0:
+    wide = codec.startswith(_WIDE)
+    if wide or b"\0" in raw:
+        found = _wide(raw)
+        if found is not None and _ascii(raw, found) > (_ascii(raw, codec) if wide else 0):
+            raise InputError(
+                f"corpus '{name}': the file is {found.upper()}, but encoding is"
+                f" {options.encoding}; set corpus_options.{name}.encoding to {found}"
+            )
+    if not wide:
+        _refuse_nul("byte", raw.find(b"\0"), options, name)
+
+
+def _refuse_nul(unit: str, at: int, options: CorpusOptions, name: str) -> None:
+    if at >= 0 and not options.drop_control:
         raise InputError(
-            f"corpus '{name}': the file is binary, byte {at} is NUL; expected text in {encoding}"
+            f"corpus '{name}': the file is binary, {unit} {at} is NUL; expected text in"
+            f" {options.encoding}; if it is, corpus_options.{name}.drop_control=true leaves NUL out"
         )
+
+
+def _wide(raw: bytes) -> str | None:
+    """The one of UTF-16 and UTF-32 in which a file is text, by its ASCII; None for neither."""
+    found = max(_WITHOUT_MARK, key=lambda encoding: _ascii(raw, encoding))
+    return found if _ascii(raw, found) > 0 else None
+
+
+def _ascii(raw: bytes, encoding: str) -> int:
+    """Count the ASCII characters of a file; 0 where it is no text in this encoding."""
+    try:
+        text = raw.decode(encoding)
+    except UnicodeError:
+        return 0
+    # Control characters, private and unassigned ones.
+    odd = any(unicodedata.category(c) in {"Cc", "Cn", "Co"} for c in set(text) - set("\t\n\r"))
+    return 0 if odd or not re.search(r"\s", text) else len(text.encode("ascii", "ignore"))
+
+
+def _without_surrogates(text: str, options: CorpusOptions, name: str) -> str:
+    found = lone_surrogate(text)
+    if found is None:
+        return text
+    what = f"corpus '{name}': in {options.encoding} the file holds the lone surrogate {found}"
+    if options.undecodable == "error":
+        raise InputError(
+            f"{what}, which is no character; name the file's encoding by"
+            f" corpus_options.{name}.encoding, or set undecodable to drop"
+        )
+    logger.warning("%s; all such are dropped", what)
+    return text.encode("utf-8", "ignore").decode("utf-8")
 
 
 def _drop_undecodable(
@@ -107,9 +144,10 @@ def _drop_undecodable(
         f" byte offset {error.start}"
     )
     if options.undecodable == "error":
+        hint = _wide(raw) or "gb18030 for many Chinese texts, cp1252 for many Western ones"
         raise InputError(
-            f"{found}; name the file's encoding by corpus_options.{name}.encoding (gb18030 for"
-            " many Chinese texts), or set undecodable to drop"
+            f"{found}; name the file's encoding by corpus_options.{name}.encoding ({hint}), or set"
+            " undecodable to drop"
         )
     logger.warning("%s; they are dropped", found)
     return kept

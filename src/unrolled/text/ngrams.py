@@ -139,13 +139,21 @@ def _order(keys: IntArray, counts: IntArray, contexts: int, size: int, discounts
 
 
 def _discounts(counts: IntArray, discounts: int) -> FloatArray:
-    """Discount of a gram counted 0, 1, 2, and 3 or more times."""
-    once, twice, thrice, four = (np.count_nonzero(counts == c) for c in (1, 2, 3, 4))
-    one = once / (once + 2 * twice) if once else _DISCOUNT
-    if discounts == 1 or not (once and twice and thrice):
-        return np.array([0, one, one, one])
-    two, more = 2 - 3 * one * thrice / twice, 3 - 4 * one * four / thrice
-    return np.array([0, one, max(two, 0.0), max(more, 0.0)])
+    """Discount of a gram counted 0, 1, 2, and 3 or more times.
+
+    Three that are not all above zero would leave a context nothing to give to what it has not seen;
+    then the order has one, as where the counts that three follow from are missing.
+    """
+    once, twice, thrice, four = (int(np.count_nonzero(counts == c)) for c in (1, 2, 3, 4))
+    seen = once + 2 * twice
+    one = once / seen if once else _DISCOUNT
+    if discounts == 3 and once and twice and thrice:
+        # eq. 26 as whole numbers, so that a zero is one.
+        two = (2 * seen * twice - 3 * once * thrice) / (seen * twice)
+        more = (3 * seen * thrice - 4 * once * four) / (seen * thrice)
+        if min(two, more) > 0:
+            return np.array([0, one, two, more])
+    return np.array([0, one, one, one])
 
 
 def losses(model: NGram, ids: Ids) -> FloatArray:

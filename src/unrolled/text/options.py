@@ -1,11 +1,22 @@
 """Options of a corpus, from the file to the vocabulary, and of writing."""
 
+import math
+import os
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Boundaries = Literal["none", "line", "blank_line"]
+
+
+def _from_zero(temperature: float) -> float:
+    if not 0 <= temperature < math.inf:
+        raise ValueError("expected a number from 0, which takes the likeliest character every time")
+    return temperature
+
+
+Temperature = Annotated[float, AfterValidator(_from_zero)]
 
 
 class CorpusOptions(BaseModel):
@@ -13,7 +24,7 @@ class CorpusOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | None = Field(None, description="text file")
+    path: str | None = Field(None, description="text file or its URL; ~ is the home folder")
     licence: str | None = Field(None, description="of the data, for report and model card")
     encoding: str = Field("utf-8", description="the file's encoding, by its name in Python")
     undecodable: Literal["error", "drop"] = Field(
@@ -22,6 +33,9 @@ class CorpusOptions(BaseModel):
     normalise: bool = Field(True, description="compose characters and their marks (Unicode's NFC)")
     fold_width: bool = Field(
         False, description="write full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII"
+    )
+    drop_control: bool = Field(
+        False, description="leave out NUL and all control characters but newline and tab"
     )
     boundaries: Boundaries = Field("none", description="what ends a document")
 
@@ -35,11 +49,17 @@ class CorpusOptions(BaseModel):
         None, ge=1, description="characters known at most, the commonest; None: all"
     )
 
+    @field_validator("path")
+    @classmethod
+    def _from_home(cls, path: str | None) -> str | None:
+        return path and os.path.expanduser(path)  # noqa: PTH111, it may be a URL
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
             "a".encode(encoding)  # not the empty string, for which nothing is looked up
+            b"\xff".decode(encoding, "ignore")  # codecs of host names cannot
         except (LookupError, UnicodeError):
             raise ValueError(
                 "expected a text encoding that Python knows, such as utf-8, utf-16 or gb18030"
@@ -55,6 +75,11 @@ class CorpusOptions(BaseModel):
             )
         return self
 
+    @property
+    def reading(self) -> dict[str, bool]:
+        """Options of `writing.normalised`: what a prompt has to be read with too."""
+        return self.model_dump(include={"normalise", "fold_width", "drop_control"})
+
 
 class SampleOptions(BaseModel):
     """What each variant writes for the report."""
@@ -64,10 +89,10 @@ class SampleOptions(BaseModel):
     prompts: tuple[str, ...] = Field(
         ("",), min_length=1, description="a text is written on from each"
     )
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+    temperatures: tuple[Temperature, ...] = Field(
         (0.5, 0.8, 1.0),
         min_length=1,
-        description="logits are divided by each in turn; 0: the likeliest character every time",
+        description="logits are divided by each in turn; see SamplingOptions",
     )
     length: int = Field(200, ge=1, description="characters written at most")
     seed: int = Field(0, ge=0, description="of the draws")
@@ -77,6 +102,13 @@ class SampleOptions(BaseModel):
     documents: int = Field(
         100, ge=1, description="documents written from nothing to see how many keep the form"
     )
+
+    @field_validator("prompts", "temperatures")
+    @classmethod
+    def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if not values:
+            raise ValueError("expected at least one")
+        return values
 
     @field_validator("form")
     @classmethod
@@ -100,7 +132,9 @@ class SamplingOptions(BaseModel):
     method: Literal["sample", "greedy"] = Field(
         "sample", description="draw from the distribution, or take its likeliest character"
     )
-    temperature: float = Field(1.0, description="logits are divided by it")
+    temperature: Temperature = Field(
+        1.0, description="logits are divided by it; 0 takes the likeliest character"
+    )
     top_k: int | None = Field(None, ge=1, description="keep the k likeliest characters; None: all")
     top_p: float = Field(
         1.0, description="keep the likeliest characters until their probability reaches this"
@@ -112,18 +146,11 @@ class SamplingOptions(BaseModel):
         description="keep characters at least this times as likely as the likeliest",
     )
     repetition_penalty: float = Field(
-        1.0, gt=0, description="above 1: characters of the text so far become less likely"
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="above 1: characters of the text so far become less likely",
     )
-
-    @field_validator("temperature")
-    @classmethod
-    def _above_zero(cls, temperature: float) -> float:
-        if not 0 < temperature < float("inf"):
-            raise ValueError(
-                "expected a number above 0; for the likeliest character every time, set method to"
-                " greedy"
-            )
-        return temperature
 
     @field_validator("top_p")
     @classmethod

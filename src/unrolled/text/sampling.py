@@ -22,78 +22,85 @@ from torch import Tensor
 
 from unrolled.text.options import SamplingOptions
 from unrolled.text.vocabulary import Ids, Vocabulary, decode, encode_prompt
+from unrolled.text.writing import FloatArray, IntArray, pick, tempered
 
 State = TypeVar("State")
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
-
-Chances = npt.NDArray[np.float64]
 
 NOTHING = -1
 BLOCK = 100  # symbols whose random numbers are drawn together
 
 
-def restrict(logits: Tensor, options: SamplingOptions, seen: Tensor | None = None) -> Tensor:
+def restrict(
+    logits: FloatArray, options: SamplingOptions, seen: npt.NDArray[np.bool_] | None = None
+) -> FloatArray:
     """Logits of the distribution that is drawn from.
 
     Args:
-        logits: (B, V).
+        logits: (B, V), float64.
         options: each one is skipped at the value that changes nothing.
-        seen: bool (B, V), the symbols of each text so far; for the repetition penalty.
+        seen: (B, V), the symbols of each text so far; for the repetition penalty.
 
     Returns:
-        Logits (B, V), -inf for what is never drawn; each text keeps its likeliest symbol.
+        Logits (B, V): 0 for the likeliest symbol of each text, -inf for what is never drawn.
 
     Source:
         Keskar et al. (2019), arXiv 1909.05858, section 4.1 (penalty); Fan et al. (2018), ACL
         (top-k); Holtzman et al. (2020), ICLR (top-p); Nguyen et al. (2025), ICLR (min-p).
     """
-    logits = _penalised(logits, options.repetition_penalty, seen)
-    if options.temperature != 1:
-        logits = logits / options.temperature
-    if options.top_k is not None and options.top_k < logits.shape[1]:
-        last = logits.topk(options.top_k).values[:, -1:]
-        logits = logits.masked_fill(logits < last, -torch.inf)
+    scores = tempered(_penalised(logits, options.repetition_penalty, seen), options.temperature)
+    if options.top_k is not None and options.top_k < scores.shape[1]:
+        last = np.partition(scores, -options.top_k)[:, -options.top_k, None]
+        scores = np.where(scores < last, -np.inf, scores)
     if options.top_p < 1:
-        falling, order = logits.sort(descending=True)
-        p = falling.softmax(1)
+        order = (-scores).argsort(1, kind="stable")
+        p = np.exp(np.take_along_axis(scores, order, 1))
+        p /= p.sum(1, keepdims=True)
         above = p.cumsum(1) - p  # of all that are likelier
-        dropped = (above >= options.top_p).scatter(1, order, above >= options.top_p)
-        logits = logits.masked_fill(dropped, -torch.inf)
+        dropped = np.empty(scores.shape, np.bool_)
+        np.put_along_axis(dropped, order, above >= options.top_p, 1)
+        scores = np.where(dropped, -np.inf, scores)
     if options.min_p > 0:
-        least = logits.amax(1, keepdim=True) + math.log(options.min_p)
-        logits = logits.masked_fill(logits < least, -torch.inf)
-    return logits
+        scores = np.where(scores < math.log(options.min_p), -np.inf, scores)
+    return scores
 
 
 def choose(
-    logits: Tensor, options: SamplingOptions, generator: torch.Generator, seen: Tensor | None = None
-) -> Tensor:
-    """Choose the next symbol of each text: ids (B,) from logits (B, V); see `restrict`."""
-    return torch.from_numpy(_choose(logits, options, _chances(len(logits), generator), seen))
+    logits: FloatArray,
+    options: SamplingOptions,
+    chances: FloatArray,
+    seen: npt.NDArray[np.bool_] | None = None,
+) -> IntArray:
+    """Choose the next symbol of each text.
+
+    Args:
+        logits: (B, V), float64.
+        options: how.
+        chances: (B, 1), uniform in [0, 1).
+        seen: see `restrict`.
+
+    Returns:
+        Places among the V (B,).
+    """
+    if options.method == "greedy" or options.temperature == 0:
+        return _penalised(logits, options.repetition_penalty, seen).argmax(1)
+    return pick(restrict(logits, options, seen), chances)
 
 
-def _choose(
-    logits: Tensor, options: SamplingOptions, chances: Iterator[Chances], seen: Tensor | None
-) -> npt.NDArray[np.int64]:
-    if options.method == "greedy":
-        return _penalised(logits, options.repetition_penalty, seen).argmax(1).numpy()
-    # One random number a text and its place among the summed probabilities: several times faster
-    # than torch.multinomial, which draws one for every symbol; and in numpy, whose calls cost less.
-    found = restrict(logits, options, seen).numpy().astype(np.float64)
-    up_to = np.exp(found - found.max(1, keepdims=True)).cumsum(1)
-    return (up_to > next(chances) * up_to[:, -1:]).argmax(1)
-
-
-def _chances(texts: int, generator: torch.Generator, block: int = 1) -> Iterator[Chances]:
+def _chances(texts: int, draws: np.random.Generator) -> Iterator[FloatArray]:
     """Random numbers for ever, each (B, 1); drawn by the block, since a call costs as much as 100."""
     while True:
-        yield from torch.rand(block, texts, 1, generator=generator, dtype=torch.float64).numpy()
+        yield from draws.random((BLOCK, texts, 1))
 
 
-def _penalised(logits: Tensor, penalty: float, seen: Tensor | None) -> Tensor:
+def _penalised(
+    logits: FloatArray, penalty: float, seen: npt.NDArray[np.bool_] | None
+) -> FloatArray:
     if penalty == 1 or seen is None:
         return logits
-    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+    # Beyond this a float32 logit is as good as none, or as all others together.
+    penalty = min(max(penalty, 1e-100), 1e100)
+    return np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
 def generate(
@@ -102,8 +109,8 @@ def generate(
     prompts: Sequence[Ids],
     length: int,
     options: SamplingOptions,
-    generator: torch.Generator,
-    banned: Sequence[int] = (),
+    draws: np.random.Generator,
+    lowest: int = 0,
     stop: int | None = None,
 ) -> Iterator[Tensor]:
     """Write on from prompts of any lengths, one step for all at a time.
@@ -114,8 +121,8 @@ def generate(
         prompts: B streams of at least one id each.
         length: symbols to write for each prompt at most.
         options: how each is chosen.
-        generator: where chance comes from; the same seed and prompts give the same text.
-        banned: ids that are never written.
+        draws: where chance comes from; the same seed and prompts give the same text.
+        lowest: ids below it are never written: they are not among what is chosen from.
         stop: id that ends its text when it is written.
 
     Yields:
@@ -128,22 +135,21 @@ def generate(
     for text, prompt in enumerate(prompts):
         read[: len(prompt), text] = prompt
     ended = np.zeros(len(prompts), np.bool_)
-    chances = _chances(len(prompts), generator, BLOCK)
-    seen = bias = None
+    chances = _chances(len(prompts), draws)
+    seen = None
     ids = read[0]
     # What changes nothing is left out: it took as long as choosing the symbols.
     for t in range(1, longest + length):
         logits, state = step(torch.from_numpy(ids), state)
-        if t == 1:
-            bias = _bias(logits, banned) if banned else None
-            if options.repetition_penalty != 1:
-                seen = torch.zeros_like(logits, dtype=torch.bool)
-        if seen is not None:
+        if options.repetition_penalty != 1:
+            seen = np.zeros(logits.shape, np.bool_) if seen is None else seen
             seen[np.arange(len(ids)), ids] = True
         if t < shortest:
             ids = read[t]
             continue
-        ids = _choose(logits if bias is None else logits + bias, options, chances, seen)
+        own = logits.numpy()[:, lowest:].astype(np.float64)
+        marked = None if seen is None else seen[:, lowest:]
+        ids = choose(own, options, next(chances), marked) + lowest
         written = ids
         if apart or stop is not None:
             writing = ~ended & (sizes <= t) & (t < sizes + length)
@@ -165,7 +171,7 @@ def beam_search(
     length: int,
     width: int,
     select: Callable[[State, Tensor], State],
-    banned: Sequence[int] = (),
+    lowest: int = 0,
     stop: int | None = None,
 ) -> list[tuple[list[int], float]]:
     """Look for the likeliest text of a length, keeping the best beginnings at every step.
@@ -177,7 +183,7 @@ def beam_search(
         length: symbols to write at most.
         width: beginnings that are kept.
         select: the state of the texts of these rows, (width,) int64.
-        banned: ids that are never written.
+        lowest: ids below it are never written.
         stop: id that ends its text when it is written.
 
     Returns:
@@ -187,19 +193,18 @@ def beam_search(
     """
     for symbol in prompt.tolist():
         logits, state = step(torch.full((width,), symbol), state)
-    size = logits.shape[1]
-    bias = _bias(logits, banned)
-    score = torch.full((width,), -torch.inf)
+    size = logits.shape[1] - lowest
+    score = torch.full((width,), -torch.inf, dtype=torch.float64)
     score[0] = 0.0  # all rows are the prompt as yet; only one of them counts
     written = torch.zeros(width, 0, dtype=torch.int64)
     ended = torch.zeros(width, dtype=torch.bool)
     for _ in range(length):
-        gain = (logits + bias).log_softmax(1)
+        gain = logits[:, lowest:].double().log_softmax(1)
         if stop is not None:  # an ended text goes on as it is
             gain[ended] = -torch.inf
-            gain[ended, stop] = 0.0
+            gain[ended, stop - lowest] = 0.0
         score, place = (score[:, None] + gain).flatten().topk(width)
-        rows, ids = place // size, place % size
+        rows, ids = place // size, place % size + lowest
         written = torch.cat([written[rows], ids[:, None]], dim=1)
         ended = ended[rows] | (ids == stop)
         if ended.all():
@@ -219,7 +224,7 @@ def write(
     vocabulary: Vocabulary,
     length: int,
     options: SamplingOptions,
-    generator: torch.Generator,
+    draws: np.random.Generator,
     strict: bool = False,
 ) -> list[str]:
     """Write on from each prompt until its document ends, at most `length` characters.
@@ -231,9 +236,7 @@ def write(
         InputError: unknown characters in a prompt under `strict`.
     """
     ids = [encode_prompt(prompt, vocabulary, strict) for prompt in prompts]
-    steps = generate(
-        step, state, ids, length, options, generator, _banned(vocabulary), vocabulary.eos
-    )
+    steps = generate(step, state, ids, length, options, draws, vocabulary.lowest, vocabulary.eos)
     texts = np.stack([step.numpy() for step in steps], axis=1)
     return [decode(text[text != NOTHING], vocabulary)[0] for text in texts]
 
@@ -245,12 +248,12 @@ def stream(
     vocabulary: Vocabulary,
     length: int,
     options: SamplingOptions,
-    generator: torch.Generator,
+    draws: np.random.Generator,
     strict: bool = False,
 ) -> Iterator[str]:
     """Write as `write` does from one prompt, and yield each character as soon as it is chosen."""
     ids = encode_prompt(prompt, vocabulary, strict)
-    return stream_ids(step, state, ids, vocabulary, length, options, generator)
+    return stream_ids(step, state, ids, vocabulary, length, options, draws)
 
 
 def stream_ids(
@@ -260,11 +263,11 @@ def stream_ids(
     vocabulary: Vocabulary,
     length: int,
     options: SamplingOptions,
-    generator: torch.Generator,
+    draws: np.random.Generator,
 ) -> Iterator[str]:
     """Write as `stream` does, from a prompt that is encoded already."""
     for (symbol,) in generate(
-        step, state, [prompt], length, options, generator, _banned(vocabulary), vocabulary.eos
+        step, state, [prompt], length, options, draws, vocabulary.lowest, vocabulary.eos
     ):
         if symbol != vocabulary.eos:
             yield vocabulary.characters[int(symbol) - vocabulary.first]
@@ -281,20 +284,9 @@ def search(
 ) -> list[str]:
     """Look for the likeliest texts as `beam_search` does, and spell them, the likeliest first."""
     found = beam_search(
-        step, state, prompt, length, width, select, _banned(vocabulary), vocabulary.eos
+        step, state, prompt, length, width, select, vocabulary.lowest, vocabulary.eos
     )
     return [decode(np.array(ids, np.int64), vocabulary)[0] for ids, _ in found]
-
-
-def _banned(vocabulary: Vocabulary) -> list[int]:
-    return [i for i in (vocabulary.unk, vocabulary.bos) if i is not None]
-
-
-def _bias(logits: Tensor, banned: Sequence[int]) -> Tensor:
-    """What is added to logits so that nothing banned is chosen, (V,)."""
-    bias = logits.new_zeros(logits.shape[1])
-    bias[list(banned)] = -torch.inf
-    return bias
 
 
 def _until(ids: list[int], stop: int | None) -> list[int]:

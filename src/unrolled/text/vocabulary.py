@@ -27,6 +27,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
+from unrolled.text.writing import refuse_surrogates, unknown_in, unknown_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ class Vocabulary(BaseModel):
     def eos(self) -> int | None:
         """Id after each document; None without boundaries."""
         return _EOS if self.boundaries else None
+
+    @property
+    def lowest(self) -> int:
+        """Lowest id that is ever written: neither `<unk>` nor `<bos>`."""
+        return _EOS if self.boundaries else self.first
 
     @property
     def first(self) -> int:
@@ -190,7 +196,7 @@ def encode_prompt(prompt: str, vocabulary: Vocabulary, strict: bool = False) -> 
     something before it writes.
 
     Args:
-        prompt: any text, empty allowed.
+        prompt: any text, empty allowed; as `writing.normalised` gives it.
         vocabulary: see the module.
         strict: refuse unknown characters, instead of reading them as `<unk>` with a warning.
 
@@ -198,11 +204,12 @@ def encode_prompt(prompt: str, vocabulary: Vocabulary, strict: bool = False) -> 
         Ids (T,), T at least 1.
 
     Raises:
-        InputError: unknown characters under `strict`; a lone surrogate.
+        InputError: a lone surrogate; unknown characters under `strict`.
     """
-    unknown = sorted(set(prompt) - set(vocabulary.characters))
+    refuse_surrogates(prompt)
+    unknown = unknown_in(prompt, vocabulary.characters)
     if unknown:
-        found = f"prompt {prompt!r}: the model does not know {_listed(unknown)}"
+        found = unknown_sentence(prompt, unknown)
         if strict:
             raise InputError(f"{found}; expected characters of its training text")
         logger.warning("%s; read as <unk>", found)
@@ -220,6 +227,15 @@ def targets(ids: Ids, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
     asked = np.ones(len(ids), bool) if vocabulary.bos is None else ids != vocabulary.bos
     asked[:1] = False
     return asked
+
+
+def digests(train: Ids, validation: Ids) -> dict[str, str]:
+    """SHA-256 of the ids of each part: of the text that a model was trained on, and chosen by."""
+    parts = {"train": train, "validation": validation}
+    return {
+        part: hashlib.sha256(np.ascontiguousarray(ids).data).hexdigest()
+        for part, ids in parts.items()
+    }
 
 
 def target_bytes(documents: Sequence[str], vocabulary: Vocabulary) -> int:
@@ -305,8 +321,3 @@ def _batches(documents: Sequence[str]) -> Iterator[Sequence[str]]:
     bounds = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(documents)]
     for begin, end in pairwise(bounds):
         yield documents[begin:end]
-
-
-def _listed(characters: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, characters[:10]))
-    return shown if len(characters) <= 10 else f"{shown} and {len(characters) - 10} more"

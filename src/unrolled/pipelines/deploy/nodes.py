@@ -21,11 +21,14 @@ from unrolled.comparison.champion import METRICS
 from unrolled.errors import InputError
 from unrolled.series import panel as panels
 from unrolled.series import splits
+from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import PANEL_COLUMNS
 from unrolled.series.splits import Parts
 from unrolled.series.windows import sliding
 from unrolled.serving import registry
 from unrolled.serving.forecaster import ServedForecaster
+from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Ids, Vocabulary, encode_prompt
 from unrolled.tracking import client_of, experiment_of, tracking_uri
 from unrolled.training import backtest as backtesting
@@ -58,7 +61,10 @@ def package_forecaster(
         beside = {"rows": series.rows, "lowest": series.lowest}
         files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
         example = example.tail(series.rows)
-    records = json.loads(example.to_json(orient="records", date_format="iso"))
+    records = example[PANEL_COLUMNS].to_dict("records")
+    for record in records:
+        if isinstance(record["ds"], pd.Timestamp):
+            record["ds"] = record["ds"].isoformat()  # every digit of a second
     return files, {"dataframe_records": records}
 
 
@@ -68,7 +74,7 @@ def _numbers(
     """A baseline fitted on the rows of each series before its test part."""
     from unrolled.series.baselines import FITS
 
-    y, ds = panel["y"].to_numpy(), panel["ds"]
+    y, ds = drawn(panel, splits.each(borders), series.fill), panel["ds"]
     fitted = {}
     for parts in splits.each(borders):
         last = ds.iloc[parts.validation_end - 1]
@@ -121,7 +127,8 @@ def forecaster_parity(
     expected = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
     with _opened(files) as folder:
         served = ServedForecaster(folder)
-        forecast = _by_rows(served, panel) if served.numbers else _by_windows(served, panel)
+        seen = panel.assign(y=drawn(panel, splits.each(borders), series.fill))[PANEL_COLUMNS]
+        forecast = _by_rows(served, seen) if served.numbers else _by_windows(served, seen)
         found, taken = (
             backtesting.over_cutoffs(panel, borders, series, asked)["y_hat"].to_numpy()
             for asked in (forecast, _taken(served, panel))
@@ -173,7 +180,9 @@ def _taken(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
     return forecast
 
 
-def package_writer(row: dict[str, Any], known: dict[str, Any]) -> tuple[Files, dict[str, Any]]:
+def package_writer(
+    row: dict[str, Any], known: dict[str, Any], read: CorpusOptions
+) -> tuple[Files, dict[str, Any]]:
     """Export one step of a language model; returns as `package_forecaster` does."""
     if not row["networks"]:
         models = [name for name, own in row["winner"]["rows"].items() if own["kind"] != "baseline"]
@@ -184,13 +193,13 @@ def package_writer(row: dict[str, Any], known: dict[str, Any]) -> tuple[Files, d
     from unrolled.serving import graphs
 
     (weights, card), vocabulary = row["networks"][0], Vocabulary(**known)
-    banned = [i for i in (vocabulary.unk, vocabulary.bos) if i is not None]
     beside = {
+        "reading": read.reading,
         "characters": vocabulary.characters,
         "first": vocabulary.first,
         "before": [] if vocabulary.bos is None else [vocabulary.bos],
         "empty": encode_prompt("", vocabulary).tolist(),
-        "banned": banned,
+        "lowest": vocabulary.lowest,
         "stop": vocabulary.eos,
         "state": graphs.first_state(weights, card),
     }

@@ -69,7 +69,7 @@ def _text() -> list[Node]:
     return [
         Node(
             nodes.package_writer,
-            ["text.row", "text.vocabulary"],
+            ["text.row", "text.vocabulary", "params:text.corpus"],
             ["text.service", "text.request"],
             name="package",
         ),

@@ -9,8 +9,11 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy.nodes import registry_client
-from unrolled.series import panel, splits
+from unrolled.series import reading, splits
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import PANEL_COLUMNS
+from unrolled.series.reading import Reading
+from unrolled.series.tables import Files
 from unrolled.serving import registry
 from unrolled.training import backtest
 
@@ -18,7 +21,12 @@ Frames = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def forecast(
-    rows: pd.DataFrame, row: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions, name: str
+    rows: Files,
+    row: dict[str, Any],
+    known: dict[str, Any],
+    scaler: pd.DataFrame,
+    series: SeriesOptions,
+    name: str,
 ) -> Frames:
     """Forecast the horizon after the last row of every series by a row of the leaderboard.
 
@@ -28,33 +36,43 @@ def forecast(
     Raises:
         InputError: too few rows of a series, or one that was not there in training.
     """
-    tidy = panel.tidy(rows, series.columns, series.fill, series.season, name)
-    borders = splits.borders(tidy, 0, 0)
+    how = Reading.model_validate(known)
+    panel, _ = reading.read(rows, series, name, how)
+    borders = splits.borders(panel, 0, 0)
     if not row["networks"]:
         from unrolled.series.baselines import least_rows  # statsmodels takes seconds to import
 
         _refuse_short(borders, row["variant"], least_rows(row["variant"], series.season))
-        found = backtest.ahead(tidy, series, backtest.of_baseline(row["variant"], tidy, series))
+        found = backtest.ahead(
+            panel, series, backtest.of_baseline(row["variant"], panel, series), how.step
+        )
         return _frames(found, row["variant"])
-    known = scaler.set_index("unique_id")
+    trained = scaler.set_index("unique_id")
     for parts in splits.each(borders):
-        if parts.unique_id not in known.index:
+        if parts.unique_id not in trained.index:
             raise InputError(
                 f"series '{parts.unique_id}' was not there when {row['variant']} was trained; expected"
-                f" {', '.join(map(str, known.index[:5]))}{' ...' if len(known) > 5 else ''}: run the"
+                f" {', '.join(map(str, trained.index[:5]))}{' ...' if len(trained) > 5 else ''}: run the"
                 " forecasting pipeline on the new rows"
             )
     _refuse_short(borders, row["variant"], series.rows)
-    own = known.loc[borders["unique_id"]].reset_index()
+    own = trained.loc[borders["unique_id"]].reset_index()
     frames = [
-        backtest.ahead(tidy, series, backtest.of_network(weights, card, tidy, borders, own, series))
+        backtest.ahead(
+            panel,
+            series,
+            backtest.of_network(weights, card, panel, borders, own, series),
+            how.step,
+        )
         for weights, card in row["networks"]
     ]
     y_hat = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
     return _frames(frames[0].assign(y_hat=y_hat), row["variant"])
 
 
-def forecast_registered(rows: pd.DataFrame, series: SeriesOptions, name: str) -> Frames:
+def forecast_registered(
+    rows: Files, known: dict[str, Any], series: SeriesOptions, name: str
+) -> Frames:
     """The same by the model in front in MLflow's registry.
 
     Raises:
@@ -62,13 +80,13 @@ def forecast_registered(rows: pd.DataFrame, series: SeriesOptions, name: str) ->
     """
     from mlflow.exceptions import MlflowException
 
-    tidy = panel.tidy(rows, series.columns, series.fill, series.season, name)
+    panel, _ = reading.read(rows, series, name, Reading.model_validate(known))
     model = registry.fetch(registry_client(), f"forecasting-{name}")
     try:
-        found = pd.DataFrame(model.predict(tidy))
+        found = pd.DataFrame(model.predict(panel[PANEL_COLUMNS]))
     except MlflowException as error:
         raise InputError(f"series '{name}': {error.message}") from error
-    cutoffs = tidy.groupby("unique_id")["ds"].max()
+    cutoffs = panel.groupby("unique_id")["ds"].max()
     return _frames(found.assign(cutoff=found["unique_id"].map(cutoffs)), f"forecasting-{name}")
 
 

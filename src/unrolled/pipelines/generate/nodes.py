@@ -6,11 +6,14 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy.nodes import registry_client
 from unrolled.serving import registry
-from unrolled.text.options import WritingOptions
-from unrolled.text.vocabulary import Vocabulary, encode_prompt
+from unrolled.text.options import CorpusOptions, WritingOptions
+from unrolled.text.vocabulary import Ids, Vocabulary, digests, encode_prompt
+from unrolled.text.writing import normalised
 
 # torch takes a second to import; only the functions that run a network pay for it.
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ Models = list[tuple[dict[str, Any], Callable[[], Weights]]]
 def generate(
     models: Models,
     known: dict[str, Any],
+    train_ids: Ids,
+    validation_ids: Ids,
+    read: CorpusOptions,
     prompt: str,
     length: int,
     writing: WritingOptions,
@@ -38,12 +44,14 @@ def generate(
     from unrolled.training import text
 
     own = Vocabulary.model_validate(known)
-    card, load = best(models, own, corpus)
+    card, load = best(models, own, digests(train_ids, validation_ids), corpus)
     logger.info(
         "%s, %s seed %s: %.3f nats a character on validation",
         *(corpus, card["variant"], card["seed"], card["validation_loss"]),
     )
-    return _written(text.stepper(load(), card), own, prompt, length, writing)
+    return _written(
+        text.stepper(load(), card), own, normalised(prompt, **read.reading), length, writing
+    )
 
 
 def generate_registered(prompt: str, length: int, writing: WritingOptions, corpus: str) -> str:
@@ -62,23 +70,34 @@ def generate_registered(prompt: str, length: int, writing: WritingOptions, corpu
         unknown=0,
         boundaries=served.options["stop"] is not None,
     )
+    prompt = normalised(prompt, **served.options.get("reading", {}))
     return _written(_stepper(served), known, prompt, length, writing)
 
 
 def best(
-    models: Models, known: Vocabulary, corpus: str
+    models: Models, known: Vocabulary, of_text: dict[str, str], corpus: str
 ) -> tuple[dict[str, Any], Callable[[], Weights]]:
-    """The model of the lowest validation loss among those that read ids as this vocabulary does.
+    """The model of the lowest validation loss among those of this very text and vocabulary.
 
     Raises:
         InputError: there is none.
     """
-    own = [model for model in models if model[0].get("vocabulary") == known.fingerprint]
+    own = [
+        model
+        for model in models
+        if (model[0].get("vocabulary"), model[0].get("text")) == (known.fingerprint, of_text)
+    ]
+    others = len(models) - len(own)
     if not own:
         raise InputError(
-            f"corpus '{corpus}': its {len(models)} trained models know another vocabulary; run"
-            f" kedro run --pipelines=text --params corpus={corpus} again"
+            f"corpus '{corpus}': its trained models, {others}, are of another text than the one that"
+            f" was read last; run kedro run --pipelines=text --params corpus={corpus} again"
         )
+    if others:
+        logger.warning(
+            "%s: trained models of another text than the one that was read last are left out: %d",
+            corpus, others,
+        )  # fmt: skip
     return min(own, key=lambda model: model[0]["validation_loss"])
 
 
@@ -117,8 +136,6 @@ def _texts(
     step: Step, known: Vocabulary, prompt: str, length: int, writing: WritingOptions
 ) -> Iterator[Iterator[str]]:
     """Each text as the pieces that it is written in."""
-    import torch
-
     from unrolled.recurrent.language_model import select
     from unrolled.text import sampling
 
@@ -130,8 +147,8 @@ def _texts(
             lambda state, rows: state and select(state, rows),
         )  # fmt: skip
         return (iter(text) for text in found[: writing.number])
-    generator = torch.Generator().manual_seed(writing.seed)
+    draws = np.random.default_rng(writing.seed)
     return (
-        sampling.stream_ids(step, None, ids, known, length, writing, generator)
+        sampling.stream_ids(step, None, ids, known, length, writing, draws)
         for _ in range(writing.number)
     )

@@ -16,7 +16,14 @@ def create_pipeline(study: GenerateStudy) -> Pipeline:
     else:
         node = Node(
             nodes.generate,
-            ["generate.models", "text.vocabulary", *asked],
+            [
+                "generate.models",
+                "text.vocabulary",
+                "text.train_ids",
+                "text.validation_ids",
+                "params:text.corpus",
+                *asked,
+            ],
             "generate.text",
             name="generate",
         )

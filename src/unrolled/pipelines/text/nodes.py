@@ -13,10 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.comparison.champion import crown, measure
+from unrolled.datasets import as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.text.writing import normalised
 from unrolled.training.options import TextTrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
@@ -105,6 +107,8 @@ def train(
         "step": text.best(history).step,
         "validation_loss": text.best(history).validation_loss,
         "vocabulary": own.fingerprint,
+        "text": vocabulary.digests(train_ids, validation_ids),
+        "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
@@ -127,17 +131,19 @@ def evaluate_baseline(
     test_ids: Ids,
     documents: Documents,
     known: dict[str, Any],
+    options: CorpusOptions,
     variant: str,
 ) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
     """Loss of every character of the test part by a baseline that has read all before it.
 
-    xz gives one number for all: its mean stands in the place of each character's loss.
+    xz gives one number for all: its mean stands in the place of each character's loss. It reads the
+    documents as the file has them, since it is asked for their ends too.
     """
     began = time.perf_counter()
     own = Vocabulary.model_validate(known)
     if variant == "xz":
         before, held_out = (
-            "".join(itertools.chain.from_iterable(documents[part] for part in parts))
+            "".join(corpus.join(documents[part], options.boundaries) for part in parts)
             for parts in (("train", "validation"), ("test",))
         )
         asked = vocabulary.targets(test_ids, own)
@@ -222,19 +228,19 @@ def write(
     documents: Documents,
     known: dict[str, Any],
     samples: SampleOptions,
+    options: CorpusOptions,
 ) -> list[dict[str, Any]]:
     """Write on from every prompt at every temperature, and say how much was copied from train.
 
     Where the corpus has a form, `form_share` is the share of documents that keep it, among those
     that were written from nothing at the same temperature.
     """
-    import torch
-
     from unrolled.text import sampling
     from unrolled.training import text
 
     own, step = Vocabulary.model_validate(known), text.stepper(weights, card)
     training = "\n".join(documents["train"])
+    prompts = [normalised(prompt, **options.reading) for prompt in samples.prompts]
     free = [""] * samples.documents if samples.form is not None else []
     rows = []
     for temperature in samples.temperatures:
@@ -242,18 +248,18 @@ def write(
             sampling.write(
                 step,
                 None,
-                prompts,
+                beginnings,
                 own,
                 samples.length,
                 SamplingOptions(temperature=temperature),
-                torch.Generator().manual_seed(samples.seed),
+                np.random.default_rng(samples.seed),
             )
-            if prompts
+            if beginnings
             else []
-            for prompts in (samples.prompts, free)
+            for beginnings in (prompts, free)
         )
         share = None if samples.form is None else novelty.form_share(freely, samples.form)
-        for prompt, found in zip(samples.prompts, written, strict=True):
+        for prompt, found in zip(prompts, written, strict=True):
             rows.append(
                 {
                     "variant": card["variant"],

@@ -97,14 +97,21 @@ def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) ->
         steps += [
             Node(
                 nodes.write,
-                ["model", "options", "documents", "vocabulary", "params:samples"],
+                [
+                    "model",
+                    "options",
+                    "documents",
+                    "vocabulary",
+                    "params:samples",
+                    "params:corpus",
+                ],
                 "samples",
                 name="write",
             ),
             Node(draw_cell, "params:model", "cell.png", name="draw_cell"),
             *_looking_inside(),
         ]
-        parameters["params:samples"] = "params:samples"
+        parameters |= {name: name for name in ("params:samples", "params:corpus")}
     inputs = SHARED if first else SHARED - {"protocol"}
     return Pipeline(steps, namespace=f"{variant}.seed_{seed}", inputs=inputs, parameters=parameters)
 
@@ -160,6 +167,7 @@ def _baseline(name: str) -> Pipeline:
                 "test_ids",
                 "documents",
                 "vocabulary",
+                "params:corpus",
                 "params:variant",
             ],
             ["losses", "cost"],
@@ -167,7 +175,9 @@ def _baseline(name: str) -> Pipeline:
         ),
         *_scoring("cost"),
     ]
-    return Pipeline(steps, namespace=name, inputs=SHARED - {"protocol"})
+    return Pipeline(
+        steps, namespace=name, inputs=SHARED - {"protocol"}, parameters={"params:corpus"}
+    )
 
 
 def _scoring(card: str) -> list[Node]:
