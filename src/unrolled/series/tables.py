@@ -33,6 +33,14 @@ TEXT = (".csv", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 SHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
 PACKED = (".gz", ".bz2", ".xz", ".zip")
+# Of files that a folder is searched for by name.
+SUFFIXES = (
+    *TEXT,
+    *(text + packed for text in TEXT for packed in PACKED),
+    ".zip",
+    *PARQUET,
+    *SHEETS,
+)
 EXPECTED = (
     f"expected a table: {', '.join(TEXT)} with a header (packed as .gz or .zip too),"
     f" {PARQUET[0]} or a folder of such parts, {SHEETS[0]}"
