@@ -110,6 +110,8 @@ def read(
         InputError: a stamp that no form reads, several forms that all stamps fit, or others than
             were `known`.
     """
+    if known is None and date_format is None and _only_steps(ds):
+        return ds.astype("int64"), Times(form=NUMBER)
     codes, unique = pd.factorize(ds)
     every = pd.Series(unique)
     text = _as_text(every)
@@ -158,6 +160,13 @@ def read(
             )
         times = _on_clock(local, offset, clock)
     return times, Times(form=form, first_year=first_year, clock=clock)
+
+
+def _only_steps(ds: pd.Series) -> bool:
+    """Whether whole numbers are too small to look like anything but steps; for these nothing is tried."""
+    return bool(
+        pd.api.types.is_integer_dtype(ds) and ds.notna().all() and ds.max() < _EXCEL_RANGE[0]
+    )
 
 
 def _as_text(unique: pd.Series) -> pd.Series | None:
