@@ -265,6 +265,11 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
         400,
         "the body cannot be read: its JSON is nested too deeply",
     ),
+    "a number of 5,000 digits": (
+        lambda _: b'{"dataframe_records": [{"y": ' + b"9" * 5000 + b"}]}",
+        400,
+        "the body cannot be read: Exceeds the limit (4300 digits)",
+    ),
     "50 MB": (
         lambda _: b"x" * 50_000_000,
         413,

@@ -87,6 +87,8 @@ async def _answered(
         await app(scope, receive, keep)
     except RecursionError:  # JSON nested a thousand deep
         return 400, [], b"the body cannot be read: its JSON is nested too deeply"
+    except ValueError as error:  # a number of more digits than Python reads
+        return 400, [], f"the body cannot be read: {error}".encode()
     return status, headers, b"".join(parts)
 
 

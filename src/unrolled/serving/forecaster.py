@@ -159,12 +159,17 @@ class ServedForecaster:
         try:
             whole = self.options["ds"] == "long"
             ds = rows["ds"].astype("int64") if whole else pd.to_datetime(rows["ds"])
-        except (ValueError, TypeError) as error:
+            if ds.isna().any():  # pandas' answer to infinity
+                raise ValueError("a time is infinite")
+            ids = rows["unique_id"].astype(str)
+        except UnicodeEncodeError:
+            raise InputError("column 'unique_id' holds half a character; expected text") from None
+        except (ValueError, TypeError, OverflowError) as error:
             raise InputError(
                 f"column 'ds' cannot be read: {' '.join(str(error).split())}; expected"
                 f" {'whole numbers' if whole else 'dates such as 2024-12-31'}"
             ) from None
-        return rows.assign(unique_id=rows["unique_id"].astype(str), ds=ds, y=y)
+        return rows.assign(unique_id=ids, ds=ds, y=y)
 
     def _read(self, name: str, group: pd.DataFrame) -> npt.NDArray[np.float64]:
         """The rows that the forecast is made from: the last R, or those since a state was fitted."""
