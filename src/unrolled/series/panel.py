@@ -202,10 +202,8 @@ def _without_ends(panel: pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, Code
 
 def _show(time: object) -> str:
     """A time stamp for a sentence: the date alone where the clock says midnight."""
-    if isinstance(time, np.datetime64 | pd.Timestamp):
-        stamp = pd.Timestamp(time)
-        return str(stamp.date()) if stamp == stamp.normalize() else str(stamp)
-    return str(time)
+    stamp = pd.Timestamp(time) if isinstance(time, np.datetime64) else time
+    return str(stamp).removesuffix(" 00:00:00")
 
 
 def _step(key: str, times: pd.Index) -> Step:

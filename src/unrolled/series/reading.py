@@ -132,9 +132,20 @@ def _long(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.DataFram
             f"series '{name}': column '{columns.ds}' for ds is missing, the wide table has"
             f" {_listed(cells)}; name the right one by ds=NAME"
         )
-    series = [column for column in cells.columns if column != columns.ds]
-    long = cells.melt(columns.ds, series, "unique_id", "y")
-    return long, Columns(unique_id="unique_id", ds=columns.ds, y="y")
+    names = [column for column in cells.columns if column != columns.ds]
+    if not names:
+        raise InputError(
+            f"series '{name}': the wide table has no column beside '{columns.ds}'; expected one a"
+            " series"
+        )
+    long = pd.DataFrame(
+        {
+            "unique_id": pd.Series(names, dtype="str").repeat(len(cells)).to_numpy(),
+            "ds": pd.concat([cells[columns.ds]] * len(names), ignore_index=True),
+            "y": pd.concat([cells[name] for name in names], ignore_index=True),
+        }
+    )
+    return long, Columns()
 
 
 def _named(cells: pd.DataFrame, columns: Columns, sep: str | None) -> Columns:
