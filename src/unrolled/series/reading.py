@@ -110,7 +110,7 @@ def of_table(
         times=found,
         steps=next(iter(steps.values())) if len(set(steps.values())) == 1 else steps,
     )
-    _state(panel, reading, cells, columns, name)
+    _state(len(panel), max(len(steps), 1), reading, cells, columns, name)
     return panel, reading
 
 
@@ -232,12 +232,16 @@ def _without(rows: pd.DataFrame, dropped: dict[str, str], name: str) -> pd.DataF
 
 
 def _state(
-    panel: pd.DataFrame, reading: Reading, cells: pd.DataFrame, columns: Columns, name: str
+    rows: int,
+    series: int,
+    reading: Reading,
+    cells: pd.DataFrame,
+    columns: Columns,
+    name: str,
 ) -> None:
     """One line on how the series was read."""
     cut = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-    series = panel["unique_id"].nunique()
-    parts = [f"{len(panel)} rows" + (f" of {series} series" if series > 1 else "")]
+    parts = [f"{rows} rows" + (f" of {series} series" if series > 1 else "")]
     if reading.sep:
         parts.append(f"{cut.get(reading.sep, repr(reading.sep))} between cells")
     if reading.marks.decimal == ",":
