@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gzip
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,6 +41,9 @@ from unrolled import params, study
 from unrolled.cli import split_params
 from unrolled.errors import InputError, shown
 from unrolled.pipelines import forecasting, generate, gradients, text
+from unrolled.series import reading
+from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import PanelSchema
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.settings import CONFIG_LOADER_ARGS
 from unrolled.text import corpus
@@ -157,6 +162,73 @@ def _mutated(chance: random.Random, value: Any, parts: tuple[Any, ...]) -> Any: 
         piece = chance.choice((value[:0], value[first:last] * 2, chance.choice(parts)))
         value = value[:first] + piece + value[last if chance.random() < 0.5 else first :]
     return value
+
+
+# --- series ---------------------------------------------------------------------------------------
+
+TIMES = pd.date_range("2015-01-01", periods=30, freq="MS")
+FORMS = (
+    *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%y", "%b-%y", "%B %d %Y", "%Y%m", "%Y%m%d", "%Y-%m-%dT%H:%M:%S%z"),
+    *("%d.%m.%Y %H:%M", "%I:%M %p %d %b %Y", "%G-W%V", "%YM%m", "%Y", "%H:%M", "%s"),
+)  # fmt: skip
+CELLS = (
+    *(b"", b"NA", b"nan", b"inf", b"1e400", b"-1e39", b"1,5", b"1.234,5", b"12%", b"9" * 40, b"now"),
+    *(b"2015-02-30", b"1-01", b"10:00", b"2015-Q1", b"01/02/2015", b"201501", b"42005", b"\xff", b"\0"),
+    *(b'"', b"\n", b",", b";", b"\t", b"#", b"# x\n", b"\r", b"\xef\xbb\xbf", b"\xff\xfe", b'""', b"PK"),
+)  # fmt: skip
+NAMES = (
+    "it.csv",
+    "it.csv",
+    "it.csv",
+    "it.tsv",
+    "it.parquet",
+    "it.xlsx",
+    "it.csv.gz",
+    "it.zip",
+    "it",
+)
+
+
+def series(chance: random.Random) -> Attempt:
+    """The bytes of a series, and then of new rows, up to the panel."""
+    form, sep = chance.choice(FORMS), chance.choice((",", ";", "\t"))
+    times = TIMES.tz_localize(chance.choice((None, "UTC", "Europe/Berlin")))
+    values = np.arange(30) * chance.choice((1.0, 0.001, 1e6, 1e36)) + 0.5
+    frame = pd.DataFrame({"ds": times.strftime(form), "y": values})
+    if chance.random() < 0.3:
+        ids = [chance.choice(("NA", "1", "01", "a"))] * 15 + ["b"] * 15
+        frame.insert(0, "unique_id", ids)
+    if chance.random() < 0.1:
+        frame["ds"] = times.strftime("%s").astype("int64") // chance.choice((1, 86_400, 10**6))
+    name = chance.choice(NAMES)
+    if name == "it.parquet":
+        file = BytesIO()
+        (frame.assign(ds=times) if chance.random() < 0.5 else frame).to_parquet(file)
+        good = file.getvalue()
+    else:
+        good = frame.to_csv(index=False, sep=sep, decimal=chance.choice(".,")).encode()
+        good = gzip.compress(good) if name.endswith(".gz") else good
+    raw, later = _mutated(chance, good, CELLS), _mutated(chance, good, CELLS)
+    options = SeriesOptions(
+        sep=chance.choice((None, None, ",", ";")),
+        decimal=chance.choice((None, None, ",")),
+        thousands=chance.choice((None, None, ".", "'")),
+        wide=chance.random() < 0.1,
+        date_format=chance.choice((None, None, None, form, "%d%z", "excel", "ms", "%")),
+        dayfirst=chance.choice((None, None, True)),
+        fill=chance.choice(("error", "last", "seasonal", "linear")),
+        season=3,
+    )
+
+    def run() -> None:
+        panel, known = reading.read({name: raw}, options, "it")
+        PanelSchema().validate(panel)
+        if not len(panel):
+            raise Finding("a panel without rows")
+        kept = reading.Reading.model_validate_json(known.model_dump_json())
+        PanelSchema().validate(reading.read({name: later}, options, "it", kept)[0])
+
+    return (name, raw, later, options), run
 
 
 # --- texts ----------------------------------------------------------------------------------------
@@ -366,6 +438,7 @@ async def _ask(path: str, kind: bytes, body: bytes) -> tuple[int, bytes]:
 
 CASES: dict[str, Case] = {
     "parameters": parameters,
+    "series": series,
     "texts": texts,
     "forecasts": forecasts,
     "requests": requests,

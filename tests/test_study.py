@@ -158,7 +158,8 @@ TAKEN = "that is the name of a baseline or of another part of the study"
         ("seeds=[true]", f"parameter 'seeds' lists True; {WHOLE}"),
         (
             "text.samples.temperatures=[0,-1]",
-            "parameter 'text.samples.temperatures.1' is -1; expected greater than or equal to 0",
+            "parameter 'text.samples.temperatures.1' is -1; expected a number from 0, which takes"
+            " the likeliest character every time",
         ),
         (
             "text.samples.prompts=[]",

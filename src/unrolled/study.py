@@ -34,6 +34,7 @@ from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptio
 from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import Columns, SeriesOptions
+from unrolled.series.tables import SUFFIXES
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
@@ -496,10 +497,14 @@ def _source(name: str, options: SeriesOptions, project: Path) -> str:
         return ""
     if options.path:
         return options.path
-    for candidate in (f"{name}.csv", f"{name}.parquet", name):
-        if (project / SERIES_FOLDER / candidate).exists():
-            return str(SERIES_FOLDER / candidate)
-    return str(SERIES_FOLDER / f"{name}.csv")
+    places = [str(SERIES_FOLDER / f"{name}{suffix}") for suffix in (*SUFFIXES, "")]
+    found = [place for place in places if (project / place).exists()]
+    if len(found) > 1:
+        raise InputError(
+            f"series '{name}': there are {' and '.join(found)}; say which by path={found[0]}, or keep"
+            " one"
+        )
+    return found[0] if found else places[0]
 
 
 def read(

@@ -1,5 +1,6 @@
 """Series that people have, each through a whole run: what is read, refused, forecast and scored."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable
@@ -114,6 +115,8 @@ def test_hours_over_a_change_of_clocks_are_on_one_clock_for_every_later_file(
     done = kedro_run("--pipelines=forecast", "--params", f"series=it,rows={new}")
     assert done.exit_code == 0, done.output
     assert forecast()["ds"].iloc[0] == pd.Timestamp("2021-04-28 23:00")
+    served(kedro_run, project, new)
+
     # What comes true is what the series itself says of those hours.
     stored = pd.read_parquet("data/07_model_output/forecast/it/forecasts.parquet")
     later = pd.DataFrame(
@@ -131,6 +134,46 @@ def test_hours_over_a_change_of_clocks_are_on_one_clock_for_every_later_file(
     assert done.exit_code == 0, done.output
     verdict = json.loads(Path("data/08_reporting/monitor/it/verdict.json").read_text())
     assert verdict["mae"] == pytest.approx(1.013)
+
+
+def served(kedro_run: Run, project: Path, new: Path) -> None:
+    """A request with offsets, all on one side of the change, is on the clock of the series."""
+    from mlflow.pyfunc import load_model
+
+    from unrolled.serving.app import application
+
+    (project / "conf/quick/mlflow.yml").unlink()  # deploy registers
+    done = kedro_run("--pipelines=deploy", "--params", "series=it,model=gru")
+    assert done.exit_code == 0, done.output
+    app = application(load_model("models:/forecasting-it@champion"))
+    rows = pd.read_csv(new).assign(unique_id="it").tail(24)
+    for body in (
+        {"dataframe_records": rows.to_dict("records")},
+        {"dataframe_split": {"columns": list(rows), "data": rows.to_numpy().tolist()}},
+    ):
+        answer = asyncio.run(asked(app, json.dumps(body).encode()))
+        assert answer["predictions"][0]["ds"] == "2021-04-28T23:00:00"
+
+
+async def asked(app: Callable, body: bytes) -> dict:
+    """What an application answers to a request, without a server."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/invocations",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    parts = []
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict) -> None:
+        parts.append(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return json.loads(b"".join(parts))
 
 
 @pytest.mark.parametrize(

@@ -259,9 +259,11 @@ def test_one_clock_holds_for_a_panel():
 
 def test_a_later_file_on_another_clock_is_refused():
     plain, utc = Times(form="ISO8601"), Times(form="ISO8601", clock="UTC")
-    assert "have an offset from UTC (2021-01-01T00:00:00+01:00), but those" in refusal(
-        ["2021-01-01T00:00:00+01:00"], known=plain
+    assert "have an offset from UTC (2021-01-01T10:00:00+01:00), but those" in refusal(
+        ["2021-01-01T10:00:00+01:00"], known=plain
     )
+    midnight = parsed(["2021-01-01T00:00:00+01:00"], known=plain)[0]  # of days none is needed
+    assert midnight.tolist() == [pd.Timestamp("2021-01-01")]
     assert "have no offset from UTC, but those that the series was trained on had" in refusal(
         ["2021-01-01T00:00:00"], known=utc
     )

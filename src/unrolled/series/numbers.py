@@ -68,13 +68,16 @@ def _of_text(
     values: pd.Series, column: str, marks: Marks, sep: str | None, *, known: bool
 ) -> tuple[pd.Series, Marks]:
     text = pa.array(values.astype("str"), type=pa.large_string(), from_pandas=True)
+    if isinstance(text, pa.ChunkedArray):
+        text = text.combine_chunks()
     plain = marks.thousands is None and marks.decimal in (None, ".")
     numbers = _plain(text) if plain else None  # most files need no more
     if numbers is None:
         text = pc.utf8_trim_whitespace(text)
         absent = pc.is_in(text, value_set=pa.array(MISSING, type=pa.large_string()))
-        text = pc.if_else(absent, None, text)
-        numbers = _plain(text) if plain else None
+        if pc.any(absent).as_py():
+            text = pc.if_else(absent, None, text)
+            numbers = _plain(text) if plain else None
     if numbers is not None:
         if marks.decimal is None and sep not in (None, ","):
             _refuse_grouped(text, column, ".", "thousands=. or decimal=.")
@@ -89,8 +92,7 @@ def _of_text(
         for group in groups:
             text = pc.replace_substring(text, group, "")
     if marks.decimal == ",":
-        # A point that is no mark stays one that no number has.
-        text = pc.replace_substring(pc.replace_substring(text, ".", "?"), ",", ".")
+        text = _with_points(text)
     numbers = _plain(text)
     if numbers is None:
         _refuse_text(written, text, column, marks)
@@ -98,9 +100,20 @@ def _of_text(
     return numbers, marks
 
 
+def _with_points(text: pa.Array) -> pa.Array:
+    """Commas as points; a point, which then is no mark, as what no number has. In the bytes of all."""
+    null, starts, raw = text.buffers()
+    marks = bytes.maketrans(b",.", b".?")
+    swapped = pa.py_buffer(raw.to_pybytes().translate(marks))
+    return pa.Array.from_buffers(
+        text.type, len(text), [null, starts, swapped], text.null_count, text.offset
+    )
+
+
 def _plain(text: pa.Array) -> pd.Series | None:
     """float64 (N,), or None where a cell is no number; "1e5" and "inf" are."""
     try:
+        pc.cast(text[:1000], pa.float64())  # which fails at once where the marks are others
         return pc.cast(text, pa.float64()).to_pandas()
     except pa.ArrowInvalid:
         return None
@@ -110,11 +123,18 @@ def _matches(text: pa.Array, pattern: str) -> int:
     return int(pc.sum(pc.match_substring_regex(text, pattern)).as_py() or 0)
 
 
+def _most(text: pa.Array, mark: str) -> int:
+    return int(pc.max(pc.count_substring(text, mark)).as_py() or 0)
+
+
 def _refuse_grouped(text: pa.Array, column: str, mark: str, remedy: str) -> None:
     """Where every number is 1.234, it may as well be a thousand or one and a bit."""
     grouped = rf"^[+-]?\d{{1,3}}\{mark}\d{{3}}$"
-    marked = pc.filter(text, pc.fill_null(pc.match_substring(text, mark), fill_value=False))
-    if len(marked) and _matches(marked, grouped) == len(marked):
+    for some in (text[:1000], text):  # most columns tell at once
+        marked = pc.filter(some, pc.fill_null(pc.match_substring(some, mark), fill_value=False))
+        if _matches(marked, grouped) < len(marked):
+            return
+    if len(marked):
         raise InputError(
             f"column {column}: {marked[0].as_py()!r} and all like it may be thousands or fractions;"
             f" say which: {remedy}"
@@ -123,18 +143,21 @@ def _refuse_grouped(text: pa.Array, column: str, mark: str, remedy: str) -> None
 
 def _found(text: pa.Array, column: str, marks: Marks) -> Marks:
     """The marks that all numbers of the column have."""
-    start = r"^[+-]?\d"
-    spaced = _matches(text, rf"{start}{{1,2}}?[{_GROUPS}]\d{{3}}|{start}{{1,3}}[{_GROUPS}]\d{{3}}")
-    comma_last = _matches(text, r"\..*,\d*$")
-    point_last = _matches(text, r",.*\.\d*$")
-    if spaced:
+    raw = text.buffers()[2].to_pybytes()  # ten times as fast to look through as cell by cell
+    points, commas = b"." in raw, b"," in raw
+    if any(group.encode() in raw for group in _GROUPS) and _matches(text, rf"\d[{_GROUPS}]\d{{3}}"):
         thousands = "'" if _matches(text, r"\d'\d{3}") else " "
-        return Marks(decimal="," if _matches(text, r",\d+$") else ".", thousands=thousands)
-    if comma_last or (not point_last and _matches(text, r"\.\d{3}\.")):
+        return Marks(decimal="," if commas else ".", thousands=thousands)
+    if points and commas:
+        comma_last = _matches(text, r"\..*,\d*$")
+        return (
+            Marks(decimal=",", thousands=".") if comma_last else Marks(decimal=".", thousands=",")
+        )
+    if points and _most(text, ".") > 1:
         return Marks(decimal=",", thousands=".")
-    if point_last or _matches(text, r",\d{3},"):
+    if commas and _most(text, ",") > 1:
         return Marks(decimal=".", thousands=",")
-    if not _matches(text, ","):
+    if not commas:
         return Marks(decimal=marks.decimal or ".")
     if marks.decimal == ".":
         return Marks(decimal=".", thousands=",")
@@ -158,6 +181,8 @@ def _refuse_text(written: pa.Array, text: pa.Array, column: str, marks: Marks) -
 
 
 def _refuse_beyond(numbers: pd.Series, column: str) -> None:
+    if not numbers.abs().max() > _LARGEST:
+        return
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         raise InputError(

@@ -110,7 +110,7 @@ def of_table(
         times=found,
         steps=next(iter(steps.values())) if len(set(steps.values())) == 1 else steps,
     )
-    _state(panel, reading, cells, columns, name)
+    _state(len(panel), max(len(steps), 1), reading, cells, columns, name)
     return panel, reading
 
 
@@ -132,9 +132,20 @@ def _long(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.DataFram
             f"series '{name}': column '{columns.ds}' for ds is missing, the wide table has"
             f" {_listed(cells)}; name the right one by ds=NAME"
         )
-    series = [column for column in cells.columns if column != columns.ds]
-    long = cells.melt(columns.ds, series, "unique_id", "y")
-    return long, Columns(unique_id="unique_id", ds=columns.ds, y="y")
+    names = [column for column in cells.columns if column != columns.ds]
+    if not names:
+        raise InputError(
+            f"series '{name}': the wide table has no column beside '{columns.ds}'; expected one a"
+            " series"
+        )
+    long = pd.DataFrame(
+        {
+            "unique_id": pd.Series(names, dtype="str").repeat(len(cells)).to_numpy(),
+            "ds": pd.concat([cells[columns.ds]] * len(names), ignore_index=True),
+            "y": pd.concat([cells[name] for name in names], ignore_index=True),
+        }
+    )
+    return long, Columns()
 
 
 def _named(cells: pd.DataFrame, columns: Columns, sep: str | None) -> Columns:
@@ -221,12 +232,16 @@ def _without(rows: pd.DataFrame, dropped: dict[str, str], name: str) -> pd.DataF
 
 
 def _state(
-    panel: pd.DataFrame, reading: Reading, cells: pd.DataFrame, columns: Columns, name: str
+    rows: int,
+    series: int,
+    reading: Reading,
+    cells: pd.DataFrame,
+    columns: Columns,
+    name: str,
 ) -> None:
     """One line on how the series was read."""
     cut = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-    series = panel["unique_id"].nunique()
-    parts = [f"{len(panel)} rows" + (f" of {series} series" if series > 1 else "")]
+    parts = [f"{rows} rows" + (f" of {series} series" if series > 1 else "")]
     if reading.sep:
         parts.append(f"{cut.get(reading.sep, repr(reading.sep))} between cells")
     if reading.marks.decimal == ",":

@@ -13,6 +13,7 @@ import io
 import logging
 import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -33,6 +34,14 @@ TEXT = (".csv", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 SHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
 PACKED = (".gz", ".bz2", ".xz", ".zip")
+# Of files that a folder is searched for by name.
+SUFFIXES = (
+    *TEXT,
+    *(text + packed for text in TEXT for packed in PACKED),
+    ".zip",
+    *PARQUET,
+    *SHEETS,
+)
 EXPECTED = (
     f"expected a table: {', '.join(TEXT)} with a header (packed as .gz or .zip too),"
     f" {PARQUET[0]} or a folder of such parts, {SHEETS[0]}"
@@ -104,7 +113,10 @@ def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
             ]
             if len(members) == 1:
                 return PurePosixPath(members[0]).name, archive.read(members[0])
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
+    except (
+        *(OSError, EOFError, RuntimeError, NotImplementedError),  # of zip: a password, a method
+        *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    ) as error:
         raise InputError(
             f"file '{name}' cannot be unpacked: {_reason(error)}; pack it anew, or give the table"
             " as it is"

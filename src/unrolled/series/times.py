@@ -110,6 +110,8 @@ def read(
         InputError: a stamp that no form reads, several forms that all stamps fit, or others than
             were `known`.
     """
+    if known is None and date_format is None and _only_steps(ds):
+        return ds.astype("int64"), Times(form=NUMBER)
     codes, unique = pd.factorize(ds)
     every = pd.Series(unique)
     text = _as_text(every)
@@ -134,7 +136,7 @@ def read(
             f"column {column}: this file has {was[1]}, but the series was trained on {was[0]};"
             " expected the same"
         )
-    local = stamps.local.take(codes).set_axis(ds.index)
+    local = pd.Series(stamps.local.to_numpy()[codes], index=ds.index)
     if stamps.offset is None:
         clock = ""
         if known is not None and known.clock not in ("", "local"):
@@ -146,7 +148,7 @@ def read(
         times = local
         clock = known.clock if known is not None else ""
     else:
-        offset = stamps.offset.take(codes).set_axis(ds.index)
+        offset = pd.Series(stamps.offset.to_numpy()[codes], index=ds.index)
         clock = _clock(local, offset, ids) if known is None else known.clock
         if not clock and (local == local.dt.normalize()).all():
             clock = "local"  # of days it is the clock that matters, not whose
@@ -158,6 +160,13 @@ def read(
             )
         times = _on_clock(local, offset, clock)
     return times, Times(form=form, first_year=first_year, clock=clock)
+
+
+def _only_steps(ds: pd.Series) -> bool:
+    """Whether whole numbers are too small to look like anything but steps; for these nothing is tried."""
+    return bool(
+        pd.api.types.is_integer_dtype(ds) and ds.notna().all() and ds.max() < _EXCEL_RANGE[0]
+    )
 
 
 def _as_text(unique: pd.Series) -> pd.Series | None:
@@ -450,8 +459,7 @@ def _choose(
     if len(different) == 1:
         return different[0]
     missing = {
-        form: _missing(readings[form].local.take(codes).set_axis(ds.index), ids)
-        for form in different
+        form: _missing(pd.Series(readings[form].local.to_numpy()[codes]), ids) for form in different
     }
     for most in (0, len(ds)):
         regular = [form for form in different if missing[form] <= most]

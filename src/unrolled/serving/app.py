@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,17 @@ ZONED = (
 SENTENCE = 400  # characters of an error that are told
 
 
-def guarded(app: App) -> App:
-    """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence."""
+_OFFSET = re.compile(rb'"\d{4}-[^"]*\d[Tt ]\d[^"]*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)"')
+
+
+def guarded(app: App, clock: str = "") -> App:
+    """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence.
+
+    Args:
+        app: MLflow's.
+        clock: that the model's series are on, `local`, `UTC` or `+01:00`: times with an offset from
+            UTC are brought to it; empty: it knows none, and they are refused.
+    """
 
     async def guard(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,6 +56,8 @@ def guarded(app: App) -> App:
             return await _refuse(
                 send, 415, f"the Content-Type is {found}; expected application/json"
             )
+        if clock and _OFFSET.search(body):
+            body = on_clock(body, clock)
         status, headers, answer = await _answered(app, scope, body)
         if status >= 400:
             return await _refuse(send, status, _sentence(answer))
@@ -52,6 +65,32 @@ def guarded(app: App) -> App:
         return await send({"type": "http.response.body", "body": answer})
 
     return guard
+
+
+def on_clock(body: bytes, clock: str) -> bytes:
+    """A request whose times `ds` have no offset, on a clock; as it is where it is no such request.
+
+    >>> on_clock(b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}', "+01:00")
+    b'{"dataframe_records": [{"ds": "2024-06-30T23:30:00", "y": 1}]}'
+    """
+    try:
+        found = json.loads(body)
+        for record in found.get("dataframe_records", []):
+            record["ds"] = _brought(record["ds"], clock)
+        split = found.get("dataframe_split", {"columns": ["ds"], "data": []})
+        place = split["columns"].index("ds")
+        for row in split["data"]:
+            row[place] = _brought(row[place], clock)
+        return json.dumps(found).encode()
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        return body  # MLflow says what is wrong
+
+
+def _brought(stamp: str, clock: str) -> str:
+    time = datetime.fromisoformat(stamp)
+    if time.tzinfo is not None and clock != "local":
+        time = time.astimezone(UTC if clock == "UTC" else datetime.strptime(clock, "%z").tzinfo)
+    return time.replace(tzinfo=None).isoformat()
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -124,6 +163,14 @@ def _sentence(answer: bytes) -> str:
     return text if len(text) <= SENTENCE else f"{text[:SENTENCE]} ..."
 
 
+def application(model: Any) -> App:  # noqa: ANN401
+    """MLflow's server of a loaded model, guarded."""
+    from mlflow.pyfunc import scoring_server
+
+    served = getattr(model.unwrap_python_model(), "served", None)
+    return guarded(scoring_server.init(model), getattr(served, "options", {}).get("clock", ""))
+
+
 def main() -> None:
     """Serve a registered model on the loopback interface until stopped."""
     from unrolled.tracking import DEFAULT_URI, absolute_uri
@@ -138,13 +185,13 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_TRACKING_URI", absolute_uri(DEFAULT_URI, Path.cwd()))
     import uvicorn
     from mlflow.exceptions import MlflowException
-    from mlflow.pyfunc import load_model, scoring_server
+    from mlflow.pyfunc import load_model
 
     try:
         model = load_model(options.model)
     except MlflowException as error:
         parser.exit(1, f"Error: model '{options.model}' cannot be loaded: {error.message}\n")
-    uvicorn.run(guarded(scoring_server.init(model)), host=options.host, port=options.port)
+    uvicorn.run(application(model), host=options.host, port=options.port)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,11 @@ Files = dict[str, bytes]  # what is served, by name
 
 
 def package_forecaster(
-    row: dict[str, Any], scaler: pd.DataFrame, panel: pd.DataFrame, series: SeriesOptions
+    row: dict[str, Any],
+    scaler: pd.DataFrame,
+    panel: pd.DataFrame,
+    reading: dict[str, Any],
+    series: SeriesOptions,
 ) -> tuple[Files, dict[str, Any]]:
     """Make of a row what its server opens: networks as a graph, a baseline as numbers of all rows.
 
@@ -51,7 +55,8 @@ def package_forecaster(
     """
     example = next(iter(panel.groupby("unique_id", sort=False)))[1]
     if row["kind"] == "baseline":
-        files = _numbers(row["variant"], panel, splits.borders(panel, series.validation, 0), series)
+        borders = splits.borders(panel, series.validation, 0)
+        files = _numbers(row["variant"], panel, borders, series, reading["times"]["clock"])
         numbers = next(iter(json.loads(files["numbers.json"])["series"].values()))
         example = example.tail(numbers.get("rows", series.lookback))
     else:
@@ -59,7 +64,12 @@ def package_forecaster(
 
         graph = graphs.forecaster_graph(row["networks"], scaler, series)
         beside = {"rows": series.rows, "lowest": series.lowest}
-        files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
+        files = _files(
+            "forecaster.onnx",
+            graph,
+            beside | _known(panel, series, reading["times"]["clock"]),
+            "forecaster.json",
+        )
         example = example.tail(series.rows)
     records = example[PANEL_COLUMNS].to_dict("records")
     for record in records:
@@ -69,7 +79,11 @@ def package_forecaster(
 
 
 def _numbers(
-    variant: str, panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+    variant: str,
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    clock: str = "",
 ) -> Files:
     """A baseline fitted on the rows of each series before its test part."""
     from unrolled.series.baselines import FITS
@@ -84,16 +98,17 @@ def _numbers(
         at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)
         fitted[parts.unique_id] = numbers | {"ds": at}
     content = json.dumps({"variant": variant, "series": fitted}).encode()
-    beside = {"lowest": ""} | _known(panel, series)
+    beside = {"lowest": ""} | _known(panel, series, clock)
     return _files("numbers.json", content, beside, "forecaster.json")
 
 
-def _known(panel: pd.DataFrame, series: SeriesOptions) -> dict[str, Any]:
+def _known(panel: pd.DataFrame, series: SeriesOptions, clock: str) -> dict[str, Any]:
     """What the server of a forecaster must know of the series."""
     groups = panel.groupby("unique_id", sort=False)
     return {
         "horizon": series.horizon,
         "ds": "datetime" if panel["ds"].dtype.kind == "M" else "long",
+        "clock": clock,
         "series": {str(name): panels.step_of(group["ds"]) for name, group in groups},
     }
 
