@@ -14,6 +14,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
+from mlflow.entities import Param
 from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking, tracking_pages
@@ -395,6 +396,25 @@ def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, metho
     assert runs["forecasting.gru.seed_0"].data.metrics["mase"] == 1.5
     assert runs["forecasting.gru.seed_1"].data.metrics["mase"] == 2.5
     assert runs["forecasting.gru.seed_1"].data.params["seed"] == "1"
+
+
+def test_params_that_two_workers_log_at_the_same_time_are_logged_once(uri):
+    """The second has seen a run without them, as it was when it asked."""
+    client = tracking.client_of(uri)
+    run = client.create_run(client.create_experiment("race")).info.run_id
+
+    class Late:
+        def __getattr__(self, name):
+            return getattr(client, name)
+
+        def get_run(self, run_id):
+            found = client.get_run(run_id)
+            if not found.data.params:  # another worker comes between
+                client.log_batch(run_id, params=[Param("rows", "[gru]")])
+            return found
+
+    tracking.log_node(Late(), run, {"rows": "[gru]", "seed": "0"}, [], {})
+    assert client.get_run(run).data.params == {"rows": "[gru]", "seed": "0"}
 
 
 def test_a_tracking_failure_costs_a_warning_not_the_run(tmp_path, uri, monkeypatch, caplog):
