@@ -15,6 +15,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking, tracking_pages
@@ -399,21 +400,21 @@ def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, metho
 
 
 def test_params_that_two_workers_log_at_the_same_time_are_logged_once(uri):
-    """The second has seen a run without them, as it was when it asked."""
+    """Of two that insert the same row at once the database refuses one, with all that it had."""
     client = tracking.client_of(uri)
     run = client.create_run(client.create_experiment("race")).info.run_id
 
-    class Late:
+    class Second:
         def __getattr__(self, name):
             return getattr(client, name)
 
-        def get_run(self, run_id):
-            found = client.get_run(run_id)
-            if not found.data.params:  # another worker comes between
+        def log_batch(self, run_id, **batch):
+            if not client.get_run(run_id).data.params:
                 client.log_batch(run_id, params=[Param("rows", "[gru]")])
-            return found
+                raise MlflowException("UNIQUE constraint failed: params.key, params.run_uuid")
+            client.log_batch(run_id, **batch)
 
-    tracking.log_node(Late(), run, {"rows": "[gru]", "seed": "0"}, [], {})
+    tracking.log_node(Second(), run, {"rows": "[gru]", "seed": "0"}, [], {})
     assert client.get_run(run).data.params == {"rows": "[gru]", "seed": "0"}
 
 
