@@ -105,7 +105,7 @@ class SeriesOptions(BaseModel):
     transform: Literal["none", "log", "log1p", "sqrt", "boxcox"] = Field(
         "none",
         description="before all else; log and Box-Cox (lambda fitted on train) take values above 0,"
-        " sqrt and log1p 0 too",
+        " sqrt and log1p 0 too; log1p alone depends on the unit of y: it is for counts",
     )
     seasonal_difference: bool = Field(
         False, description="model the change against one season before"
