@@ -31,6 +31,17 @@ def known(documents, boundaries=False):
     return vocabulary.encode(documents, words), words
 
 
+@pytest.mark.parametrize(
+    ("characters", "steps", "passes"),
+    [(300, 200, 100), (4096, 400, 25), (30_000, 472, 4)],
+)
+def test_a_small_text_is_read_more_often(characters, steps, passes):
+    ids, words = known(["ab" * (characters // 2)], boundaries=False)
+    options = {"epochs": None, "batch_size": 16, "chunk": 16, "evaluations": 1}
+    _, history, _ = trained(ids, words, model={"hidden": 1}, **options)
+    assert (history[-1].step, history[-1].epoch) == (steps, passes)
+
+
 def random_model(size, **options):
     """Weights that say something, without training, and their card."""
     model = LanguageOptions(**{"hidden": 8, "embedding": 5, **options})

@@ -50,7 +50,13 @@ class TextTrainOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: float = Field(4.0, gt=0, description="passes over the training text; may be broken")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="passes over the training text, may be broken; None: 4, of a small text as many"
+        " as make 400 steps, at most 100",
+    )
     batch_size: int = Field(32, ge=1, description="streams, or documents, side by side")
     chunk: int = Field(
         32, ge=1, description="steps the loss is carried back; the state is carried on past them"

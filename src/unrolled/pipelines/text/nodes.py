@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.comparison.champion import crown, measure
+from unrolled.comparison.champion import advice, crown, measure
 from unrolled.datasets import as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
@@ -104,6 +104,7 @@ def train(
         "training": training.model_dump(),
         "seed": seed,
         "parameters": parameters,
+        "passes": history[-1].epoch,
         "step": text.best(history).step,
         "validation_loss": text.best(history).validation_loss,
         "vocabulary": own.fingerprint,
@@ -436,6 +437,7 @@ def champion(
     choice: dict[str, Any],
     leaderboard: pd.DataFrame,
     loss_by_block: pd.DataFrame,
+    learning_curves: pd.DataFrame,
     digests: dict[str, str],
     name: str,
 ) -> dict[str, Any]:
@@ -449,7 +451,11 @@ def champion(
     losses = whole.pivot_table(index="block", columns="variant", values="bits_per_char")
     losses = losses.reindex(columns=leaderboard["variant"])  # a short text has no whole block
     found = crown(choice, leaderboard, seed_score, losses, 1, digests, "vocabulary.json")
-    return {"job": "text", "data_set": name, **found}
+    curve = learning_curves[
+        (learning_curves["variant"] == choice["variant"])
+        & (learning_curves["seed"] == choice["seed"])
+    ]
+    return {"job": "text", "data_set": name, **found, "advice": advice(leaderboard, curve)}
 
 
 def winner(

@@ -288,7 +288,14 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
             ),
             Node(
                 nodes.champion,
-                ["choice", "leaderboard", "loss_by_block", "digests", "params:name"],
+                [
+                    "choice",
+                    "leaderboard",
+                    "loss_by_block",
+                    "learning_curves",
+                    "digests",
+                    "params:name",
+                ],
                 "champion",
                 name="champion",
             ),
