@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from unrolled.series.panel import PANEL_COLUMNS
 from unrolled.series.reading import Reading
 from unrolled.series.tables import Files
 from unrolled.serving import registry
+from unrolled.serving.forecaster import MAX_ROWS
 from unrolled.training import backtest
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -83,11 +85,21 @@ def forecast_registered(
     panel, _ = reading.read(rows, series, name, Reading.model_validate(known))
     model = registry.fetch(registry_client(), f"forecasting-{name}")
     try:
-        found = pd.DataFrame(model.predict(panel[PANEL_COLUMNS]))
+        answers = [model.predict(some) for some in _requests(panel[PANEL_COLUMNS])]
+        found = pd.concat(map(pd.DataFrame, answers), ignore_index=True)
     except MlflowException as error:
         raise InputError(f"series '{name}': {error.message}") from error
     cutoffs = panel.groupby("unique_id")["ds"].max()
     return _frames(found.assign(cutoff=found["unique_id"].map(cutoffs)), f"forecasting-{name}")
+
+
+def _requests(panel: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The last rows of every series, of as many series at once as a server takes."""
+    tails = panel.groupby("unique_id", sort=False).tail(MAX_ROWS)
+    series = tails["unique_id"].ne(tails["unique_id"].shift()).cumsum() - 1
+    at_once = MAX_ROWS // int(series.value_counts().max())
+    for _, some in tails.groupby(series // at_once):
+        yield some
 
 
 def _refuse_short(borders: pd.DataFrame, variant: str, needed: int) -> None:
