@@ -139,6 +139,11 @@ class TextStudy(BaseModel):
     baselines: tuple[str, ...]
     seeds: tuple[int, ...]
 
+    @property
+    def init_from(self) -> str | None:
+        """Corpus and variant that all networks go on from."""
+        return next(iter(self.contenders.values())).training.init_from
+
 
 class DeployStudy(BaseModel):
     """What goes into service, and what is then asked; the fields are the parameters' own names."""
@@ -515,7 +520,7 @@ def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> Text
     for baseline in baselines:
         _known("text.baselines", baseline, [*ngrams.BASELINES, "xz"])
     samples = _merged(section.get("samples", {}), own["samples"])
-    return TextStudy(
+    study = TextStudy(
         name=name,
         source=corpus.path or str(CORPORA_FOLDER / f"{name}.txt"),
         corpus=corpus,
@@ -524,6 +529,12 @@ def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> Text
         baselines=baselines,
         seeds=_seeds(_list_of(section, "seeds", "text."), "text.seeds"),
     )
+    if study.init_from and study.init_from.partition("/")[0] == name:
+        raise InputError(
+            f"parameter 'text.training.init_from' is '{study.init_from}', of the very corpus whose"
+            " models this run replaces; give the new text a name of its own"
+        )
+    return study
 
 
 def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
@@ -590,6 +601,7 @@ def as_parameters(study: Study) -> dict[str, Any]:
         "text": _by_variant(text)
         | {
             "corpus": text.corpus.model_dump(mode="json"),
+            "init_from": text.init_from,
             "samples": text.samples.model_dump(mode="json"),
         },
         "monitor": {"options": study.monitor.model_dump(mode="json")},
@@ -699,6 +711,7 @@ def resolve(key: str) -> str | None:
     """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
     study = current()
     series, text = study.forecasting, study.text
+    init_corpus, _, init_variant = (text.init_from or "").partition("/")
     made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
     return {
         "gradients": study.gradients.name,
@@ -708,4 +721,6 @@ def resolve(key: str) -> str | None:
         "model": study.deploy.model,
         "corpus": text.name,
         "corpus_source": text.source,
+        "init_corpus": init_corpus,
+        "init_variant": init_variant,
     }[key]
