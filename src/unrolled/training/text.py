@@ -112,8 +112,9 @@ def fit_language_model(
     """
     with deterministic(seed, training.threads):
         net = LanguageModel(model, vocabulary.size)
-        for name, weights in net.state_dict().items() if start else ():
-            weights.copy_(torch.where(start[name].isnan(), weights, start[name]))
+        own = net.state_dict()
+        for name, given in (start or {}).items():
+            own[name].copy_(torch.where(given.isnan(), own[name], given))
         history = _fit(net, train, validation, vocabulary.bos, training, label, watch)
     return net.state_dict(), history, parameter_count(net)
 
