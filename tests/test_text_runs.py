@@ -1,5 +1,6 @@
 """Whole runs of the text job: the contract of files, what leaks, what bad files are told."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,76 @@ def test_nothing_that_was_learnt_saw_held_out_text(kedro_run: Run, project: Path
     assert found[0] == found[1]
     coverage = json.loads((project / "data/08_reporting/text/mine/coverage.json").read_text())
     assert coverage["test"]["unknown"] == 20
+
+
+@pytest.mark.usefixtures("untracked")
+def test_training_goes_on_from_the_weights_of_another_corpus(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, "".join(LINES) * 3, "old")
+    corpus_file(project, "".join(LINES[:40]).replace("fox", "ożx"), "mine")
+    small = "text.model.hidden=16,text.baselines=[unigram],text.training.epochs"
+    assert run_text(kedro_run, f"corpus=old,{small}=3").exit_code == 0
+    folder = project / "data/06_models/text"
+    cards, weights = [], []
+    on = ",text.training.init_from=old/gru"
+    for more in ("", on, on):
+        result = run_text(kedro_run, f"corpus=mine,{small}=0.1{more}")
+        assert result.exit_code == 0, result.output + str(result.exception)
+        cards.append(json.loads((folder / "mine/gru/seed_0.json").read_text()))
+        weights.append((folder / "mine/gru/seed_0.safetensors").read_bytes())
+    anew, first, _ = cards
+    assert anew["origin"] is None
+    source = (folder / "old/gru/seed_0.safetensors").read_bytes()
+    assert first["origin"] == {
+        "init_from": "old/gru", "seed": 0, "sha256": hashlib.sha256(source).hexdigest(),
+    }  # fmt: skip
+    assert first["validation_loss"] < anew["validation_loss"]
+    assert weights[1] == weights[2] != weights[0]
+
+
+@pytest.mark.usefixtures("untracked")
+def test_a_start_that_cannot_be_is_refused_before_any_training(
+    kedro_run: Run, project: Path
+) -> None:
+    corpus_file(project, "".join(LINES), "old")
+    corpus_file(project, "".join(LINES), "mine")
+    small = "text.model.hidden=16,text.baselines=[unigram]"
+    assert run_text(kedro_run, f"corpus=old,{small}").exit_code == 0
+    said = "parameter 'text.training.init_from' is"
+    for init_from, more, sentence in (
+        ("old", "", f"{said} 'old'; expected corpus/variant, such as tang/gru"),
+        (
+            "mine/gru", "",
+            f"{said} 'mine/gru', of the very corpus whose models this run replaces; give the new text"
+            " a name of its own",
+        ),
+        (
+            "nowhere/gru", "",
+            f"file '{project}/data/06_models/text/nowhere/winner.json' does not exist, so nothing has"
+            " been compared yet on this data set, 'nowhere'; run the pipeline text first",
+        ),
+        (
+            "old/lstm", "",
+            f"{said} 'lstm'; expected a row of the leaderboard of 'old': unigram, gru",
+        ),
+        (
+            "old/unigram", "",
+            f"{said} 'old/unigram', which counts n-grams; expected a language model: gru",
+        ),
+        (
+            "old/gru", "text.model.embedding=8,text.variants=[lstm]",
+            f"{said} 'old/gru', a network with cell gru, embedding 64, but variant 'lstm' has cell"
+            " lstm, embedding 8; give it the same by text.model or in variant_options, or leave"
+            " init_from out",
+        ),
+        (
+            "old/gru", "boundaries=line",
+            f"{said} 'old/gru', which has read one text without ends, but this corpus is documents"
+            " with ends; give both the same boundaries",
+        ),
+    ):  # fmt: skip
+        params = f"corpus=mine,{small},text.training.init_from={init_from},{more}".rstrip(",")
+        refused(run_text(kedro_run, params), sentence)
+        assert not (project / "data/06_models/text/mine/gru").exists()
 
 
 def refused(result: Result, sentence: str) -> None:
