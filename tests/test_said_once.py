@@ -27,7 +27,7 @@ def test_a_series_is_described_once(
     done = kedro_run("--params", f"{said},{TINY}")
     assert done.exit_code == 0, done.output + str(done.exception)
     said_once = " ".join(done.output.split())
-    assert "Month as ISO8601 in steps of MS; Sales forecast; not used: Store, Rain" in said_once
+    assert "Month as ISO8601 in steps of MS; Sales is forecast; not used: Store, Rain" in said_once
     lines = [line for line in done.output.splitlines() if "Completed" in line]
     assert lines == []  # Kedro's own go to the log
     assert done.output.splitlines()[-1].startswith("Every node: logs/")

@@ -1,5 +1,6 @@
 """Whole runs of the text job: the contract of files, what leaks, what bad files are told."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,76 @@ def test_nothing_that_was_learnt_saw_held_out_text(kedro_run: Run, project: Path
     assert coverage["test"]["unknown"] == 20
 
 
+@pytest.mark.usefixtures("untracked")
+def test_training_goes_on_from_the_weights_of_another_corpus(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, "".join(LINES) * 3, "old")
+    corpus_file(project, "".join(LINES[:40]).replace("fox", "ożx"), "mine")
+    small = "text.model.hidden=16,text.baselines=[unigram],text.training.epochs"
+    assert run_text(kedro_run, f"corpus=old,{small}=3").exit_code == 0
+    folder = project / "data/06_models/text"
+    cards, weights = [], []
+    on = ",text.training.init_from=old/gru"
+    for more in ("", on, on):
+        result = run_text(kedro_run, f"corpus=mine,{small}=0.1{more}")
+        assert result.exit_code == 0, result.output + str(result.exception)
+        cards.append(json.loads((folder / "mine/gru/seed_0.json").read_text()))
+        weights.append((folder / "mine/gru/seed_0.safetensors").read_bytes())
+    anew, first, _ = cards
+    assert anew["origin"] is None
+    source = (folder / "old/gru/seed_0.safetensors").read_bytes()
+    assert first["origin"] == {
+        "init_from": "old/gru", "seed": 0, "sha256": hashlib.sha256(source).hexdigest(),
+    }  # fmt: skip
+    assert first["validation_loss"] < anew["validation_loss"]
+    assert weights[1] == weights[2] != weights[0]
+
+
+@pytest.mark.usefixtures("untracked")
+def test_a_start_that_cannot_be_is_refused_before_any_training(
+    kedro_run: Run, project: Path
+) -> None:
+    corpus_file(project, "".join(LINES), "old")
+    corpus_file(project, "".join(LINES), "mine")
+    small = "text.model.hidden=16,text.baselines=[unigram]"
+    assert run_text(kedro_run, f"corpus=old,{small}").exit_code == 0
+    said = "parameter 'text.training.init_from' is"
+    for init_from, more, sentence in (
+        ("old", "", f"{said} 'old'; expected corpus/variant, such as tang/gru"),
+        (
+            "mine/gru", "",
+            f"{said} 'mine/gru', of the very corpus whose models this run replaces; give the new text"
+            " a name of its own",
+        ),
+        (
+            "nowhere/gru", "",
+            f"file '{project}/data/06_models/text/nowhere/winner.json' does not exist, so nothing has"
+            " been compared yet on this data set, 'nowhere'; run the pipeline text first",
+        ),
+        (
+            "old/lstm", "",
+            f"{said} 'lstm'; expected a row of the leaderboard of 'old': unigram, gru",
+        ),
+        (
+            "old/unigram", "",
+            f"{said} 'old/unigram', which counts n-grams; expected a language model: gru",
+        ),
+        (
+            "old/gru", "text.model.embedding=8,text.variants=[lstm]",
+            f"{said} 'old/gru', a network with cell gru, embedding 64, but variant 'lstm' has cell"
+            " lstm, embedding 8; give it the same by text.model or in variant_options, or leave"
+            " init_from out",
+        ),
+        (
+            "old/gru", "boundaries=line",
+            f"{said} 'old/gru', which has read one text without ends, but this corpus is documents"
+            " with ends; give both the same boundaries",
+        ),
+    ):  # fmt: skip
+        params = f"corpus=mine,{small},text.training.init_from={init_from},{more}".rstrip(",")
+        refused(run_text(kedro_run, params), sentence)
+        assert not (project / "data/06_models/text/mine/gru").exists()
+
+
 def refused(result: Result, sentence: str) -> None:
     assert result.exit_code == 1
     assert result.output.strip().splitlines()[-1] == f"Error: {sentence}"
@@ -221,6 +292,31 @@ def test_a_small_file_still_runs(kedro_run: Run, project: Path, content: str) ->
     result = run_text(kedro_run, "corpus=mine")
     assert result.exit_code == 0, result.output + str(result.exception)
     assert "The champion " in result.output
+
+
+@pytest.mark.usefixtures("untracked")
+def test_a_text_of_4_kb_is_read_often_enough_to_beat_the_unigram(
+    kedro_run: Run, project: Path
+) -> None:
+    plays = (project / "data/01_raw/corpora/shakespeare.txt").read_bytes()
+    corpus_file(project, plays[:4096])
+    small = "corpus=mine,text.training.evaluations=10,text.baselines=[unigram,kneser_ney_2]"
+    result = run_text(kedro_run, f"{small},text.training.epochs=null")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    assert "gru seed 0: 100 epochs, validation loss " in result.output
+    folder = project / "data/08_reporting/text/mine"
+    bits = pd.read_csv(folder / "leaderboard.csv").set_index("variant")["bits_per_char"]
+    assert bits["gru"] < bits["kneser_ney_2"] < bits["unigram"]
+    assert "Even the unigram" not in result.output
+    # An option that is said counts.
+    result = run_text(kedro_run, f"{small},text.training.epochs=0.5")
+    assert "gru seed 0: 0.5 epochs, validation loss " in result.output
+    advice = (
+        "raise text.training.epochs, since the validation loss was lowest at the end, after 0.5"
+    )
+    assert advice in result.output
+    assert advice in (folder / "report.html").read_text()
+    assert advice in (folder / "card.md").read_text()
 
 
 @pytest.mark.usefixtures("untracked")

@@ -400,6 +400,7 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
         filepath: str,
         fitted: dict[str, str],
         model: str | None = None,
+        parameter: str = "model",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Remember where the files lie.
@@ -408,11 +409,12 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
             filepath: local folder of all variants.
             fitted: `filepath` of the scaler; see `Digests`.
             model: name of the row; None: the winner.
+            parameter: that says so, for the sentence.
             metadata: free for plugins.
         """
         self._folder = Path(filepath)
         self._fitted = Path(fitted["filepath"])
-        self._model = model
+        self._model, self._parameter = model, parameter
         self.metadata = metadata
 
     def load(self) -> dict[str, Any]:
@@ -438,7 +440,7 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
         name = self._model or winner["variant"]
         if name not in winner["rows"]:
             raise InputError(
-                f"parameter 'model' is {name!r}; expected a row of the leaderboard of"
+                f"parameter '{self._parameter}' is {name!r}; expected a row of the leaderboard of"
                 f" '{winner['data_set']}': {', '.join(winner['rows'])}"
             )
         row, digests = winner["rows"][name], winner["digests"]

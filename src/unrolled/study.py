@@ -110,6 +110,11 @@ class TextStudy(BaseModel):
     baselines: tuple[str, ...]
     seeds: tuple[int, ...]
 
+    @property
+    def init_from(self) -> str | None:
+        """Corpus and variant that all networks go on from."""
+        return next(iter(self.contenders.values())).training.init_from
+
 
 class DeployStudy(BaseModel):
     """What goes into service, and what is then asked; the fields are the parameters' own names."""
@@ -717,7 +722,7 @@ def _text(
     baselines = tuple(map(str, _list_of(section, "baselines", "text.")))
     for baseline in baselines:
         _known("text.baselines", baseline, TEXT_BASELINES)
-    return TextStudy(
+    study = TextStudy(
         name=name,
         source=corpus.path or str(CORPORA_FOLDER / f"{name}.txt"),
         corpus=corpus,
@@ -731,6 +736,12 @@ def _text(
         baselines=baselines,
         seeds=_seeds(section, "text."),
     )
+    if study.init_from and study.init_from.partition("/")[0] == name:
+        raise InputError(
+            f"parameter 'text.training.init_from' is '{study.init_from}', of the very corpus whose"
+            " models this run replaces; give the new text a name of its own"
+        )
+    return study
 
 
 def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
@@ -791,6 +802,7 @@ def as_parameters(study: Study) -> dict[str, Any]:
         "text": _by_variant(text)
         | {
             "corpus": text.corpus.model_dump(mode="json"),
+            "init_from": text.init_from,
             "samples": text.samples.model_dump(mode="json"),
         },
         "monitor": {"options": study.monitor.model_dump(mode="json")},
@@ -917,6 +929,7 @@ def resolve(key: str) -> str | None:
     """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
     study = current()
     series, text = study.forecasting, study.text
+    init_corpus, _, init_variant = (text.init_from or "").partition("/")
     made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
     found = {
         "gradients": study.gradients.name,
@@ -926,5 +939,7 @@ def resolve(key: str) -> str | None:
         "model": study.deploy.model,
         "corpus": text.name,
         "corpus_source": text.source,
+        "init_corpus": init_corpus,
+        "init_variant": init_variant,
     }[key]
     return "./???" if found == "???" else found  # OmegaConf would take it for a missing value

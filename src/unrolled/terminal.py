@@ -165,9 +165,12 @@ def trained(card: dict[str, Any]) -> str:
     ...     "validation_loss": 0.25, "train_seconds": 3.14159})
     'gru seed 1: epoch 57 of 200, validation loss 0.2500, 3.1 s'
     """
-    epochs = card["training"]["epochs"]
     loss = cell(None) if card["validation_loss"] is None else f"{card['validation_loss']:.4f}"
-    kept = f"epoch {card['epoch']} of {epochs}" if "epoch" in card else f"{epochs:g} epochs"
+    kept = (
+        f"epoch {card['epoch']} of {card['training']['epochs']}"
+        if "epoch" in card
+        else f"{card['passes']:.3g} epochs"
+    )
     return (
         f"{card['variant']} seed {card['seed']}: {kept}, validation loss {loss},"
         f" {card['train_seconds']:.1f} s"

@@ -259,3 +259,31 @@ def test_the_request_of_a_fast_sensor_keeps_every_digit(
     stamps = [row["ds"] for row in request["dataframe_records"]]
     assert len(set(stamps)) == len(stamps)
     assert pd.to_datetime(stamps).tolist() == panel()["ds"].iloc[-len(stamps) :].tolist()
+
+
+def test_one_short_series_among_many_is_left_out_and_said_everywhere(
+    project: Path, kedro_run: Run
+) -> None:
+    months = pd.date_range("2015-01-01", periods=60, freq="MS")
+    wide = pd.DataFrame({"ds": months.strftime("%d.%m.%Y")})
+    for number in range(12):
+        wide[f"{number:02d}"] = np.sin(np.arange(60) + number).round(3) + 2
+    wide["late"] = wide["00"].where(wide.index > 44)
+    path = Path("data/01_raw/series/it.csv")
+    wide.to_csv(path, index=False, sep=";", decimal=",")
+    done = kedro_run("--params", f"{OPTIONS},{STUDY},wide=true")
+    assert done.exit_code == 0, done.output
+    assert "1 of 13 series (late) are left out" in " ".join(done.output.split())
+    assert list(reading()["dropped"]) == ["late"]
+    assert forecast()["unique_id"].nunique() == 12
+    wide["late"] = wide["00"]
+    wide["new"] = wide["00"]
+    wide["04"] = wide["04"].where(wide.index > 54)
+    wide.to_csv(path, index=False, sep=";", decimal=",")
+    done = kedro_run("--pipelines=forecast", "--params", "series=it,model=gru")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "1 series were left out of the training, so they are not forecast" in said
+    assert "1 of 13 series (new) were not there in training and are not forecast" in said
+    assert "1 of 12 series (04) have fewer than 12 rows and are not forecast" in said
+    assert forecast()["unique_id"].nunique() == 11

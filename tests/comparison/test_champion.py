@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from unrolled.comparison.champion import (
+    advice,
     choose,
     choose_network,
     crown,
@@ -257,10 +258,37 @@ def test_losses_by_block_average_to_bits_per_character():
     blocks = text.loss_by_block(losses, {"variant": "gru", "seed": 1}, ids, known)
     assert blocks["characters"].tolist() == [500, 500, 300]
     lead = pd.DataFrame([{"variant": "gru", "kind": "recurrent", "bits_per_char": 1.0}])
-    found = text.champion(CHOICE, lead, blocks, DIGESTS | {"vocabulary.json": "dd"}, "mine")
+    curve = pd.DataFrame(
+        {"variant": ["gru"], "seed": [0], "passes": [4.0], "validation_loss": [1.0]}
+    )
+    found = text.champion(CHOICE, lead, blocks, curve, DIGESTS | {"vocabulary.json": "dd"}, "mine")
     assert found["seed_score"] == pytest.approx(losses[1:].mean() / np.log(2))
     assert (found["job"], found["data_set"]) == ("text", "mine")
     assert found["digests"]["vocabulary"] == "dd"
+
+
+def text_board(**bits: float) -> pd.DataFrame:
+    rows = [
+        {"variant": name, "kind": "recurrent" if name == "gru" else "baseline", "bits_per_char": x}
+        for name, x in bits.items()
+    ]
+    return pd.DataFrame(rows).sort_values("bits_per_char")
+
+
+def test_where_the_unigram_is_better_an_option_is_named() -> None:
+    falling = pd.DataFrame({"passes": [2.0, 4.0], "validation_loss": [3.9, 3.6]})
+    rising = pd.DataFrame({"passes": [10.0, 55.5, 100.0], "validation_loss": [3.6, 3.5, 5.0]})
+    board = text_board(unigram=4.5, gru=5.0, kneser_ney_2=4.0)
+    assert advice(board, falling) == (
+        "Even the unigram is better, 4.5: raise text.training.epochs, since the validation loss was"
+        " lowest at the end, after 4 passes."
+    )
+    assert advice(board, rising) == (
+        "Even the unigram is better, 4.5: lower text.training.learning_rate or text.model.hidden, or"
+        " add text, since the validation loss was lowest after 55.5 of 100 passes."
+    )
+    assert advice(text_board(unigram=5.0, gru=5.0, kneser_ney_2=4.0), rising) is None
+    assert advice(text_board(gru=5.0, kneser_ney_2=4.0), rising) is None
 
 
 # --- what is no finite number ---------------------------------------------------------------------

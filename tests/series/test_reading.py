@@ -42,7 +42,7 @@ def test_what_is_found_is_stated_in_one_line_and_read_again_the_same_way(caplog)
     panel, how = read(EUROPEAN, SeriesOptions(), "it")
     assert caplog.messages == [
         "series 'it' is read as 40 rows; semicolons between cells; a decimal comma; Monat as %d.%m.%Y"
-        " in steps of MS; Absatz forecast"
+        " in steps of MS; Absatz is forecast"
     ]
     assert panel["ds"].tolist() == MONTHS.tolist()
     assert panel["y"].tolist() == Y.tolist()

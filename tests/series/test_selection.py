@@ -33,7 +33,7 @@ def test_a_panel_goes_on_without_a_series_that_is_short_or_constant(short, caplo
     assert "8 of its 12 rows are for train" in dropped["short"]
     assert "its 36 train rows are constant (1)" in dropped["flat"]
     assert caplog.messages == [
-        "2 of 12 series are left out, too short or constant (short, flat): data.json says why;"
+        "2 of 12 series (short, flat) are left out, too short or constant: data.json says why;"
         " short=error refuses them"
     ]
 

@@ -31,6 +31,17 @@ def known(documents, boundaries=False):
     return vocabulary.encode(documents, words), words
 
 
+@pytest.mark.parametrize(
+    ("characters", "steps", "passes"),
+    [(300, 200, 100), (4096, 400, 25), (30_000, 472, 4)],
+)
+def test_a_small_text_is_read_more_often(characters, steps, passes):
+    ids, words = known(["ab" * (characters // 2)], boundaries=False)
+    options = {"epochs": None, "batch_size": 16, "chunk": 16, "evaluations": 1}
+    _, history, _ = trained(ids, words, model={"hidden": 1}, **options)
+    assert (history[-1].step, history[-1].epoch) == (steps, passes)
+
+
 def random_model(size, **options):
     """Weights that say something, without training, and their card."""
     model = LanguageOptions(**{"hidden": 8, "embedding": 5, **options})
@@ -48,6 +59,53 @@ def trained(ids, words, seed=0, validation=None, model=None, **training):
     return fit_language_model(
         ids, validation, words, LanguageOptions(**{"hidden": 8, **(model or {})}), options, seed
     )
+
+
+@pytest.mark.parametrize("boundaries", [False, True])
+@pytest.mark.parametrize("options", [{}, {"tied": True, "hidden": 6, "embedding": 6}])
+def test_weights_under_another_vocabulary_say_the_same_of_what_both_know(options, boundaries):
+    theirs = vocabulary.build(["abcabx"], boundaries)
+    ours = vocabulary.build(["ccccybbbz"], boundaries)
+    weights, card = random_model(theirs.size, **options)
+    given = text.carried_over(weights, theirs, ours)
+    shared = "cb"
+    fresh = LanguageModel(LanguageOptions.model_validate(card["model"]), ours.size).state_dict()
+    filled = {
+        name: torch.where(tensor.isnan(), fresh[name], tensor) for name, tensor in given.items()
+    }
+    read = ["cbbc"]
+    found, expected = (
+        text.restored(own, card)(
+            torch.from_numpy(vocabulary.encode(read, words).astype(int))[:, None]
+        )[0]
+        for own, words in ((filled, ours), (weights, theirs))
+    )
+    of_ours, of_theirs = (
+        [*range(words.first), *vocabulary.encode([shared], words).tolist()]
+        for words in (ours, theirs)
+    )
+    torch.testing.assert_close(found[..., of_ours], expected[..., of_theirs])
+    for name in {"embedding.weight", "output", "bias"} & set(given):
+        new = [i for i, c in enumerate(ours.characters, ours.first) if c in "yz"]
+        assert given[name][new].isnan().all()
+        kept = [i for i in range(ours.size) if i not in new]
+        assert not given[name][kept].isnan().any()
+
+
+def test_training_goes_on_from_given_weights_and_draws_the_rest_by_its_seed():
+    ids, words = known(["abcab" * 20], boundaries=False)
+    options = {"epochs": 1e-6, "learning_rate": 1e-30, "weight_decay": 0}  # one step of nothing
+    plain, _, _ = trained(ids, words, seed=1, **options)
+    start = {name: tensor.clone() + 1 for name, tensor in plain.items()}
+    start["embedding.weight"][2] = start["bias"][2] = torch.nan
+    training = TextTrainOptions(batch_size=4, chunk=8, **options)
+    for _ in range(2):  # and the same again
+        weights, _, _ = fit_language_model(
+            ids, None, words, LanguageOptions(hidden=8), training, 1, start=start
+        )
+        for name, tensor in weights.items():
+            expected = torch.where(start[name].isnan(), plain[name], start[name])
+            torch.testing.assert_close(tensor, expected)
 
 
 def one_by_one(weights, card, ids, bos, block=None):

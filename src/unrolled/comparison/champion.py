@@ -260,6 +260,38 @@ def crown(
     }
 
 
+def advice(leaderboard: pd.DataFrame, curve: pd.DataFrame) -> str | None:
+    """Say which option to change where no network is better than the unigram, else nothing.
+
+    Args:
+        leaderboard: of a text, best first.
+        curve: the champion's learning curve, `passes` and `validation_loss` at each evaluation.
+
+    >>> board = pd.DataFrame(
+    ...     {"variant": ["unigram", "gru"], "kind": ["baseline", "recurrent"], "bits_per_char": [4.5, 5]}
+    ... )
+    >>> advice(board, pd.DataFrame({"passes": [2.0, 4.0], "validation_loss": [3.9, 3.6]}))
+    'Even the unigram is better, 4.5: raise text.training.epochs, since the validation loss was lowest at the end, after 4 passes.'
+    """
+    scores = leaderboard.set_index("variant")["bits_per_char"]
+    networks = leaderboard.loc[leaderboard["kind"] != "baseline", "bits_per_char"]
+    if "unigram" not in scores or scores["unigram"] >= networks.min():
+        return None
+    best, last = curve.iloc[int(curve["validation_loss"].to_numpy().argmin())], curve.iloc[-1]
+    if best["passes"] == last["passes"]:
+        change, reason = (
+            "raise text.training.epochs",
+            f"at the end, after {last['passes']:.3g} passes",
+        )
+    else:
+        change = "lower text.training.learning_rate or text.model.hidden, or add text"
+        reason = f"after {best['passes']:.3g} of {last['passes']:.3g} passes"
+    return (
+        f"Even the unigram is better, {_shown(float(scores['unigram']))}: {change}, since the"
+        f" validation loss was lowest {reason}."
+    )
+
+
 def diebold_mariano(
     ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], horizon: int
 ) -> float | None:
@@ -322,4 +354,5 @@ def sentence(champion: dict[str, Any]) -> str:
     theirs = f"{champion['baseline_score']:.4g} of {champion['baseline']} ({test})"
     if champion["beats_baseline"]:
         return f"The champion {name} beats the best baseline: {ours} against {theirs}."
-    return f"The champion {name} does not beat the best baseline: {ours} against {theirs}."
+    lost = f"The champion {name} does not beat the best baseline: {ours} against {theirs}."
+    return f"{lost} {champion['advice']}" if champion.get("advice") else lost

@@ -118,5 +118,4 @@ def verdict(board: pd.DataFrame) -> str:
         )
     if lead > 0:
         return f"{ours} beats every baseline; the best of them is {theirs}."
-    more = " It has not been trained enough." if metric == "bits_per_char" else ""
-    return f"No recurrent network beats {theirs}; the best of them is {ours}.{more}"
+    return f"No recurrent network beats {theirs}; the best of them is {ours}."

@@ -26,6 +26,8 @@ from unrolled.recurrent.cells import State
 from unrolled.recurrent.layer import Recurrent, VariationalDropout
 from unrolled.recurrent.options import LanguageOptions
 
+BY_SYMBOL = ("embedding.weight", "output", "bias")  # tensors with a row for each symbol
+
 
 class LanguageModel(nn.Module):
     """Embedding, recurrent layer, output layer.

@@ -1,6 +1,6 @@
 """Options of a variant's network."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -177,6 +177,22 @@ class LanguageOptions(LayerOptions):
     weight_drop: float = Field(
         0.0, ge=0.0, lt=1.0, description="share of the recurrent weights dropped, drawn each chunk"
     )
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What a network must have in common with one whose weights it takes."""
+        return self.model_dump(
+            exclude={
+                "dropout",
+                "variational_dropout",
+                "embedding_dropout",
+                "output_dropout",
+                "weight_drop",
+                "init",
+                "forget_bias",
+                "longest_lag",
+            }
+        )
 
     @model_validator(mode="after")
     def _possible_language_model(self) -> Self:

@@ -138,14 +138,15 @@ def _long(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.DataFram
             f"series '{name}': the wide table has no column beside '{columns.ds}'; expected one a"
             " series"
         )
+    ds = columns.ds if columns.ds not in ("unique_id", "y") else "ds"
     long = pd.DataFrame(
         {
             "unique_id": pd.Series(names, dtype="str").repeat(len(cells)).to_numpy(),
-            "ds": pd.concat([cells[columns.ds]] * len(names), ignore_index=True),
+            ds: pd.concat([cells[columns.ds]] * len(names), ignore_index=True),
             "y": pd.concat([cells[name] for name in names], ignore_index=True),
         }
     )
-    return long, Columns()
+    return long, Columns(ds=ds)
 
 
 def _named(cells: pd.DataFrame, columns: Columns, sep: str | None) -> Columns:
@@ -252,7 +253,7 @@ def _state(
     if isinstance(reading.steps, dict):
         steps = ", ".join(sorted({str(step) for step in reading.steps.values()})) or "nothing"
     parts.append(f"{columns.ds} {reading.times.sentence} in steps of {steps}")
-    parts.append(f"{columns.y} forecast")
+    parts.append(f"{columns.y} is forecast")
     used = (columns.unique_id, columns.ds, columns.y)
     unused = [str(column) for column in cells.columns if column not in used]
     if unused:

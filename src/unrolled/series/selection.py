@@ -32,30 +32,51 @@ def select(panel: pd.DataFrame, options: SeriesOptions) -> tuple[pd.DataFrame, d
         InputError: no series is left, or one cannot take part and `short` is `error`.
     """
     borders = splits.borders(panel, options.validation, options.test)
-    if (options.short or ("drop" if len(borders) > _FEW else "error")) == "error":
+    if not _may_go(len(borders), options):
         return panel, {}  # the nodes that split and scale refuse
     reasons = {}
     for row, parts in enumerate(splits.each(borders)):
         why = unusable(panel, borders.iloc[[row]], options)
         if why:
             reasons[parts.unique_id] = why
-    if not reasons:
-        return panel, {}
-    first = next(iter(reasons))
-    if len(reasons) == len(borders):
-        raise InputError(
-            f"none of the {len(borders)} series can take part; of the first: {reasons[first]}"
-        )
-    shown = ", ".join(list(reasons)[:5]) + (" ..." if len(reasons) > 5 else "")
-    logger.warning(
-        "%d of %d series are left out, too short or constant (%s): data.json says why;"
-        " short=error refuses them",
-        len(reasons),
-        len(borders),
-        shown,
+    kept = without(
+        panel,
+        reasons,
+        options,
+        "are left out, too short or constant: data.json says why; short=error refuses them",
     )
-    kept = ~panel["unique_id"].isin(list(reasons)).to_numpy()
-    return panel[kept].reset_index(drop=True), reasons
+    return kept, reasons
+
+
+def without(
+    panel: pd.DataFrame, reasons: dict[str, str], options: SeriesOptions, done: str
+) -> pd.DataFrame:
+    """The panel without some series, which is said.
+
+    Args:
+        panel: long form.
+        reasons: why a series is left out, a sentence by its name.
+        options: `short` says whether that may be.
+        done: what the series are, for the log.
+
+    Raises:
+        InputError: no series is left, or none may be left out.
+    """
+    if not reasons:
+        return panel
+    count, first = panel["unique_id"].nunique(), next(iter(reasons.values()))
+    if not _may_go(count, options):
+        raise InputError(first)
+    if len(reasons) == count:
+        raise InputError(f"none of the {count} series can take part; of the first: {first}")
+    shown = ", ".join(list(reasons)[:5]) + (" ..." if len(reasons) > 5 else "")
+    logger.warning("%d of %d series (%s) %s", len(reasons), count, shown, done)
+    return panel[~panel["unique_id"].isin(list(reasons))].reset_index(drop=True)
+
+
+def _may_go(series: int, options: SeriesOptions) -> bool:
+    """Whether one of so many series may be left out."""
+    return (options.short or ("drop" if series > _FEW else "error")) == "drop"
 
 
 def check(panel: pd.DataFrame, borders: pd.DataFrame, options: SeriesOptions) -> None:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from unrolled.errors import InputError
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -30,7 +32,11 @@ ZONED = (
 SENTENCE = 400  # characters of an error that are told
 
 
-_OFFSET = re.compile(rb'"\d{4}-[^"]*\d[Tt ]\d[^"]*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)"')
+# What a request may hold that MLflow takes for something else: times with an offset from UTC, words
+# that pandas reads as the clock, truth for a number.
+_ODD = re.compile(
+    rb'"\d{4}-[^"]*\d[Tt ]\d[^"]*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)"|"\s*(?i:now|today)\s*"|true|false'
+)
 
 
 def guarded(app: App, clock: str = "") -> App:
@@ -56,8 +62,11 @@ def guarded(app: App, clock: str = "") -> App:
             return await _refuse(
                 send, 415, f"the Content-Type is {found}; expected application/json"
             )
-        if clock and _OFFSET.search(body):
-            body = on_clock(body, clock)
+        if _ODD.search(body):
+            try:
+                body = mended(body, clock)
+            except InputError as error:
+                return await _refuse(send, 400, str(error))
         status, headers, answer = await _answered(app, scope, body)
         if status >= 400:
             return await _refuse(send, status, _sentence(answer))
@@ -67,26 +76,44 @@ def guarded(app: App, clock: str = "") -> App:
     return guard
 
 
-def on_clock(body: bytes, clock: str) -> bytes:
+def mended(body: bytes, clock: str) -> bytes:
     """A request whose times `ds` have no offset, on a clock; as it is where it is no such request.
 
-    >>> on_clock(b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}', "+01:00")
+    >>> mended(b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}', "+01:00")
     b'{"dataframe_records": [{"ds": "2024-06-30T23:30:00", "y": 1}]}'
+
+    Raises:
+        InputError: a word for a time, truth for a number.
     """
     try:
         found = json.loads(body)
-        for record in found.get("dataframe_records", []):
-            record["ds"] = _brought(record["ds"], clock)
-        split = found.get("dataframe_split", {"columns": ["ds"], "data": []})
-        place = split["columns"].index("ds")
-        for row in split["data"]:
-            row[place] = _brought(row[place], clock)
+        split = found.get("dataframe_split", {})
+        columns = split.get("columns", [])
+        rows = [dict(zip(columns, row, strict=True)) for row in split.get("data", [])]
+        rows += found.get("dataframe_records", [])
+        for number, row in enumerate(rows):
+            if isinstance(row.get("y"), bool):
+                raise InputError(
+                    f"column 'y' is {str(row['y']).lower()} in row {number + 1}; expected a number"
+                )
+            if isinstance(row.get("ds"), str):
+                row["ds"] = _brought(row["ds"], clock, number + 1)
+        if split:
+            split["data"] = [[row[column] for column in columns] for row in rows]
         return json.dumps(found).encode()
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return body  # MLflow says what is wrong
 
 
-def _brought(stamp: str, clock: str) -> str:
+def _brought(stamp: str, clock: str, row: int) -> str:
+    if stamp.strip().lower() in ("now", "today"):
+        raise InputError(
+            f"column 'ds' is {stamp!r} in row {row}; expected dates such as 2024-12-31"
+        )
+    if not clock:
+        return stamp
     time = datetime.fromisoformat(stamp)
     if time.tzinfo is not None and clock != "local":
         time = time.astimezone(UTC if clock == "UTC" else datetime.strptime(clock, "%z").tzinfo)

@@ -103,13 +103,6 @@ class SampleOptions(BaseModel):
         100, ge=1, description="documents written from nothing to see how many keep the form"
     )
 
-    @field_validator("prompts", "temperatures")
-    @classmethod
-    def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
-        if not values:
-            raise ValueError("expected at least one")
-        return values
-
     @field_validator("form")
     @classmethod
     def _regular(cls, form: str | None) -> str | None:

@@ -1,8 +1,9 @@
 """Options of training."""
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class TrainOptions(BaseModel):
@@ -50,7 +51,18 @@ class TextTrainOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: float = Field(4.0, gt=0, description="passes over the training text; may be broken")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="passes over the training text, may be broken; None: 4, of a small text as many"
+        " as make 400 steps, at most 100",
+    )
+    init_from: str | None = Field(
+        None,
+        description="corpus/variant whose best network of its last study is gone on from; None: from"
+        " nothing",
+    )
     batch_size: int = Field(32, ge=1, description="streams, or documents, side by side")
     chunk: int = Field(
         32, ge=1, description="steps the loss is carried back; the state is carried on past them"
@@ -76,3 +88,10 @@ class TextTrainOptions(BaseModel):
         10, ge=1, description="times the validation loss is measured, evenly spread; the best stays"
     )
     threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
+
+    @field_validator("init_from")
+    @classmethod
+    def _of_a_corpus(cls, init_from: str | None) -> str | None:
+        if init_from is not None and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", init_from):
+            raise ValueError("expected corpus/variant, such as tang/gru")
+        return init_from

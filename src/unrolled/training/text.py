@@ -26,7 +26,7 @@ from torch.nn import functional
 from unrolled.errors import InputError
 from unrolled.recurrent.cells import Cell, State
 from unrolled.recurrent.forecaster import parameter_count
-from unrolled.recurrent.language_model import LanguageModel
+from unrolled.recurrent.language_model import BY_SYMBOL, LanguageModel
 from unrolled.recurrent.layer import Manual, has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
@@ -41,6 +41,9 @@ IGNORED = -100  # torch's mark of a target that is not asked for
 # Streams read side by side when a text is scored, and logits held at once (64 MB).
 SCORED_TOGETHER = 64
 LOGITS = 1 << 24
+# Where no passes are asked for: steps at least, unless that were more passes than these (measured on
+# the first 4 KB to 100 KB of plays and on names: with fewer steps the unigram can be better).
+STEPS, FEWEST_PASSES, MOST_PASSES = 400, 4, 100
 
 
 class Streams(NamedTuple):
@@ -86,6 +89,7 @@ def fit_language_model(
     seed: int,
     label: str = "model",
     watch: Watch | None = None,
+    start: dict[str, Tensor] | None = None,
 ) -> tuple[dict[str, Tensor], list[Evaluation], int]:
     """Fit one variant with one seed.
 
@@ -98,6 +102,7 @@ def fit_language_model(
         seed: of the first weights, the order of documents and the dropouts.
         label: names the model in the progress bar and in errors.
         watch: measures the health of the network at each evaluation.
+        start: weights to go on from, as `carried_over` gives them; None: drawn anew.
 
     Returns:
         Weights, learning curve, number of parameters.
@@ -107,8 +112,34 @@ def fit_language_model(
     """
     with deterministic(seed, training.threads):
         net = LanguageModel(model, vocabulary.size)
+        own = net.state_dict()
+        for name, given in (start or {}).items():
+            own[name].copy_(torch.where(given.isnan(), own[name], given))
         history = _fit(net, train, validation, vocabulary.bos, training, label, watch)
     return net.state_dict(), history, parameter_count(net)
+
+
+def carried_over(
+    weights: dict[str, Tensor], theirs: Vocabulary, ours: Vocabulary
+) -> dict[str, Tensor]:
+    """Weights of a trained network under another vocabulary.
+
+    Args:
+        weights: of the trained network.
+        theirs: its vocabulary.
+        ours: the other one; both with boundaries, or neither.
+
+    Returns:
+        The same tensors, rows of symbols by our ids; NaN for characters that are not in `theirs`.
+    """
+    place = {character: i for i, character in enumerate(theirs.characters, theirs.first)}
+    known = [*range(ours.first), *(place.get(character, -1) for character in ours.characters)]
+    rows = torch.tensor(known)
+    found = dict(weights)
+    for name in set(BY_SYMBOL) & set(weights):
+        found[name] = weights[name][rows.clamp(min=0)]
+        found[name][rows < 0] = torch.nan
+    return found
 
 
 def best(history: list[Evaluation]) -> Evaluation:
@@ -132,7 +163,7 @@ def _fit(
     )
     plan = _plan(train, bos, training)
     an_epoch = sum(math.ceil(batch.targets.max() / training.chunk) for batch in plan)
-    total = max(1, round(training.epochs * an_epoch))
+    total = max(1, round(passes(training.epochs, an_epoch) * an_epoch))
     due = {math.ceil(total * (i + 1) / training.evaluations) for i in range(training.evaluations)}
     history: list[Evaluation] = []
     losses: list[float] = []
@@ -195,6 +226,17 @@ def _fit(
     net.load_state_dict(best_weights)
     net.eval()
     return history
+
+
+def passes(epochs: float | None, an_epoch: int) -> float:
+    """Passes over the training text: as said, or by its size.
+
+    >>> passes(None, 1000), passes(None, 16), passes(None, 1), passes(0.5, 16)
+    (4, 25.0, 100, 0.5)
+    """
+    if epochs is not None:
+        return epochs
+    return max(FEWEST_PASSES, min(MOST_PASSES, STEPS / an_epoch))
 
 
 def _check(loss: float, first: float, step: int, training: TextTrainOptions, label: str) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.comparison.champion import crown, measure
+from unrolled.comparison.champion import advice, crown, measure
 from unrolled.comparison.leaderboard import ranked
 from unrolled.datasets import as_safetensors
+from unrolled.errors import InputError
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, corpus, metrics, ngrams, novelty, structure, vocabulary
 from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
@@ -68,6 +69,69 @@ def encode(documents: Documents, known: dict[str, Any]) -> tuple[Ids, Ids, Ids, 
     return ids["train"], ids["validation"], ids["test"], held_out
 
 
+def start(
+    source: dict[str, Any],
+    theirs: dict[str, Any],
+    known: dict[str, Any],
+    init_from: str,
+    rows: dict[str, list[str]],
+    *models: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Weights that every network of this study goes on from.
+
+    Args:
+        source: the row of another study's leaderboard, its vocabulary in `theirs`.
+        theirs: see `source`.
+        known: vocabulary of this study.
+        init_from: corpus/variant of `source`.
+        rows: variants of this study under `recurrent`; their options are `models`.
+        models: see `rows`.
+
+    Returns:
+        The weights as `carried_over` gives them; `init_from`, `seed` and `sha256` of where they are from.
+
+    Raises:
+        InputError: no network, or one that is made otherwise than those of this study.
+    """
+    from unrolled.training import text
+
+    said = f"parameter 'text.training.init_from' is '{init_from}'"
+    if not source["networks"]:
+        others = [name for name, row in source["winner"]["rows"].items() if row["seeds"]]
+        raise InputError(
+            f"{said}, which counts n-grams; expected a language model: {', '.join(others)}"
+        )
+    (weights, card), digests = source["networks"][0], source["winner"]["digests"]
+    before, own = Vocabulary.model_validate(theirs), Vocabulary.model_validate(known)
+    if before.boundaries != own.boundaries:
+        raise InputError(
+            f"{said}, which has read {_documents_of(before)}, but this corpus is"
+            f" {_documents_of(own)}; give both the same boundaries"
+        )
+    made = LanguageOptions.model_validate(card["model"]).made
+    for variant, model in zip(rows["recurrent"], models, strict=True):
+        other = LanguageOptions.model_validate(model).made
+        differ = [key for key in made if made[key] != other[key]]
+        if differ:
+            there, here = (
+                ", ".join(f"{key} {values[key]}" for key in differ) for values in (made, other)
+            )
+            raise InputError(
+                f"{said}, a network with {there}, but variant '{variant}' has {here}; give it the"
+                " same by text.model or in variant_options, or leave init_from out"
+            )
+    origin = {
+        "init_from": init_from,
+        "seed": card["seed"],
+        "sha256": digests[f"{card['variant']}/seed_{card['seed']}.safetensors"],
+    }
+    return text.carried_over(weights, before, own), origin
+
+
+def _documents_of(known: Vocabulary) -> str:
+    return "documents with ends" if known.boundaries else "one text without ends"
+
+
 def train(
     train_ids: Ids,
     validation_ids: Ids,
@@ -76,8 +140,10 @@ def train(
     training: TextTrainOptions,
     variant: str,
     seed: int,
+    start: dict[str, Any] | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
-    """Fit one variant with one seed.
+    """Fit one variant with one seed, anew or from where `start` has left off.
 
     Returns:
         Its weights, its options and cost, its learning curve.
@@ -96,6 +162,7 @@ def train(
         seed,
         f"{variant} seed {seed}",
         health.watch(curves),
+        start,
     )
     health.warn(f"{variant} seed {seed}", curves, model)
     card = {
@@ -105,11 +172,13 @@ def train(
         "training": training.model_dump(),
         "seed": seed,
         "parameters": parameters,
+        "passes": history[-1].epoch,
         "step": text.best(history).step,
         "validation_loss": text.best(history).validation_loss,
         "vocabulary": own.fingerprint,
         "text": vocabulary.digests(train_ids, validation_ids),
         "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
+        "origin": origin,
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
@@ -437,6 +506,7 @@ def champion(
     choice: dict[str, Any],
     leaderboard: pd.DataFrame,
     loss_by_block: pd.DataFrame,
+    learning_curves: pd.DataFrame,
     digests: dict[str, str],
     name: str,
 ) -> dict[str, Any]:
@@ -450,7 +520,11 @@ def champion(
     losses = whole.pivot_table(index="block", columns="variant", values="bits_per_char")
     losses = losses.reindex(columns=leaderboard["variant"])  # a short text has no whole block
     found = crown(choice, leaderboard, seed_score, losses, 1, digests, "vocabulary.json")
-    return {"job": "text", "data_set": name, **found}
+    curve = learning_curves[
+        (learning_curves["variant"] == choice["variant"])
+        & (learning_curves["seed"] == choice["seed"])
+    ]
+    return {"job": "text", "data_set": name, **found, "advice": advice(leaderboard, curve)}
 
 
 def winner(

@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from unrolled.study import TextStudy
 
 SHARED = {"documents", "vocabulary", "train_ids", "validation_ids", "test_ids", "protocol"}
+START = ["start", "origin"]  # of networks that go on from others
 
 
 def create_pipeline(study: TextStudy) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
     runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
+    begin = START if study.init_from else []
     steps = [
         _data(),
+        *([_start(list(study.contenders))] if begin else []),
         *(
-            _variant(variant, seed, contender.model, first=seed == study.seeds[0])
+            _variant(variant, seed, contender.model, begin, first=seed == study.seeds[0])
             for variant, contender in study.contenders.items()
             for seed in study.seeds
         ),
@@ -64,7 +67,15 @@ def _data() -> Pipeline:
     )
 
 
-def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) -> Pipeline:
+def _start(variants: list[str]) -> Pipeline:
+    models = [f"params:{variant}.model" for variant in variants]
+    asked = ["source", "source_vocabulary", "vocabulary", "params:init_from", "params:rows"]
+    return Pipeline([Node(nodes.start, [*asked, *models], START, name="start")])
+
+
+def _variant(
+    variant: str, seed: int, model: LanguageOptions, begin: list[str], *, first: bool
+) -> Pipeline:
     steps = [
         Node(
             nodes.train,
@@ -76,6 +87,7 @@ def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) ->
                 "params:training",
                 "params:variant",
                 "params:seed",
+                *begin,
             ],
             ["model", "options", "history"],
             name="train",
@@ -112,7 +124,7 @@ def _variant(variant: str, seed: int, model: LanguageOptions, *, first: bool) ->
             *_looking_inside(),
         ]
         parameters |= {name: name for name in ("params:samples", "params:corpus")}
-    inputs = SHARED if first else SHARED - {"protocol"}
+    inputs = (SHARED if first else SHARED - {"protocol"}) | set(begin)
     return Pipeline(steps, namespace=f"{variant}.seed_{seed}", inputs=inputs, parameters=parameters)
 
 
@@ -288,7 +300,14 @@ def _comparison(runs: list[str], variants: list[str], baselines: list[str], firs
             ),
             Node(
                 nodes.champion,
-                ["choice", "leaderboard", "loss_by_block", "digests", "params:name"],
+                [
+                    "choice",
+                    "leaderboard",
+                    "loss_by_block",
+                    "learning_curves",
+                    "digests",
+                    "params:name",
+                ],
                 "champion",
                 name="champion",
             ),
