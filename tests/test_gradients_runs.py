@@ -175,7 +175,7 @@ def test_variants_without_recurrent_weights_or_with_two_directions_are_looked_in
         ),
         (
             "gradients.lengths=[50,1]",
-            "parameter 'gradients.lengths' lists 1; expected whole numbers from 2",
+            "parameter 'gradients.lengths' lists 1; expected whole numbers from 2 to 100000",
         ),
         (
             "gradients.name=../elsewhere",

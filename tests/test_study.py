@@ -177,11 +177,21 @@ TAKEN = "that is the name of a baseline or of another part of the study"
         ),
         (
             "series=mine,validation=1e18",
-            "parameter 'validation' is 1e+18; expected a number below 4294967296",
+            "parameter 'validation' is 1e+18; expected less than 4294967296",
         ),
         (
             "training.learning_rate=inf",
             "parameter 'training.learning_rate' is 'inf'; expected a number",
+        ),
+        (
+            "training.learning_rate=.inf",
+            "parameter 'training.learning_rate' is inf; expected a finite number",
+        ),
+        (
+            "variant_options.gru.segment=2",
+            "parameter 'variant_options.gru.segment' is no option of a language model, but"
+            " text.variants lists this variant; leave it out of text.variants, or give the option to"
+            " an entry of another name",
         ),
         (
             "variant_options.gru.forget_bias=x",

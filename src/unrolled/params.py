@@ -135,7 +135,7 @@ def scalar(text: str) -> object:
         return int(word)
     if _FLOAT.fullmatch(word) and ("." in word or "e" in word.lower()):
         return float(word) if math.isfinite(float(word)) else word
-    return word
+    return float(word.replace(".", "")) if word in (".inf", "-.inf", ".nan") else word
 
 
 def check_utf8(text: str, said: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only r
 # Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
 PLACES = ("path", "licence", "unit")
 
-# Of any number: beyond it lie seeds that torch does not take, and counts that no memory holds.
+# Of whole numbers: beyond it lie seeds that torch does not take, and counts that no memory holds.
 _LARGEST = 2**32
 _LONGEST = 100  # bytes of a name that files bear; file systems take 255, with what comes after it
 
@@ -288,16 +289,17 @@ def _checked(
     try:
         # As JSON, since there 1 is no text, '1' no number and 1.0 no whole number, but a list a tuple.
         found = model.model_validate_json(
-            to_json(values, inf_nan_mode="strings", fallback=str), strict=True
+            to_json(values, inf_nan_mode="constants", fallback=str), strict=True
         )
     except ValidationError as error:
         errors = error.errors()
     else:
         for path, number in _numbers(found.model_dump()):
-            if not abs(number) < _LARGEST:
-                key = _key(path, layers, short)
+            whole = isinstance(number, int)
+            if (whole and abs(number) >= _LARGEST) or not math.isfinite(number):
+                expected = f"number below {_LARGEST}" if whole else "finite number"
                 raise InputError(
-                    f"parameter '{key}' is {shown(number)}; expected a number below {_LARGEST}"
+                    f"parameter '{_key(path, layers, short)}' is {shown(number)}; expected a {expected}"
                 )
         return found
     first, path = errors[0], _path_of(model, errors[0])
@@ -595,6 +597,18 @@ def _whole(given: list[Any], name: str, least: int, largest: int) -> tuple[int, 
     return tuple(map(int, given))
 
 
+def _refuse_other(
+    entry: Mapping[str, Any], model: type[BaseModel], place: str, listed: str, what: str
+) -> None:
+    """Refuse in a variant's entry what only networks of another job have."""
+    for key in entry:
+        if key in PARAMETERS["variant_options"][ANY] and key not in model.model_fields:
+            raise InputError(
+                f"parameter '{place}.{key}' is no option of {what}, but {listed} lists this variant;"
+                f" leave it out of {listed}, or give the option to an entry of another name"
+            )
+
+
 def _seeds(section: dict[str, Any], where: str = "") -> tuple[int, ...]:
     return _whole(_list_of(section, "seeds", where), f"{where}seeds", 0, _LARGEST - 1)
 
@@ -650,8 +664,10 @@ def _forecasting(
     variant_entries = parameters.get("variant_options", {})
     contenders = {}
     for variant in _variants(parameters, variant_entries, (*BASELINES, *_PARTS)):
-        own, place = dict(variant_entries[variant]), f"variant_options.{variant}"
-        own_training = own.pop("training", {})
+        place = f"variant_options.{variant}"
+        own_training = variant_entries[variant].get("training", {})
+        own = {key: value for key, value in variant_entries[variant].items() if key != "training"}
+        _refuse_other(own, ModelOptions, place, "variants", "a forecaster")
         contenders[variant] = Contender(
             model=_checked(
                 ModelOptions,
@@ -704,13 +720,15 @@ def _text(
     variant_entries = parameters.get("variant_options", {})
     contenders = {}
     for variant in _variants(section, variant_entries, (*TEXT_BASELINES, *_PARTS), "text."):
+        own_entry, place = variant_entries[variant], f"variant_options.{variant}"
+        _refuse_other(own_entry, LanguageOptions, place, "text.variants", "a language model")
         contenders[variant] = TextContender(
             model=_checked(  # `defaults` are those of a forecaster
                 LanguageOptions,
                 ("text.model", section.get("model", {})),
                 (f"{where}.model", own["model"]),
                 ("text.model", asked.get("model", {})),
-                (f"variant_options.{variant}", variant_entries[variant]),
+                (place, own_entry),
             ),
             training=_checked(
                 TextTrainOptions,

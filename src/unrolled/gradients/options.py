@@ -6,7 +6,7 @@ gradient, so neither shows what clipping is for; hence the IRNN by plain descent
 trained it, without and with it.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,15 +16,17 @@ class TheoryOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: tuple[float, ...] = Field(
+    weights: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = Field(
         (0.5, 0.8, 0.95, 1.0, 1.05, 1.2, 1.5), min_length=1, description="w of a single unit"
     )
-    radii: tuple[float, ...] = Field(
+    radii: tuple[Annotated[float, Field(ge=0, le=100)], ...] = Field(
         (0.5, 0.8, 1.0, 1.2, 1.5), min_length=1, description="spectral radius of W"
     )
     hidden: int = Field(32, ge=1, le=16384, description="units of the networks with a W")
-    lags: int = Field(100, ge=1, description="the longest lag, steps")
-    draws: int = Field(20, ge=1, description="networks and inputs for each weight or radius")
+    lags: int = Field(100, ge=1, le=10_000, description="the longest lag, steps")
+    draws: int = Field(
+        20, ge=1, le=10_000, description="networks and inputs for each weight or radius"
+    )
     seed: int = Field(0, ge=0, description="of the draws")
 
 
@@ -34,11 +36,13 @@ class MatrixOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     hidden: int = Field(32, ge=1, le=16384, description="units of each layer")
-    batch_size: int = Field(32, ge=1, description="sequences a step, drawn anew")
+    batch_size: int = Field(32, ge=1, le=100_000, description="sequences a step, drawn anew")
     steps: int = Field(400, ge=1, description="training steps at most")
     learning_rate: float = Field(2e-2, gt=0, description="Adam's step size")
     evaluate_every: int = Field(25, ge=1, description="steps between evaluations")
-    evaluation_size: int = Field(128, ge=1, description="sequences an evaluation, drawn anew")
+    evaluation_size: int = Field(
+        128, ge=1, le=100_000, description="sequences an evaluation, drawn anew"
+    )
     threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
 
 

@@ -115,7 +115,7 @@ class LayerOptions(BaseModel):
 class ModelOptions(LayerOptions):
     """A forecaster: a recurrent layer, what it reads, and how the horizon is read from it."""
 
-    segment: int = Field(1, ge=1, description="steps read at once (SegRNN)")
+    segment: int = Field(1, ge=1, le=10_000, description="steps read at once (SegRNN)")
     decoder: Literal["direct", "segments"] = Field(
         "direct",
         description="all steps from the last state by one linear map, or segment by segment, each"
