@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only r
 # Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
 PLACES = ("path", "licence", "unit")
 
-# Of any number: beyond it lie seeds that torch does not take, and counts that no memory holds.
+# Of any whole number: beyond it lie seeds that torch does not take, and counts that no memory holds.
 _LARGEST = 2**32
 _LONGEST = 100  # bytes of a name that files bear; file systems take 255, with what comes after it
 
@@ -294,10 +295,11 @@ def _checked(
         errors = error.errors()
     else:
         for path, number in _numbers(found.model_dump()):
-            if not abs(number) < _LARGEST:
+            largest = _LARGEST if isinstance(number, int) else math.inf
+            if not abs(number) < largest:
                 key = _key(path, layers, short)
                 raise InputError(
-                    f"parameter '{key}' is {shown(number)}; expected a number below {_LARGEST}"
+                    f"parameter '{key}' is {shown(number)}; expected a number below {largest}"
                 )
         return found
     first, path = errors[0], _path_of(model, errors[0])
