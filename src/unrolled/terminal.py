@@ -15,7 +15,7 @@ import pandas as pd
 from kedro.framework.hooks import hook_impl
 
 from unrolled.comparison.champion import sentence, winner_sentence
-from unrolled.comparison.leaderboard import as_text, verdict
+from unrolled.comparison.leaderboard import NOTE, as_text, cell, notes, verdict
 from unrolled.datasets import Digests
 from unrolled.errors import InputError
 from unrolled.tracking import job_of, local_file
@@ -165,14 +165,15 @@ def trained(card: dict[str, Any]) -> str:
     ...     "validation_loss": 0.25, "train_seconds": 3.14159})
     'gru seed 1: epoch 57 of 200, validation loss 0.2500, 3.1 s'
     """
+    loss = cell(None) if card["validation_loss"] is None else f"{card['validation_loss']:.4f}"
     kept = (
         f"epoch {card['epoch']} of {card['training']['epochs']}"
         if "epoch" in card
         else f"{card['passes']:.3g} epochs"
     )
     return (
-        f"{card['variant']} seed {card['seed']}: {kept}, validation loss"
-        f" {card['validation_loss']:.4f}, {card['train_seconds']:.1f} s"
+        f"{card['variant']} seed {card['seed']}: {kept}, validation loss {loss},"
+        f" {card['train_seconds']:.1f} s"
     )
 
 
@@ -182,9 +183,11 @@ def results(job: str, catalog: DataCatalog) -> str:
     table = catalog.load(board)
     found = {name: catalog.load(name) for name in beside if catalog.exists(name)}
     shortened = head(table)
-    lines = ["", found.get(f"{job}.protocol", board), as_text(shortened, WIDTH)]
+    shown_columns = shortened.drop(columns=NOTE, errors="ignore")
+    lines = ["", found.get(f"{job}.protocol", board), as_text(shown_columns, WIDTH)]
     if len(table) > len(shortened):
         lines.append(f"... and {len(table) - len(shortened)} more")
+    lines += notes(table)
     if f"{job}.champion" in found:
         lines.append(sentence(found[f"{job}.champion"]))
     elif job != "gradients":

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -287,3 +289,59 @@ def test_where_the_unigram_is_better_an_option_is_named() -> None:
     )
     assert advice(text_board(unigram=5.0, gru=5.0, kneser_ney_2=4.0), rising) is None
     assert advice(text_board(gru=5.0, kneser_ney_2=4.0), rising) is None
+
+
+# --- what is no finite number ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan")])
+def test_a_baseline_without_a_finite_score_is_beaten_by_nobody(wrong):
+    found = crown(CHOICE, board(0.9, wrong), 0.9, pd.DataFrame(), 3, DIGESTS, "scaler.csv")
+    assert (found["score"], found["baseline_score"], found["margin"]) == (0.9, None, None)
+    assert (found["p_value"], found["beats_baseline"]) == (None, False)
+    assert sentence(found) == (
+        "The champion gru (MASE 0.9) cannot be compared with the best baseline (ridge none): a score"
+        " is no finite number."
+    )
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_champion_without_a_finite_score_beats_nobody():
+    lost = crown(
+        CHOICE, board(float("inf"), 0.9), float("inf"), pd.DataFrame(), 3, DIGESTS, "scaler.csv"
+    )
+    assert not lost["beats_baseline"]
+    assert "gru (MASE none) cannot be compared" in sentence(lost)
+    json.dumps(lost, allow_nan=False)
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan"), None])
+def test_what_is_no_finite_number_is_never_chosen_and_never_written(wrong):
+    cards = [card("gru", 0, 0.5), card("gru", 1, wrong), card("rnn", 0, wrong)]
+    rows = [
+        rehearsed("gru", "recurrent", 0, 0.5),
+        rehearsed("gru", "recurrent", 1, wrong),
+        rehearsed("ridge", "baseline", None, wrong),
+        rehearsed("drift", "baseline", None, 9.0),
+    ]
+    found = choose(*rows, *cards)
+    assert found["winner"] == "drift"  # a seed of gru has no score, so gru has none
+    assert choose_network(*cards)["mean_validation_score"] is None
+    nothing = choose(rehearsed("gru", "recurrent", 0, wrong, wrong), card("gru", 0, 0.5))
+    assert nothing["winner"] == "gru"
+    scored = pd.DataFrame(
+        {"variant": ["drift", "gru", "ridge"], "mase": [2.0, wrong, float("inf")]}
+    )
+    winner = measure(found, scored, {"scaler.csv": "cc"} | digests_of("gru"), "scaler.csv")
+    assert [winner["rows"][name]["score"] for name in ("drift", "gru", "ridge")] == [
+        2.0,
+        None,
+        None,
+    ]
+    for record in (found, winner, nothing, choose_network(*cards)):
+        json.dumps(record, allow_nan=False)
+
+
+def digests_of(variant: str) -> dict[str, str]:
+    files = [f"{variant}/seed_{n}.{end}" for n in (0, 1) for end in ("safetensors", "json")]
+    return dict.fromkeys(files, "aa")

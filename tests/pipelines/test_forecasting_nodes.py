@@ -1,11 +1,15 @@
 """The nodes: forecasts in original units, and how scores become a leaderboard."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled.comparison.leaderboard import notes, verdict
 from unrolled.pipelines.forecasting import nodes
 from unrolled.recurrent.options import ModelOptions
+from unrolled.series import splits
 from unrolled.series.options import SeriesOptions
 from unrolled.training.options import TrainOptions
 
@@ -91,6 +95,78 @@ def test_where_no_mase_exists_mae_ranks():
         scores("gru", "recurrent", nan, mae=3.0), scores("ridge", "baseline", nan, mae=2.0)
     )
     assert board["variant"].tolist() == ["ridge", "gru"]
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan")])
+def test_a_row_without_a_finite_score_stands_last_wins_nothing_and_says_so(wrong):
+    board = nodes.leaderboard(
+        scores("ridge", "baseline", wrong),
+        scores("lstm", "recurrent", 0.4),
+        scores("lstm", "recurrent", wrong),
+        scores("gru", "recurrent", 0.7),
+        scores("drift", "baseline", 0.9) | {"note": "limit of 600 s reached: 3 fits left out"},
+    )
+    assert board["variant"].tolist()[:2] == ["gru", "drift"]
+    assert board["mase"].isna().tolist() == [False, False, True, True]
+    assert notes(board) == [
+        "Note on drift: limit of 600 s reached: 3 fits left out.",
+        "Note on ridge: mase is no finite number, so it is ranked last.",
+        "Note on lstm: mase is no finite number, so it is ranked last.",
+    ]
+    assert verdict(board).startswith(
+        "gru 0.7 beats every baseline; the best of them is the baseline drift"
+    )
+    alone = board[board["variant"].isin(["ridge", "gru"])]
+    assert verdict(alone) == "Best: gru. No baseline has a finite mase."
+    lost = board[board["variant"].isin(["lstm", "drift"])]
+    assert verdict(lost) == "No network has a finite mase, so none beats a baseline."
+
+
+def test_where_all_is_well_the_leaderboard_has_no_note():
+    board = nodes.leaderboard(scores("gru", "recurrent", 0.5) | {"note": None})
+    assert "note" not in board
+
+
+@pytest.mark.parametrize("huge", [1.797e308, 1e300])
+def test_a_score_beyond_all_numbers_is_none(huge):
+    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
+    panel = panel_of()
+    borders = nodes.split(panel, series)
+    panel.loc[70, "y"] = huge
+    rehearsals = nodes.plan_rehearsals(panel, borders, series)
+    panel.loc[60, "y"] = huge
+    for variant in ("persistence", "ridge", "holt_winters"):
+        found, _, cost = nodes.backtest_baseline(panel, borders, series, variant)
+        validation = nodes.rehearse_baseline(panel, rehearsals, series, variant)
+        row = nodes.score(found, validation, cost, panel, borders, series)
+        json.dumps([row, validation], allow_nan=False)
+
+
+def test_a_limit_that_is_reached_is_noted_beside_the_scores():
+    series = SeriesOptions(
+        season=4, lookback=8, horizon=3, validation=12, test=16, statistical_seconds=1e-9
+    )
+    panel = panel_of()
+    borders = nodes.split(panel, series)
+    found, _, cost = nodes.backtest_baseline(panel, borders, series, "theta")
+    rehearsals = nodes.plan_rehearsals(panel, borders, series)
+    validation = nodes.rehearse_baseline(panel, rehearsals, series, "theta")
+    row = nodes.score(found, validation, cost, panel, borders, series)
+    assert row["note"] == (
+        "limit of 1e-09 s reached: 2 of 2 series and parts by drift; rehearsals: limit of 1e-09 s"
+        " reached: 3 of 3 series and parts by drift"
+    )
+
+
+def test_the_protocol_says_how_many_series_have_no_scale():
+    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
+    panel = panel_of()
+    flat = panel.assign(unique_id="b", y=7.0)
+    two = pd.concat([panel, flat], ignore_index=True)
+    borders = splits.borders(two, series.validation, series.test)
+    assert nodes.protocol(two, borders, series, "mine", [0]).endswith(
+        "; seeds 0; MASE without 1 series that have no scale"
+    )
 
 
 def test_the_protocol_names_data_split_horizon_and_seeds():

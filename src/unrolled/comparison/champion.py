@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ METRICS = {"mase": "MASE", "mae": "MAE", "bits_per_char": "bits per character"}
 # Losses that share no target, so many at least: with fewer the test at 5 % finds a difference where
 # there is none in 15 % of cases and more, with two hardly ever one that is there (docs/decisions.md).
 BLOCKS = 8
+
+
+def finite(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record for JSON, which has neither infinity nor NaN: None in their place.
+
+    >>> finite({"mae": float("inf"), "mase": 0.9, "variant": "gru"})
+    {'mae': None, 'mase': 0.9, 'variant': 'gru'}
+    """
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
 
 
 def choose_network(*cards: dict[str, Any]) -> dict[str, Any]:
@@ -37,21 +50,23 @@ def _best_network(scores: pd.DataFrame) -> dict[str, Any]:
     """The variant of the lowest mean over seeds, so that no lucky seed decides, and its best seed.
 
     Args:
-        scores: columns `variant, seed, score`; lower is better, NaN is worst.
+        scores: columns `variant, seed, score`; lower is better, what is no finite number is worst.
 
     Returns:
         `variant`, `seed`, `validation_score` of this very network and `mean_validation_score` of the
-        variant over its seeds.
+        variant over its seeds; None where they are no finite numbers.
     """
-    ranked = scores.assign(rank=scores["score"].fillna(math.inf))
+    ranked = scores.assign(rank=scores["score"].astype(float).fillna(math.inf))
     ranked["mean"] = ranked.groupby("variant")["rank"].transform("mean")
     best = ranked.sort_values(["mean", "rank"], kind="stable").iloc[0]
-    return {
-        "variant": str(best["variant"]),
-        "seed": int(best["seed"]),
-        "validation_score": float(best["score"]),
-        "mean_validation_score": float(best["mean"]),
-    }
+    return finite(
+        {
+            "variant": str(best["variant"]),
+            "seed": int(best["seed"]),
+            "validation_score": float(best["rank"]),
+            "mean_validation_score": float(best["mean"]),
+        }
+    )
 
 
 def choose(*found: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +85,8 @@ def choose(*found: dict[str, Any]) -> dict[str, Any]:
         `validation_score` (mean over seeds) and `seeds`, the best first; `winner`, a name; `champion`,
         as `_best_network`.
     """
-    rows = pd.DataFrame([one for one in found if "validation_mase" in one])
+    rows = pd.DataFrame([finite(one) for one in found if "validation_mase" in one])
+    rows = rows.astype({"validation_mase": float, "validation_mae": float})
     cards = [one for one in found if "validation_loss" in one]
     metric = next((m for m in ("mase", "mae") if rows[f"validation_{m}"].notna().any()), None)
     rows["score"] = rows[f"validation_{metric}"] if metric else math.nan
@@ -121,8 +137,7 @@ def measure(
     metric = metric_of(leaderboard)
     scores = leaderboard.set_index("variant")[metric]
     rows = {
-        name: row | {"score": None if pd.isna(scores[name]) else float(scores[name])}
-        for name, row in choice["rows"].items()
+        name: row | finite({"score": float(scores[name])}) for name, row in choice["rows"].items()
     }
     best = str(leaderboard["variant"].iloc[0])
     files = [fitted] + [
@@ -138,7 +153,7 @@ def measure(
         "metric": metric,
         "validation_metric": choice["metric"],
         "best": {"variant": best, "score": rows[best]["score"]},
-        "confirmed": best == choice["winner"],
+        "confirmed": best == choice["winner"] and rows[best]["score"] is not None,
         "rows": rows,
         "digests": {file: digests[file] for file in files},
     }
@@ -214,7 +229,8 @@ def crown(
 
     Returns:
         What `champion.json` holds; `score` and `margin` (positive: better than the baseline) are
-        of the variant, mean over seeds; `p_value` None where there is nothing to test.
+        of the variant, mean over seeds; `p_value` None where there is nothing to test. A score that is
+        no finite number is None, and there is no margin against it or of it.
     """
     metric, baseline = metric_of(leaderboard), best_baseline(leaderboard)
     scores = leaderboard.set_index("variant")[metric]
@@ -223,21 +239,19 @@ def crown(
     beside: dict[str, Any] = {"baseline_score": None, "margin": None, "p_value": None}
     if baseline is not None:
         against = float(scores[baseline])
-        beside = {
-            "baseline_score": against,
-            "margin": against - score,
-            "p_value": diebold_mariano(
+        margin = against - score
+        beside = {"baseline_score": against, "margin": margin, "p_value": None}
+        if math.isfinite(margin):
+            beside["p_value"] = diebold_mariano(
                 losses[variant].to_numpy(), losses[baseline].to_numpy(), horizon
-            ),
-        }
+            )
+    found = finite({"score": score, "seed_score": seed_score} | beside)
     return {
         **choice,
         "metric": metric,
-        "score": score,
-        "seed_score": seed_score,
         "baseline": baseline,
-        **beside,
-        "beats_baseline": baseline is not None and beside["margin"] > 0,
+        **found,
+        "beats_baseline": found["margin"] is not None and found["margin"] > 0,
         "digests": {
             "model": digests[f"{variant}/seed_{seed}.safetensors"],
             "options": digests[f"{variant}/seed_{seed}.json"],
@@ -321,7 +335,13 @@ def sentence(champion: dict[str, Any]) -> str:
     'The champion gru beats the best baseline: MASE 0.9 against 1 of ridge (Diebold-Mariano p = 0.04).'
     """
     label, name = METRICS[champion["metric"]], champion["variant"]
-    ours = f"{label} {champion['score']:.4g}"
+    ours = f"{label} {_shown(champion['score'])}"
+    if champion["baseline"] and None in (champion["score"], champion["baseline_score"]):
+        theirs = f"{champion['baseline']} {_shown(champion['baseline_score'])}"
+        return (
+            f"The champion {name} ({ours}) cannot be compared with the best baseline ({theirs}): a"
+            " score is no finite number."
+        )
     if champion["baseline"] is None:
         return f"No baseline was asked for, so nothing says that the champion {name} ({ours}) is worth its cost."
     p_value = champion["p_value"]

@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from unrolled.comparison.champion import MEDIAN
+
+NOTE = "note"  # the column that says what a row's numbers do not
+
+
+def ranked(board: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Sort a leaderboard, lowest first; a score that is no finite number is none, stands last and is noted.
+
+    Args:
+        board: one row a variant; in the column `note`, where there is one, text or NaN.
+        metric: that orders it.
+
+    Returns:
+        The same rows and columns, with `note` last where a row has one.
+
+    >>> ranked(pd.DataFrame({"variant": ["a", "b"], "mae": [float("inf"), 2.0]}), "mae")
+      variant  mae                                           note
+    0       b  2.0                                            NaN
+    1       a  NaN  mae is no finite number, so it is ranked last
+    """
+    board = board.copy()
+    for name in board.select_dtypes("float"):
+        board[name] = board[name].where(np.isfinite(board[name]))
+    given = board.pop(NOTE) if NOTE in board else [None] * len(board)
+    texts = [note if isinstance(note, str) else "" for note in given]
+    last = board[metric].isna()
+    if not last.all():
+        said = f"{metric} is no finite number, so it is ranked last"
+        texts = [
+            "; ".join(filter(None, [said, text])) if bad else text
+            for bad, text in zip(last, texts, strict=True)
+        ]
+    if any(texts):
+        board[NOTE] = [text or None for text in texts]
+    return board.sort_values(metric, kind="stable", ignore_index=True)
+
+
+def notes(board: pd.DataFrame) -> list[str]:
+    """What a leaderboard's rows have noted, a line each."""
+    if NOTE not in board:
+        return []
+    some = board[board[NOTE].notna()]
+    return [
+        f"Note on {name}: {note}." for name, note in zip(some["variant"], some[NOTE], strict=True)
+    ]
 
 
 def as_text(board: pd.DataFrame, width: int | None = None) -> str:
@@ -49,12 +94,16 @@ def verdict(board: pd.DataFrame) -> str:
     'A draw: gru 0.95 and the baseline ridge 1 differ by less than the spread over seeds, 0.1.'
     """
     metric = next(str(name) for name in board if str(name).endswith("_std")).removesuffix("_std")
-    rows = board.to_dict("records")
+    asked = (board["kind"] == "baseline").any()
+    rows = board[np.isfinite(board[metric].astype(float))].to_dict("records")
     networks = [row for row in rows if row["kind"] != "baseline"]
     baselines = [row for row in rows if row["kind"] == "baseline"]
+    if not networks:
+        return f"No network has a finite {metric}, so none beats a baseline."
     network = networks[0]
     if not baselines:
-        return f"Best: {network['variant']}. No baseline was asked for."
+        why = "No baseline was asked for" if not asked else f"No baseline has a finite {metric}"
+        return f"Best: {network['variant']}. {why}."
     baseline = baselines[0]
     ours = f"{network['variant']} {cell(network[metric])}"
     theirs = f"the baseline {baseline['variant']} {cell(baseline[metric])}"

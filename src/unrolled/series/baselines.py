@@ -210,7 +210,8 @@ def drift(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
         fpp3, 5.2.
     """
     _check(y, cutoffs, first=0, why="a first row")
-    return _roll(lambda history: _drift_fit(history, task), y, cutoffs, task)
+    # Which costs nothing, so no limit counts.
+    return _roll(lambda history: _drift_fit(history, task), y, cutoffs, replace(task, limit=None))
 
 
 def _drift_fit(y: FloatArray, task: Task) -> Numbers:
@@ -453,7 +454,7 @@ def holt_winters(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
     """
     _check_after_fit(y, cutoffs, task, first=0)
     if task.limit and not task.limit.begin():
-        return drift(y, cutoffs, replace(task, limit=None))
+        return drift(y, cutoffs, task)
     with _many_small_fits():
         form = _choose_form(y[: task.validation_end], task.season)
         return _roll(lambda history: _ets_fit(history, form, task), y, cutoffs, task)
@@ -568,7 +569,7 @@ def theta(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
     """
     _check(y, cutoffs, first=0, why="a first row")
     if task.limit and not task.limit.begin():
-        return drift(y, cutoffs, replace(task, limit=None))
+        return drift(y, cutoffs, task)
     with _many_small_fits():
         return _roll(lambda history: _theta_fit(history, task), y, cutoffs, task)
 

@@ -83,14 +83,14 @@ def _per_series(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> p
     """Return the four metrics by `step` and `unique_id` (the index)."""
     y = backtest["y"].to_numpy(dtype=np.float64)
     y_hat = backtest["y_hat"].to_numpy(dtype=np.float64)
-    error, size = np.abs(y_hat - y), np.abs(y_hat) + np.abs(y)
-    with np.errstate(invalid="ignore"):  # inf by inf
-        percent = _M4_PERCENT * np.divide(error, size, out=np.zeros_like(error), where=size != 0)
-    one = unit(error)  # the square of what is tiny would be 0
-    losses = pd.DataFrame({"mae": error, "rmse": (error / one) ** 2, "smape": percent})
     keys = [backtest[name].to_numpy() for name in ("step", "unique_id")]
-    # skipping NaN would hide a diverged model
-    table = losses.groupby(keys).mean(skipna=False).rename_axis(["step", "unique_id"])
+    with np.errstate(invalid="ignore", over="ignore"):  # what is beyond all numbers becomes none
+        error, size = np.abs(y_hat - y), np.abs(y_hat) + np.abs(y)
+        percent = _M4_PERCENT * np.divide(error, size, out=np.zeros_like(error), where=size != 0)
+        one = unit(error)  # the square of what is tiny would be 0
+        losses = pd.DataFrame({"mae": error, "rmse": (error / one) ** 2, "smape": percent})
+        # skipping NaN would hide a diverged model
+        table = losses.groupby(keys).mean(skipna=False).rename_axis(["step", "unique_id"])
     table["rmse"] = one * table["rmse"] ** 0.5
     names = table.index.get_level_values("unique_id")
     table["scale"] = _scale(history, season).loc[names].to_numpy()

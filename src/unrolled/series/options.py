@@ -119,6 +119,12 @@ class SeriesOptions(BaseModel):
     statistical_fits: int = Field(
         24, ge=1, description="fits of Holt-Winters and Theta a series at most, over all cutoffs"
     )
+    statistical_seconds: float = Field(
+        600.0,
+        gt=0,
+        description="for the fits of Holt-Winters or Theta on all series, once for the test part and once"
+        " for the rehearsals; what is left out then stands in the leaderboard's note",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

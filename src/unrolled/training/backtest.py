@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from unrolled.series.splits import Parts
 from unrolled.training.options import TrainOptions
 
 if TYPE_CHECKING:
-    from unrolled.series.baselines import Task
+    from unrolled.series.baselines import Limit, Task
 
 # torch and statsmodels take seconds to import; only what trains, runs or fits pays for them.
 
@@ -68,7 +69,11 @@ def of_network(
 
 
 def of_baseline(
-    variant: str, panel: pd.DataFrame, series: SeriesOptions, fits: int | None = None
+    variant: str,
+    panel: pd.DataFrame,
+    series: SeriesOptions,
+    fits: int | None = None,
+    limit: Limit | None = None,
 ) -> Forecast:
     """A baseline, fitted on the rows of each series before its test part.
 
@@ -77,15 +82,24 @@ def of_baseline(
         panel: long form, sorted.
         series: options.
         fits: of a statistical model at most, over all cutoffs; None: `series.statistical_fits`.
+        limit: the time for them; None: as long as they take.
     """
     from unrolled.series.baselines import BASELINES
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
         y = drawn(panel, [parts], series.fill)[parts.first : parts.end]
-        task = task_of(parts, series, math.ceil(len(cutoffs) / (fits or series.statistical_fits)))
+        refit_every = math.ceil(len(cutoffs) / (fits or series.statistical_fits))
+        task = replace(task_of(parts, series, refit_every), limit=limit)
         return BASELINES[variant](y, cutoffs - parts.first, task)
 
     return forecast
+
+
+def limit_of(series: SeriesOptions, calls: int) -> Limit:
+    """The time that a baseline may take for its fits on one part of the data, from now on."""
+    from unrolled.series.baselines import Limit
+
+    return Limit(series.statistical_seconds, max(calls, 1))
 
 
 def task_of(parts: Parts, series: SeriesOptions, refit_every: int = 1) -> Task:

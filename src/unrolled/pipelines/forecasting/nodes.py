@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.comparison.champion import crown, measure, metric_of
+from unrolled.comparison.champion import crown, finite, measure, metric_of
+from unrolled.comparison.leaderboard import NOTE, ranked
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, reading, scaling, splits, windows
 from unrolled.series.generators import GENERATORS
@@ -126,7 +127,7 @@ def train(
         **forecasting.card(series, model, training, seed),
         "parameters": parameters,
         "epoch": kept,
-        "validation_loss": history[kept - 1].validation_loss,
+        **finite({"validation_loss": history[kept - 1].validation_loss}),
         "train_seconds": time.perf_counter() - began,
     }
     curve = pd.DataFrame([asdict(row) for row in history]).assign(variant=variant, seed=seed)
@@ -165,11 +166,14 @@ def rehearse_baseline(
     """The score of a baseline; all rehearsals together fit it as often as the test part does."""
     fits = -(-series.statistical_fits // splits.REHEARSALS)
 
+    limit = backtesting.limit_of(series, len(rehearsals))
+
     def fit(_: pd.DataFrame) -> Forecast:
-        return backtesting.of_baseline(variant, panel, series, fits)
+        return backtesting.of_baseline(variant, panel, series, fits, limit)
 
     frame = backtesting.rehearse(panel, rehearsals, series, fit)
-    return _validation(frame, panel, rehearsals, series, (variant, "baseline", None))
+    found = _validation(frame, panel, rehearsals, series, (variant, "baseline", None))
+    return found | {"note": f"rehearsals: {limit.note}" if limit.note else None}
 
 
 def _validation(
@@ -181,7 +185,7 @@ def _validation(
 ) -> dict[str, Any]:
     variant, kind, seed = row
     scores = backtesting.score_rehearsals(frame, panel, rehearsals, series)
-    return {"variant": variant, "kind": kind, "seed": seed} | scores
+    return {"variant": variant, "kind": kind, "seed": seed} | finite(scores)
 
 
 def backtest(
@@ -204,9 +208,14 @@ def backtest_baseline(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """The same with one baseline, fitted on all rows for what comes after them; and its cost."""
     began, row = time.perf_counter(), (variant, "baseline", None)
-    forecast = backtesting.of_baseline(variant, panel, series)
+    limit = backtesting.limit_of(series, 2 * len(borders))  # the test part, and after the last row
+    forecast = backtesting.of_baseline(variant, panel, series, limit=limit)
     frames = _forecasts(panel, borders, series, row, forecast)
-    cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
+    cost = {
+        "parameters": None,
+        "train_seconds": time.perf_counter() - began,
+        "note": limit.note or None,
+    }
     return *frames, {"variant": variant, "kind": "baseline", **cost}
 
 
@@ -273,7 +282,9 @@ def score(
     """Metrics of one variant and seed over all steps of the test part, beside its rehearsals' and cost."""
     scores = metrics.score(backtest, before_test(panel, borders), series.season)
     cost = {key: card[key] for key in ("variant", "kind", *COST)} | {"seeds": card.get("seeds", 1)}
-    return cost | scores | {key: validation[key] for key in VALIDATION}
+    notes = [one["note"] for one in (card, validation) if one.get("note")]
+    found = cost | finite(scores) | {key: validation[key] for key in VALIDATION}
+    return found | {NOTE: "; ".join(notes) or None}
 
 
 def describe(
@@ -311,7 +322,9 @@ def protocol(
     split = f"train {rows[0]}, validation {rows[1]}, test {rows[2]}"
     split += "" if many > 1 else f" from {begin}"
     tried = f"seeds {', '.join(map(str, seeds))}"
-    return f"{data} ({split}); horizon {series.horizon}, {cutoffs} cutoffs; {tried}"
+    without = metrics.unscaled(before_test(panel, borders), series.season)
+    scaled = f"; MASE without {without} series that have no scale" if without else ""
+    return f"{data} ({split}); horizon {series.horizon}, {cutoffs} cutoffs; {tried}{scaled}"
 
 
 def combine(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -331,16 +344,21 @@ def score_by_step(
         for _, frame in backtest.groupby(["variant", "seed"], dropna=False, sort=False)
     ]
     steps = pd.concat(frames)
-    return steps.groupby(["variant", "step"], sort=False)[METRICS].mean().reset_index()
+    by = steps.groupby(["variant", "step"], sort=False)
+    return by[METRICS].mean(skipna=False).reset_index()
 
 
 def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     """One row a variant, ensemble or baseline, means over seeds, best MASE first (MAE where none is)."""
-    by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
-    board = by[[*COST, *METRICS, *VALIDATION]].mean()
+    numbers = [*COST, *METRICS, *VALIDATION]
+    table = pd.DataFrame(scores).astype(dict.fromkeys(numbers, float))
+    by = table.groupby(["variant", "kind"], sort=False)
+    board = by[numbers].mean(skipna=False)  # a seed without a score is none of its variant either
     board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
     board["seeds"] = by["seeds"].sum()
     board["mase_std"] = by["mase"].std()
+    if NOTE in table:
+        board[NOTE] = by[NOTE].first()
     order = "mase" if board["mase"].notna().any() else "mae"
     columns = [
         "variant",
@@ -351,8 +369,9 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
         "kind",
         "seeds",
         *COST,
+        *([NOTE] if NOTE in board else []),
     ]
-    return board.sort_values(order, kind="stable").reset_index()[columns]
+    return ranked(board.reset_index()[columns], order)
 
 
 def forecast(choice: dict[str, Any], *ahead: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.comparison.champion import advice, crown, measure
+from unrolled.comparison.leaderboard import ranked
 from unrolled.datasets import as_safetensors
 from unrolled.errors import InputError
 from unrolled.recurrent.options import LanguageOptions
@@ -492,13 +493,13 @@ def combine_samples(*samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     """One row a variant or baseline, means over seeds, fewest bits per character first."""
     by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
-    board = by[[*COST, *METRICS]].mean()
+    board = by[[*COST, *METRICS]].mean(skipna=False)
     board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
     board["seeds"] = by.size()
     board["bits_per_char_std"] = by["bits_per_char"].std()
     score, *others = METRICS
     columns = ["variant", score, f"{score}_std", *others, "kind", "seeds", *COST]
-    return board.sort_values("bits_per_char", kind="stable").reset_index()[columns]
+    return ranked(board.reset_index()[columns], score)
 
 
 def champion(
