@@ -79,11 +79,11 @@ class AtomicLocalFileSystem(LocalFileSystem):
     whatever the locale.
     """
 
-    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
+    def open(self, path: str, mode: str = "rb", *args: Any, **kwargs: Any) -> IO[Any]:
         """Open as fsspec does."""
         if "b" not in mode:
             kwargs.setdefault("encoding", "utf-8")
-        return cast("IO[Any]", super().open(path, mode=mode, **kwargs))
+        return cast("IO[Any]", super().open(path, mode, *args, **kwargs))
 
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any

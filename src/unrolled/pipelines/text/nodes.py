@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import time
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +22,8 @@ from unrolled.text.options import CorpusOptions, SampleOptions, SamplingOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.text.writing import normalised
 from unrolled.training.options import TextTrainOptions
+
+logger = logging.getLogger(__name__)
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
 
@@ -119,6 +122,8 @@ def start(
                 f"{said}, a network with {there}, but variant '{variant}' has {here}; give it the"
                 " same by text.model or in variant_options, or leave init_from out"
             )
+    new = len(set(own.characters) - set(before.characters))
+    logger.info("%d of %d characters are new to %s", new, len(own.characters), init_from)
     origin = {
         "init_from": init_from,
         "seed": card["seed"],
