@@ -331,6 +331,18 @@ def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -
 
 
 @pytest.mark.usefixtures("untracked")
+def test_a_refused_run_leaves_what_the_last_one_was_run_with(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, ("床前明月光，疑是地上霜。\n" * 20).encode("gb18030"))
+    small = "corpus=mine,text.model.hidden=8,text.baselines=[]"
+    assert run_text(kedro_run, f"{small},encoding=gb18030").exit_code == 0
+    assert run_text(kedro_run, small).exit_code == 1
+    kept = json.loads((project / "data/06_models/text/mine/study.json").read_text())
+    assert kept["encoding"] == "gb18030"
+    written = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=5")
+    assert written.exit_code == 0, written.output + str(written.exception)
+
+
+@pytest.mark.usefixtures("untracked")
 def test_another_encoding_is_read_where_it_is_named(kedro_run: Run, project: Path) -> None:
     corpus_file(project, ("床前明月光，疑是地上霜。\n" * 20).encode("gb18030"))
     result = run_text(kedro_run, "corpus=mine,corpus_options.mine.encoding=gb18030")

@@ -39,8 +39,8 @@ PASSAGE, CONNECTED, CONTEXT, UNITS_READ, UNITS = 600, 80, 500, 10_000, 3
 UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
 
 
-def keep(corpus: CorpusOptions) -> dict[str, Any]:
-    """The options of the corpus, for the pipelines that read these results."""
+def keep(corpus: CorpusOptions, documents: Documents) -> dict[str, Any]:
+    """The options of the corpus, for the pipelines that read these results: once it has been read."""
     return corpus.model_dump(mode="json")
 
 
