@@ -125,7 +125,11 @@ def print_table(rows: list[dict[str, Any]], title: str) -> None:
 
 
 def main(
-    rows: Callable[..., list[Row]], only: Collection[str] = (), rehearse: str = "", **files: Path
+    rows: Callable[..., list[Row]],
+    only: Collection[str] = (),
+    rehearse: str = "",
+    minutes: float = 0,
+    **files: Path,
 ) -> None:
     """Run a benchmark from the command line; its name is that of the file of `rows`.
 
@@ -133,6 +137,7 @@ def main(
         rows: the benchmark; is handed each option below that there is, by its name.
         only: cases, one of which can be asked for.
         rehearse: what an option of this name does.
+        minutes: how long each case is tried, where one that goes on for ever is.
         files: defaults of options of their names.
     """
     name = Path(inspect.getfile(rows)).stem
@@ -148,12 +153,16 @@ def main(
         parser.add_argument("--only", choices=only, help="this case alone; all without it")
     if rehearse:
         parser.add_argument("--rehearse", action="store_true", help=rehearse)
+    if minutes:
+        parser.add_argument("--minutes", type=float, default=minutes, help="minutes of each case")
     options = parser.parse_args()
     chosen = {option: getattr(options, option) for option in files}
     if only:
         chosen["only"] = [options.only] if options.only else list(only)
     if rehearse:
         chosen["rehearse"] = options.rehearse
+    if minutes:
+        chosen["minutes"] = options.minutes
     for reduced in ("quick", "only", "rehearse"):
         if options.save and getattr(options, reduced, None):
             parser.error(f"--save keeps full results; leave out --{reduced}")

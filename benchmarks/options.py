@@ -162,10 +162,10 @@ def data_of(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame
     """The panel and its borders."""
     series = shipped.series
     if series.generator:
-        panel = nodes.generate(series)
+        panel, _ = nodes.generate(series, shipped.name)
     else:
         raw = SeriesFile(filepath=str(PROJECT / shipped.source)).load()
-        panel = nodes.ingest(raw, series, shipped.name)
+        panel, _ = nodes.ingest(raw, series, shipped.name)
     return panel, nodes.split(panel, series)
 
 

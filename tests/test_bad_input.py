@@ -1,5 +1,6 @@
 """Bad input ends in one sentence, through the whole `kedro run`, and nothing is written."""
 
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -59,20 +60,15 @@ def refused(result: Result, sentence: str) -> None:
             "variants differ in training.loss (gru mae, lstm mse), so their validation losses are on"
             " different scales and cannot choose a champion; give all one loss",
         ),
-        ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0"),
+        ("seeds=[a]", "parameter 'seeds' lists 'a'; expected whole numbers from 0 to 4294967295"),
         (
             "seeds=[99999999999]",
             "parameter 'seeds' lists 99999999999; expected whole numbers from 0 to 4294967295",
         ),
         (
             "series=${b}",
-            "--params has 'series=${b}'; expected a value as it is: ${...} and ??? mean something else"
-            " to the reader of conf/",
-        ),
-        (
-            "series=???",
-            "--params has 'series=???'; expected a value as it is: ${...} and ??? mean something else"
-            " to the reader of conf/",
+            "parameter 'series' is '${b}'; expected a name of letters, digits, '_', '-' and '.', since"
+            " output files bear it; give a path by series_options.NAME.path",
         ),
         ("seeds=[1,1]", "parameter 'seeds' names 1 twice; name each once"),
         (
@@ -93,13 +89,45 @@ def refused(result: Result, sentence: str) -> None:
         ),
         (
             "variants=[gru,lstm",
-            "--params has 'lstm'; expected key=value, with commas between them and lists in"
-            ' brackets: --params "series=sunspots,variants=[gru,lstm]"',
+            "--params or --set has '[gru,lstm'; expected every bracket closed, and text with commas or"
+            " brackets in quotes",
         ),
     ],
 )
 def test_a_wrong_parameter_is_named(kedro_run: Run, params: str, sentence: str) -> None:
     refused(kedro_run("--params", params), sentence)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--tags", "nope"), "Pipeline contains no nodes after applying all provided filters."),
+        (("--nodes", "nope"), "Pipeline does not contain nodes named ['nope']."),
+        (("--runner", "nope"), "--runner is 'nope'; expected SequentialRunner, ThreadRunner,"),
+        (("--set", "horizon"), "--set has 'horizon'; expected one key=value:"),
+        (("--set", "seeds=[1", "--set", "horizon=3"), "--params or --set has '[1'; expected every"),
+    ],
+)
+def test_a_wrong_option_of_kedro_is_named(
+    kedro_run: Run, words: tuple[str, ...], sentence: str
+) -> None:
+    result = kedro_run(*words)
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1].startswith(f"Error: {sentence}")
+
+
+def test_a_column_is_named_whatever_yaml_makes_of_it(
+    kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
+) -> None:
+    frame = write_series().rename(columns={"ds": "on", "y": "#Passengers"})
+    frame.to_csv(project / "data/01_raw/series/007.csv", index=False)
+    said = "series=007,ds=on,y=#Passengers,season=12,horizon=6,lookback=12,variants=[gru],seeds=[0]"
+    result = kedro_run(
+        "--params", f"{said},training.epochs=1,baselines=[seasonal_naive]", "--set", "unit=${a}, b"
+    )
+    assert result.exit_code == 0, result.output
+    kept = json.loads((project / "data/06_models/forecasting/007/study.json").read_text())
+    assert (kept["columns"]["y"], kept["unit"]) == ("#Passengers", "${a}, b")
 
 
 def test_a_missing_file_is_named(kedro_run: Run, project: Path) -> None:
@@ -127,7 +155,7 @@ DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").
         (
             {"y": _y(r3=np.nan, r7=np.nan)},
             "series 'mine': 2 of 60 values are missing, from 2001-04-01 to 2001-08-01; set fill to"
-            " linear or seasonal, or mend the file",
+            " last, linear or seasonal, or mend the file",
         ),
         (
             {"y": _y(r3=np.inf)},
@@ -141,12 +169,13 @@ DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").
         (
             {"ds": ["soon", *DATES[1:]]},
             "column ds: 1 of 60 time stamps cannot be read as a date, the first is 'soon' in row 1;"
-            " expected dates such as 2024-12-31, all of one form, or whole numbers",
+            " expected dates such as 2024-12-31, all of one form, or whole numbers; date_format says"
+            " another",
         ),
         (
             {"ds": [DATES[1], *DATES[1:]]},
-            "series 'mine': 1 time stamps occur twice, the first is 2001-02-01; keep one row for"
-            " each unique_id and ds",
+            "series 'mine': 1 time stamps occur twice with different values, the first is"
+            " 2001-02-01; keep one row for each unique_id and ds",
         ),
         (
             {"ds": [DATES[1], DATES[0], *DATES[2:]]},
@@ -176,12 +205,12 @@ def test_bad_data_are_named_with_row_or_date(
 def test_a_missing_column_is_named_with_those_that_are_there(
     kedro_run: Run, project: Path, write_series: Callable[..., pd.DataFrame]
 ) -> None:
-    frame = write_series().rename(columns={"y": "sales"})
+    frame = write_series().rename(columns={"y": "sales"}).assign(rain=1)
     frame.to_csv(project / "data/01_raw/series/mine.csv", index=False)
     refused(
         kedro_run("--params", MINE),
-        "series 'mine': column 'y' for y is missing, the file has unique_id, ds, sales; name the"
-        " right one by series_options.mine.columns.y",
+        "series 'mine': column 'y' for y is missing, the file has unique_id, ds, sales, rain;"
+        " name the right one by y=NAME, in full series_options.mine.columns.y",
     )
 
 
@@ -192,7 +221,7 @@ def test_a_gap_in_time_is_counted_and_dated(
     refused(
         kedro_run("--params", MINE),
         "series 'mine': 2 of 60 values are missing, from 2002-09-01 to 2002-10-01; set fill to"
-        " linear or seasonal, or mend the file",
+        " last, linear or seasonal, or mend the file",
     )
 
 

@@ -2,7 +2,9 @@
 
 import json
 import platform
+import random
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -257,3 +259,27 @@ def test_both_ways_from_text_to_ids_tell_the_same_characters_apart(benchmark):
     index = {c: i for i, c in enumerate(sorted(set(text)))}
     pairs = set(zip(data.number(text).tolist(), [index[c] for c in text], strict=True))
     assert len(pairs) == len(index)
+
+
+# --- mutated inputs ---
+
+
+@pytest.mark.parametrize(("name", "count"), [("parameters", 150), ("forecasts", 500)])
+def test_inputs_that_nobody_means_end_in_a_sentence(benchmark, name, count):
+    fuzzing = benchmark("fuzzing")
+    chance = random.Random(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(count):
+            given, run = fuzzing.CASES[name](chance)
+            assert fuzzing.tried(run) is None, given
+
+
+def test_a_finding_is_one(benchmark):
+    fuzzing = benchmark("fuzzing")
+
+    def refuse():
+        raise fuzzing.InputError("no")
+
+    assert fuzzing.tried(refuse) is None
+    assert fuzzing.tried(lambda: 1 / 0).startswith("ZeroDivisionError in test_benchmarks.py:")

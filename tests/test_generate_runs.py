@@ -334,19 +334,3 @@ def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
     card.write_text(card.read_text().replace('"hidden": 16', '"hidden": 17'))
     result = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3")
     assert f"Error: file '{card}' has SHA-256 " in result.output
-
-
-@pytest.mark.parametrize(
-    ("params", "prompt"),
-    [
-        ("prompt=ROMEO:", "ROMEO:"),
-        ("prompt=12,length=1", "12"),
-        ("prompt='to be, or',length=1", "to be, or"),
-        ('prompt="a\\n",length=1', "a\n"),
-        ("length=1,prompt=it's [well]", "it's [well]"),
-    ],
-)
-def test_a_prompt_is_text_whatever_it_looks_like(params: str, prompt: str) -> None:
-    from unrolled.cli import split_params
-
-    assert split_params(params)["prompt"] == prompt

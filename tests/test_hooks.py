@@ -14,6 +14,8 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
+from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking, tracking_pages
@@ -395,6 +397,25 @@ def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, metho
     assert runs["forecasting.gru.seed_0"].data.metrics["mase"] == 1.5
     assert runs["forecasting.gru.seed_1"].data.metrics["mase"] == 2.5
     assert runs["forecasting.gru.seed_1"].data.params["seed"] == "1"
+
+
+def test_params_that_two_workers_log_at_the_same_time_are_logged_once(uri):
+    """Of two that insert the same row at once the database refuses one, with all that it had."""
+    client = tracking.client_of(uri)
+    run = client.create_run(client.create_experiment("race")).info.run_id
+
+    class Second:
+        def __getattr__(self, name):
+            return getattr(client, name)
+
+        def log_batch(self, run_id, **batch):
+            if not client.get_run(run_id).data.params:
+                client.log_batch(run_id, params=[Param("rows", "[gru]")])
+                raise MlflowException("UNIQUE constraint failed: params.key, params.run_uuid")
+            client.log_batch(run_id, **batch)
+
+    tracking.log_node(Second(), run, {"rows": "[gru]", "seed": "0"}, [], {})
+    assert client.get_run(run).data.params == {"rows": "[gru]", "seed": "0"}
 
 
 def test_a_tracking_failure_costs_a_warning_not_the_run(tmp_path, uri, monkeypatch, caplog):

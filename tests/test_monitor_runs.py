@@ -72,7 +72,7 @@ def test_without_stored_forecasts_the_monitor_says_where_they_should_be(kedro_ru
         result.output.strip()
         .splitlines()[-1]
         .endswith(
-            "data/07_model_output/forecast/airline/forecasts.parquet' does not exist;"
+            "data/07_model_output/forecast/airline/forecasts.parquet' do not exist;"
             " run the pipeline forecast first"
         )
     )

@@ -26,7 +26,8 @@ def test_a_series_is_described_once(
     said = "series=mine,ds=Month,y=Sales,season=12,horizon=6,lookback=12"
     done = kedro_run("--params", f"{said},{TINY}")
     assert done.exit_code == 0, done.output + str(done.exception)
-    assert "series 'mine': columns not used: Store, Rain" in done.output
+    said_once = " ".join(done.output.split())
+    assert "Month as ISO8601 in steps of MS; Sales is forecast; not used: Store, Rain" in said_once
     lines = [line for line in done.output.splitlines() if "Completed" in line]
     assert lines == []  # Kedro's own go to the log
     assert done.output.splitlines()[-1].startswith("Every node: logs/")

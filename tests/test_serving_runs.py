@@ -202,6 +202,11 @@ def test_the_readmes_curl_line_sends_the_request_that_deploy_left(
     assert len(json.loads(answer)["predictions"]) == 12
 
 
+def split(rows: list[dict[str, Any]]) -> bytes:
+    data = [list(row.values()) for row in rows]
+    return json.dumps({"dataframe_split": {"columns": list(rows[0]), "data": data}}).encode()
+
+
 BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "a column missing": (
         lambda rows: records([{k: v for k, v in row.items() if k != "y"} for row in rows]),
@@ -217,6 +222,21 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
         lambda rows: records([row | {"ds": "soon"} for row in rows]),
         400,
         "Failed to convert column ds",
+    ),
+    "the clock": (
+        lambda rows: records([*rows[:-1], rows[-1] | {"ds": "now"}]),
+        400,
+        "column 'ds' is 'now' in row 60; expected dates such as 2024-12-31",
+    ),
+    "truth": (
+        lambda rows: split([*rows[:-1], rows[-1] | {"y": True}]),
+        400,
+        "column 'y' is true in row 60; expected a number",
+    ),
+    "beyond single precision": (
+        lambda rows: records([*rows[:-1], rows[-1] | {"y": 1e300}]),
+        400,
+        "column 'y' is 1e+300 in row 60; expected finite numbers above 0",
     ),
     "UTC": (lambda rows: records(on_clock(rows, "T00:00:00Z")), 400, ZONED),
     "an offset": (lambda rows: records(on_clock(rows, "T00:00:00+02:00")), 400, ZONED),
@@ -264,6 +284,11 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
         lambda _: b'{"dataframe_records":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         400,
         "the body cannot be read: its JSON is nested too deeply",
+    ),
+    "a number of 5,000 digits": (
+        lambda _: b'{"dataframe_records": [{"y": ' + b"9" * 5000 + b"}]}",
+        400,
+        "the body cannot be read: Exceeds the limit (4300 digits)",
     ),
     "50 MB": (
         lambda _: b"x" * 50_000_000,

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from kedro.framework.project import pipelines
 
+from unrolled.cli import split_params
 from unrolled.errors import InputError
+from unrolled.settings import CONFIG_LOADER_ARGS
 from unrolled.study import StudyConfigLoader, expanded, with_kept
 
 NAMES = {"series": "airline", "corpus": "shakespeare"}
@@ -36,7 +38,7 @@ def test_what_is_said_twice_is_refused():
     with pytest.raises(InputError) as refused:
         full(series="mine", horizon=6, series_options={"mine": {"horizon": 12}})
     assert str(refused.value) == (
-        "--params gives 'series_options.mine.horizon' twice, as 12 and as 6; keep one"
+        "the command line gives 'series_options.mine.horizon' twice, as 12 and as 6; keep one"
     )
 
 
@@ -122,3 +124,118 @@ def test_only_pipelines_that_read_results_take_what_is_kept(project, asked, hori
         assert loader["parameters"]["forecasting"]["series"]["horizon"] == horizon
     finally:
         pipelines.set_requested(None)
+
+
+# --- what is refused before any node --------------------------------------------------------------
+
+
+def asked(text):
+    """The study of `kedro run --params`."""
+    typed = split_params(text)
+    return StudyConfigLoader("conf", runtime_params=typed, **CONFIG_LOADER_ARGS).study
+
+
+WHOLE = "expected whole numbers from 0 to 4294967295"
+NAME = "names are of letters, digits, '_' and '-', since files bear them"
+TAKEN = "that is the name of a baseline or of another part of the study"
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("length=1e3", "parameter 'length' is 1000.0; expected a whole number"),
+        ("length='20'", "parameter 'length' is '20'; expected a whole number"),
+        ("season=12.0", "parameter 'season' is 12.0; expected a whole number"),
+        ("horizon=0", "parameter 'horizon' is 0; expected greater than or equal to 1"),
+        (
+            f"generate.seed=1{'0' * 22}",
+            f"parameter 'generate.seed' is 1{'0' * 22}; expected a number below 4294967296",
+        ),
+        ("seeds=[²]", f"parameter 'seeds' lists '²'; {WHOLE}"),
+        ("seeds=[10**23]", f"parameter 'seeds' lists '10**23'; {WHOLE}"),
+        ("text.seeds=[-1]", f"parameter 'text.seeds' lists -1; {WHOLE}"),
+        ("seeds=[true]", f"parameter 'seeds' lists True; {WHOLE}"),
+        (
+            "text.samples.temperatures=[0,-1]",
+            "parameter 'text.samples.temperatures.1' is -1; expected a number from 0, which takes"
+            " the likeliest character every time",
+        ),
+        (
+            "text.samples.prompts=[]",
+            "parameter 'text.samples.prompts' is []; expected at least one",
+        ),
+        ("text.model=>", "parameter 'text.model' is '>'; expected options, as in {key: value}"),
+        ("training=3", "parameter 'training' is 3; expected options, as in {key: value}"),
+        (
+            "series_options=0",
+            "parameter 'series_options' is 0; expected options, as in {key: value}",
+        ),
+        (
+            "series_options.x=3",
+            "parameter 'series_options.x' is 3; expected options, as in {key: value}",
+        ),
+        (
+            "series=mine,validation=1e18",
+            "parameter 'validation' is 1e+18; expected a number below 4294967296",
+        ),
+        (
+            "training.learning_rate=inf",
+            "parameter 'training.learning_rate' is 'inf'; expected a number",
+        ),
+        (
+            "variant_options.gru.forget_bias=x",
+            "parameter 'variant_options.gru.forget_bias' is 'x'; expected a number or 'chrono'",
+        ),
+        (
+            "series=mine,ds=a,y=a",
+            "parameters under 'series_options.mine.columns': ds and y are both the column 'a';"
+            " expected a column for each",
+        ),
+        (
+            "series_options.airlin.horizon=3",
+            "parameter 'series_options.airlin' is of a series that this run does not read; series is"
+            " 'sunspots': name the other by series, or leave its options out",
+        ),
+        (
+            "variants=[a/b],variant_options={a/b: {}}",
+            f"parameter 'variants' lists 'a/b', but {NAME}; rename its entry in variant_options",
+        ),
+        (
+            "variants=[x.seed_1],variant_options={x.seed_1: {}}",
+            f"parameter 'variants' lists 'x.seed_1', but {NAME}; rename its entry in variant_options",
+        ),
+        (
+            "variants=[ridge],variant_options.ridge.cell=gru",
+            f"parameter 'variants' lists 'ridge', but {TAKEN}; rename its entry in variant_options",
+        ),
+        (
+            "text.variants=[rows],variant_options.rows.cell=gru",
+            f"parameter 'text.variants' lists 'rows', but {TAKEN}; rename its entry in variant_options",
+        ),
+        (
+            "gradients.lengths=[1]",
+            "parameter 'gradients.lengths' lists 1; expected whole numbers from 2 to 100000",
+        ),
+        (
+            "series_options.sunspots.model.hiden=3",
+            "parameter 'series_options.sunspots.model.hiden' is unknown; did you mean 'hidden'?",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_before_any_node(text, sentence):
+    with pytest.raises(InputError) as refused:
+        asked(text)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_asked_for_beats_an_entry_and_a_variants_own_entry_beats_that_of_a_series():
+    study = asked("corpus=tang,text.samples.length=7,text.model.hidden=8,training.epochs=3")
+    assert study.text.samples.length == 7
+    assert study.text.contenders["gru"].model.hidden == 8
+    assert study.forecasting.contenders["gru"].training.epochs == 3
+    model = asked("variants=[gru,segment_gru]").forecasting.contenders
+    assert (model["gru"].model.segment, model["segment_gru"].model.segment) == (16, 4)
+    wider = asked("variants=[segment_gru],variant_options.segment_gru.segment=16").forecasting
+    assert wider.contenders["segment_gru"].model.segment == 16

@@ -2,34 +2,28 @@
 
 Three things differ from Kedro's: bad input and damaged files end in a sentence, without a traceback;
 `--params` takes lists and mappings, `--params "variants=[gru,lstm],seeds=[0,1]"`, and text as it
-stands, `--params "prompt=ROMEO:"`; and where no `--runner` is named, pipelines that train use all cores.
+stands, `--params "prompt=ROMEO:"`, as does `--set`, one parameter at a time; and where no `--runner` is
+named, pipelines that train use all cores.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from kedro.utils import load_obj
 
+from unrolled import params
 from unrolled.errors import InputError
 
-_COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[{]*[\]}])")
-_QUOTED = r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*"""
-_QUOTED_VALUE = re.compile(rf"(?<==){_QUOTED}(?=,|$)")
-# What divides pairs is put out of sight inside quotes, as characters that nobody types.
-_HIDDEN = dict(zip(map(ord, ",[]{}"), "\ue000\ue001\ue002\ue003\ue004", strict=True))
-_SHOWN = {ord(hidden): chr(shown) for shown, hidden in _HIDDEN.items()}
 # `\b` keeps click from filling the lines.
 EXAMPLES = """\b
 Examples:
@@ -44,6 +38,8 @@ Examples:
   {command} run --pipelines=text --params corpus=my_notes
   {command} run --pipelines=generate \\
       --params "corpus=my_notes,prompt=To do: ,length=200"
+  {command} run --pipelines=generate \\
+      --set corpus=my_notes --set "prompt=to be, or x=y"
 """
 _HELP = {
     "params": "Parameters of this run, key=value pairs between commas, lists in brackets:"
@@ -55,20 +51,25 @@ _HELP = {
 }
 # What trains networks; all other pipelines are a few quick nodes, one after the other.
 _TRAINING = {"__default__", "forecasting", "text", "gradients"}
-# Parameters that are text, whatever YAML would make of `ROMEO:` or of `12`.
-_TEXTS = ("prompt",)
 
 
 def _sentence(error: BaseException | None) -> str | None:
-    """Find the sentence in a chain of exceptions: ours, or Kedro's on a file that is damaged."""
-    damaged = None
+    """Find the sentence in a chain of exceptions: ours, or Kedro's on a file or option."""
+    kedros = None
     while error is not None:
         if isinstance(error, InputError):  # Kedro wraps what a dataset raises
             return str(error)
-        if isinstance(error, DatasetError):
-            damaged = " ".join(str(error).split())
+        if isinstance(error, DatasetError | MissingConfigException) or _of_an_option(error):
+            kedros = " ".join(str(error).split())
         error = error.__cause__ or error.__context__
-    return damaged
+    return kedros
+
+
+def _of_an_option(error: BaseException) -> bool:
+    """Whether Kedro refuses an unknown pipeline, node, tag, namespace or data set."""
+    frames = traceback.extract_tb(error.__traceback__)
+    kedros = ("kedro/framework/session/session.py", "kedro/pipeline/pipeline.py")
+    return isinstance(error, ValueError) and bool(frames) and frames[-1].filename.endswith(kedros)
 
 
 @contextmanager
@@ -84,53 +85,26 @@ def sentences() -> Iterator[None]:
 
 
 def split_params(text: str) -> dict[str, Any]:
-    """Read the value of `--params`: `key=value` pairs between commas, values in YAML.
+    """Read the value of `--params`: `key=value` pairs between commas.
 
-    A value in quotes may hold commas. `prompt` is text without quotes too.
+    >>> split_params("series=airline,variants=[gru,lstm],series_options.mine={lags: [12], columns: {ds: a}}")
+    {'series': 'airline', 'variants': ['gru', 'lstm'], 'series_options': {'mine': {'lags': [12], 'columns': {'ds': 'a'}}}}
 
-    >>> split_params("series=airline,variants=[gru,lstm],series_options.mine.columns={ds: Month}")
-    {'series': 'airline', 'variants': ['gru', 'lstm'], 'series_options': {'mine': {'columns': {'ds': 'Month'}}}}
-
-    >>> split_params("prompt=ROMEO: ,length=5"), split_params("prompt='to be, or'")
-    ({'prompt': 'ROMEO: ', 'length': 5}, {'prompt': 'to be, or'})
+    >>> split_params("prompt=ROMEO: ,length=5"), split_params("prompt='to be, a=b'")
+    ({'prompt': 'ROMEO: ', 'length': 5}, {'prompt': 'to be, a=b'})
 
     Raises:
-        InputError: a part without a key, or a value that is no YAML.
+        InputError: see `params.split`.
     """
-    hidden = _QUOTED_VALUE.sub(lambda found: found[0].translate(_HIDDEN), text)
-    pairs = [
-        pair.lstrip().translate(_SHOWN)
-        for pair in _COMMA_OUTSIDE_BRACKETS.split(hidden)
-        if pair.strip()
-    ]
-    for pair in pairs:
-        if not pair.partition("=")[0].strip() or "=" not in pair:
-            raise InputError(
-                f"--params has {pair!r}; expected key=value, with commas between them and lists in"
-                ' brackets: --params "series=sunspots,variants=[gru,lstm]"'
-            )
-        # OmegaConf would look up the one, and take the default for the other.
-        if "${" in pair or pair.partition("=")[2].strip() == "???":
-            raise InputError(
-                f"--params has {pair!r}; expected a value as it is: ${{...}} and ??? mean something"
-                " else to the reader of conf/"
-            )
-    try:
-        found = OmegaConf.from_dotlist([_quoted(pair) for pair in pairs])
-        return dict(OmegaConf.to_container(found))  # type: ignore[arg-type]
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise InputError(
-            f"--params {text!r} cannot be read: {' '.join(str(error).split())}; expected values in"
-            " YAML, with every bracket closed"
-        ) from error
+    return params.split(text, _kind_of)
 
 
-def _quoted(pair: str) -> str:
-    """Quote the value of a parameter that is text; any other pair as it is."""
-    key, _, value = pair.partition("=")
-    if key.strip() not in _TEXTS or re.fullmatch(_QUOTED, value):
-        return pair
-    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+def _kind_of(path: tuple[str, ...]) -> params.Kind:
+    from unrolled.study import (
+        kind_of,
+    )  # what it imports takes seconds, which `--help` need not wait
+
+    return kind_of(path)
 
 
 def _option(option: click.Parameter) -> click.Parameter:
@@ -145,6 +119,15 @@ def _option(option: click.Parameter) -> click.Parameter:
     return option
 
 
+_SET = click.Option(
+    ["--set", "assigned"],
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One parameter, may be repeated. All after the first = is its value, so text needs no quotes"
+    ' of ours: --set "prompt=to be, or x=y".',
+)
+
+
 class _SentenceCommand(click.Command):
     def invoke(self, ctx: click.Context) -> object:
         with sentences():
@@ -152,6 +135,8 @@ class _SentenceCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         with sentences():
+            for argument in args:
+                params.check_utf8(argument, "an argument")
             return super().parse_args(ctx, args)
 
 
@@ -160,19 +145,33 @@ def cli() -> None:
     """Commands of this project."""
 
 
-def _run(**options: Any) -> object:
+def _run(assigned: tuple[str, ...], **options: Any) -> object:
     """Kedro's `run`, by a runner that suits what is run."""
+    for text in assigned:
+        options["params"] = params.joined(options["params"], params.one(text, _kind_of))
     asked = {*options["pipelines"], *filter(None, [options["pipeline"]])} or {"__default__"}
+    if options["runner"] is not None:
+        _check_runner(options["runner"])
     # Workers that are forked from a process that has run torch wait for its threads in vain.
     if options["runner"] is None and asked & _TRAINING and "torch" not in sys.modules:
         options["runner"] = "unrolled.runners.SideBySideRunner"
     return kedro_run.callback(**options)  # type: ignore[misc]
 
 
+def _check_runner(name: str) -> None:
+    try:
+        load_obj(name, "kedro.runner")
+    except (AttributeError, ImportError, ValueError):
+        raise InputError(
+            f"--runner is {name!r}; expected SequentialRunner, ThreadRunner, ParallelRunner, or module"
+            " and name of a class such as unrolled.runners.SideBySideRunner"
+        ) from None
+
+
 run = _SentenceCommand(
     name="run",
     callback=_run,
-    params=[_option(option) for option in kedro_run.params],
+    params=[*map(_option, kedro_run.params), _SET],
     help=kedro_run.help,
     epilog=EXAMPLES.format(command="kedro"),
 )

@@ -20,6 +20,7 @@ from kedro.io import AbstractDataset
 
 from unrolled.comparison.champion import MEDIAN
 from unrolled.errors import InputError
+from unrolled.series.tables import PARQUET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,67 +101,103 @@ def write_files_whole() -> None:
         fsspec.register_implementation(protocol, AtomicLocalFileSystem, clobber=True)
 
 
-class SeriesFile(AbstractDataset[pd.DataFrame, pd.DataFrame]):
-    """A raw series or panel: a `.csv` or `.parquet` file, or a folder of parquet parts; read only.
+class SeriesFile(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
+    """A raw series or panel, as the bytes of its file or of a folder's parts, by name; read only.
 
-    The path may be local or any URL that fsspec reads.
+    What they mean is a parameter. The path may be local or any URL that fsspec reads.
     """
 
     def __init__(
         self,
         *,
         filepath: str,
-        remedy: str = "put a .csv or .parquet with the columns unique_id, ds, y into"
-        " data/01_raw/series, or name its path in conf/base/parameters/series.yml",
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Remember where the data lie.
-
-        Args:
-            filepath: path or URL of a `.csv` or `.parquet` file or of a folder of parquet parts.
-            remedy: what to do where there is no such file.
-            metadata: free for plugins.
-        """
+        """Remember the path or URL of a table or of a folder of parts; `metadata` is for plugins."""
         self._filepath = filepath
-        self._remedy = remedy
         self.metadata = metadata
 
-    def load(self) -> pd.DataFrame:
-        """Read the rows as they stand.
+    def load(self) -> dict[str, bytes]:
+        """Read the file whole, or every parquet part of the folder.
 
         Raises:
-            InputError: no such file, not a table, or no rows.
+            InputError: no such file, a folder without parts, or what cannot be read.
         """
         try:
-            frame = self._read() if self._exists() else None
-        except (
-            ImportError,
-            ValueError,
-            OSError,
-        ) as error:  # pandas', pyarrow's, fsspec's are these
+            files, path = fsspec.url_to_fs(self._filepath)
+            if files.isdir(path):
+                found = {
+                    part.removeprefix(path.rstrip("/") + "/"): files.cat_file(part)
+                    for part in sorted(files.find(path))
+                    if part.lower().endswith(PARQUET)
+                }
+            elif files.exists(path):
+                found = {PurePosixPath(path.partition("?")[0]).name: files.cat_file(path)}
+            else:
+                found = None
+        except (ImportError, ValueError, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise InputError(
-                f"series file '{self._filepath}' cannot be read as a table: {reason}; expected"
-                " UTF-8 .csv with a header, .parquet, or a folder of .parquet files"
+                f"series file '{self._filepath}' cannot be read: {reason}; expected a file or a"
+                " folder of .parquet parts"
             ) from error
-        if frame is None:
-            raise InputError(f"series file '{self._filepath}' does not exist; {self._remedy}")
-        if frame.empty:
-            raise InputError(f"series file '{self._filepath}' has no rows; expected at least one")
-        return frame
+        if found is None:
+            raise InputError(
+                f"series file '{self._filepath}' does not exist; put a .csv or .parquet with the"
+                " columns unique_id, ds, y into data/01_raw/series, or name its path in"
+                " conf/base/parameters/series.yml"
+            )
+        if not found:
+            raise InputError(
+                f"series file '{self._filepath}' is a folder without any .parquet part; expected"
+                " one, or the path of a file"
+            )
+        return found
 
-    def _read(self) -> pd.DataFrame:
-        if self._filepath.lower().endswith(".csv"):
-            return pd.read_csv(self._filepath, dtype={"unique_id": "str"})  # 001 is no number
-        return pd.read_parquet(self._filepath)
-
-    def save(self, data: pd.DataFrame) -> None:
+    def save(self, data: dict[str, bytes]) -> None:
         """Refuse: raw data are never written by a run."""
         raise InputError(f"series file '{self._filepath}' is raw data and is never written")
 
     def _exists(self) -> bool:
         files, path = fsspec.url_to_fs(self._filepath)
         return bool(files.exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class StoredForecasts(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """What the pipeline `forecast` has written, `unique_id, ds, cutoff, y_hat` in parquet; read only."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Remember the local path `filepath`; `metadata` is free for plugins."""
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read them.
+
+        Raises:
+            InputError: there are none, or the file is damaged.
+        """
+        if not self._exists():
+            raise InputError(
+                f"forecasts '{self._filepath}' do not exist; run the pipeline forecast first"
+            )
+        try:
+            return pd.read_parquet(self._filepath)
+        except (ValueError, OSError) as error:  # pyarrow's are these
+            raise InputError(
+                f"forecasts '{self._filepath}' cannot be read: {' '.join(str(error).split())}; run"
+                " the pipeline forecast again"
+            ) from error
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Refuse: the pipeline `forecast` writes them."""
+        raise InputError(f"forecasts '{self._filepath}' are read here, not saved")
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}

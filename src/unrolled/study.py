@@ -14,59 +14,32 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import pipelines
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
+from yaml import YAMLError
 
 from unrolled.comparison.champion import MEDIAN
-from unrolled.errors import InputError
+from unrolled.errors import InputError, shown
 from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, TheoryOptions
+from unrolled.params import Kind, joined, nested
 from unrolled.recurrent.options import LanguageOptions, LayerOptions, ModelOptions
 from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import Columns, SeriesOptions
+from unrolled.series.tables import SUFFIXES
 from unrolled.text import ngrams
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
 
-KEYS = (
-    "series",
-    "variants",
-    "seeds",
-    "baselines",
-    "series_options",
-    "variant_options",
-    "training",
-    "corpus",
-    "corpus_options",
-    "text",
-    "job",
-    "rollback",
-    "rows",
-    "model",
-    "monitor",
-    "gradients",
-    "prompt",
-    "length",
-    "registered",
-    "generate",
-)
-TEXT_KEYS = ("variants", "seeds", "baselines", "model", "training", "samples")
-GRADIENTS_KEYS = (
-    "name",
-    "theory",
-    "variants",
-    "inits",
-    "remedies",
-    "tasks",
-    "lengths",
-    "seeds",
-    "training",
-)
+TEXT_BASELINES = [*ngrams.BASELINES, "xz"]
 SERIES_FOLDER = Path("data/01_raw/series")
 CORPORA_FOLDER = Path("data/01_raw/corpora")
 
@@ -80,14 +53,12 @@ READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only r
 # Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
 PLACES = ("path", "licence", "unit")
 
-# Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
-SHORT: dict[str, dict[str, tuple[str, ...]]] = {
-    "series": {key: ("columns", key) for key in Columns.model_fields}
-    | {key: (key,) for key in SeriesOptions.model_fields if key not in KEYS},
-    "corpus": {key: (key,) for key in CorpusOptions.model_fields if key not in KEYS},
-}
+# Of any number: beyond it lie seeds that torch does not take, and counts that no memory holds.
+_LARGEST = 2**32
+_LONGEST = 100  # bytes of a name that files bear; file systems take 255, with what comes after it
 
 Model = TypeVar("Model", bound=BaseModel)
+Keys = tuple[int | str, ...]  # of keys inside options
 
 
 class Contender(BaseModel):
@@ -199,35 +170,206 @@ class Study(BaseModel):
     generate: GenerateStudy
 
 
-def _checked(model: type[Model], values: dict[str, Any], where: str) -> Model:
-    """Build an option model, or say in a sentence which key is wrong and why."""
+def _fields(*models: type[BaseModel]) -> dict[str, Any]:
+    return {key: field.annotation for each in models for key, field in each.model_fields.items()}
+
+
+ANY = "*"  # a name that the user gives
+# What the parameters may hold, the options of a mapping by their model or by name.
+PARAMETERS: dict[str, Any] = {
+    "series": str,
+    "variants": tuple[str, ...],
+    "seeds": tuple[int, ...],
+    "baselines": tuple[str, ...],
+    "series_options": {
+        ANY: _fields(SeriesOptions) | {"model": ModelOptions, "training": TrainOptions}
+    },
+    "variant_options": {ANY: _fields(ModelOptions, LanguageOptions) | {"training": TrainOptions}},
+    "training": TrainOptions,
+    "corpus": str,
+    "corpus_options": {
+        ANY: _fields(CorpusOptions)
+        | {"model": LanguageOptions, "training": TextTrainOptions, "samples": SampleOptions}
+    },
+    "text": {
+        "variants": tuple[str, ...],
+        "seeds": tuple[int, ...],
+        "baselines": tuple[str, ...],
+        "model": LanguageOptions,
+        "training": TextTrainOptions,
+        "samples": SampleOptions,
+    },
+    "monitor": MonitorOptions,
+    "gradients": {
+        "name": str,
+        "theory": TheoryOptions,
+        "variants": tuple[str, ...],
+        "inits": tuple[str, ...],
+        "remedies": tuple[str, ...],
+        "tasks": tuple[str, ...],
+        "lengths": tuple[int, ...],
+        "seeds": tuple[int, ...],
+        "training": MatrixOptions,
+    },
+} | _fields(DeployStudy, GenerateStudy)
+
+# Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
+SHORT: dict[str, dict[str, tuple[str, ...]]] = {
+    "series": {key: ("columns", key) for key in Columns.model_fields}
+    | {key: (key,) for key in SeriesOptions.model_fields if key not in PARAMETERS},
+    "corpus": {key: (key,) for key in CorpusOptions.model_fields if key not in PARAMETERS},
+}
+
+
+def kind_of(path: tuple[str, ...]) -> Kind:
+    """What stands at a path of the parameters as they are typed, short forms too.
+
+    >>> [kind_of(path) for path in (("series",), ("variants", "0"), ("y",), ("model",), ("horizon",))]
+    ['text', 'text', 'text', 'optional', 'other']
+    """
+    here: Any = _fields(Columns, CorpusOptions, SeriesOptions) | PARAMETERS
+    for part in path:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = _fields(here)
+        if isinstance(here, dict):
+            here = here.get(part, here.get(ANY))
+        else:
+            here = get_args(here)[0] if get_origin(here) is tuple else None
+    choices = get_args(here) if get_origin(here) in (Union, UnionType) else (here,)
+    words = [choice for choice in choices if choice is not NoneType]
+    if not all(word is str or get_origin(word) is Literal for word in words):
+        return "other"
+    return "text" if len(words) == len(choices) else "optional"
+
+
+def _shaped(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """The parameters, each mapping of options a dictionary; an entry without a value is empty.
+
+    Raises:
+        InputError: another value stands where options are.
+    """
+    found = {}
+    for key, value in given.items():
+        kind = kinds.get(key, kinds.get(ANY))
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = _fields(kind)
+        if isinstance(kind, dict) and value is not None and not isinstance(value, dict):
+            raise InputError(
+                f"parameter '{where}{key}' is {shown(value)}; expected options, as in {{key: value}}"
+            )
+        found[str(key)] = (
+            _shaped(value or {}, kind, f"{where}{key}.") if isinstance(kind, dict) else value
+        )
+    return found
+
+
+# What pydantic calls a type of JSON.
+_EXPECTED = {
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "string_type": "expected text; in a file of conf put it in quotes",
+    "bool_type": "expected true or false",
+    "tuple_type": "expected a list",
+    "too_short": "expected at least one",
+}
+
+
+def _checked(
+    model: type[Model], *layers: tuple[str, dict[str, Any]], short: Mapping[Keys, str] = {}
+) -> Model:
+    """Build an option model, or say in a sentence which key is wrong and why.
+
+    Args:
+        model: of the options.
+        layers: where values stand and the values, later ones first in rank.
+        short: the short forms in which options were given, by their path in the model.
+    """
+    values = _merged(*(layer for _, layer in layers))
     try:
-        return model.model_validate(values)
+        # As JSON, since there 1 is no text, '1' no number and 1.0 no whole number, but a list a tuple.
+        found = model.model_validate_json(
+            to_json(values, inf_nan_mode="strings", fallback=str), strict=True
+        )
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(filter(None, [where, *(str(part) for part in first["loc"])]))
-        if first["type"] == "extra_forbidden":
-            known = _fields_at(model, first["loc"][:-1])
-            hint = _hint(str(first["loc"][-1]), known)
-            raise InputError(f"parameter '{key}' is unknown; {hint}") from None
-        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-        if isinstance(first["input"], dict):  # a rule about several fields says all by itself
-            raise InputError(f"parameters under '{key}': {message}") from None
-        raise InputError(f"parameter '{key}' is {first['input']!r}; {message}") from None
+        errors = error.errors()
+    else:
+        for path, number in _numbers(found.model_dump()):
+            if not abs(number) < _LARGEST:
+                key = _key(path, layers, short)
+                raise InputError(
+                    f"parameter '{key}' is {shown(number)}; expected a number below {_LARGEST}"
+                )
+        return found
+    first, path = errors[0], _path_of(model, errors[0])
+    key = _key(path, layers, short)
+    if first["type"] == "extra_forbidden":
+        hint = _hint(str(path[-1]), _fields_at(model, path[:-1]))
+        raise InputError(f"parameter '{key}' is unknown; {hint}")
+    if first["type"] == "missing":
+        raise InputError(f"parameter '{key}' is missing; give it in conf/base/parameters")
+    messages = [
+        _EXPECTED.get(one["type"])
+        or one["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        for one in errors
+        if _path_of(model, one) == path
+    ]
+    message = " or ".join(messages).replace(" or expected", " or")
+    if first["type"] == "value_error" and isinstance(first["input"], dict):
+        raise InputError(f"parameters under '{key}': {message}")  # the rule names the fields
+    raise InputError(f"parameter '{key}' is {shown(first['input'])}; {message}")
+
+
+def _path_of(model: type[BaseModel], error: Any) -> Keys:  # noqa: ANN401
+    """Path of an error inside a model, without pydantic's names for the members of a union."""
+    place: Any = model
+    path: list[int | str] = []
+    for part in error["loc"]:
+        fields = (
+            _fields(place) if isinstance(place, type) and issubclass(place, BaseModel) else None
+        )
+        if fields is not None or isinstance(part, int):
+            path.append(part)
+        place = (fields or {}).get(part)
+    return tuple(path)
+
+
+def _key(
+    path: Keys, layers: Sequence[tuple[str, dict[str, Any]]], short: Mapping[Keys, str]
+) -> str:
+    """The key as the user gave it: in short, or below the last layer that holds it."""
+    if path in short:
+        return short[path]
+    holding = [where for where, layer in layers if path and path[0] in layer]
+    where = (holding or [where for where, _ in layers])[-1]
+    return ".".join(filter(None, [where, *map(str, path)]))
+
+
+def _numbers(values: object, *path: int | str) -> Iterator[tuple[Keys, float]]:
+    """Every number inside options, by its path."""
+    if isinstance(values, dict):
+        inside = list(values.items())
+    elif isinstance(values, tuple):
+        inside = list(enumerate(values))
+    else:
+        inside = []
+        if isinstance(values, int | float):
+            yield path, values
+    for key, value in inside:
+        yield from _numbers(value, *path, key)
 
 
 def _hint(value: str, known: Iterable[str]) -> str:
     """The known word nearest to a wrong one, or all of them."""
     near = difflib.get_close_matches(value, list(known), n=1)
-    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"
+    return f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(map(str, known))}"
 
 
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+def _fields_at(model: type[BaseModel], path: Keys) -> list[str]:
     """Names of the fields of the option model that lies at `path` inside `model`."""
     for part in path:
         nested = model.model_fields[str(part)].annotation
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
-            return []
+        assert isinstance(nested, type)
+        assert issubclass(nested, BaseModel)
         model = nested
     return sorted(model.model_fields)
 
@@ -235,7 +377,7 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]
 def _known(name: str, value: str, known: list[str]) -> None:
     if value not in known:
         raise InputError(
-            f"parameter '{name}' lists {value!r}, which is unknown; {_hint(value, known)}"
+            f"parameter '{name}' lists {shown(value)}, which is unknown; {_hint(value, known)}"
         )
 
 
@@ -263,13 +405,13 @@ def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[st
         InputError: an unknown key, one that may be of the series or of the corpus, or one that is
             given in full as well.
     """
-    found: dict[str, Any] = {key: value for key, value in asked.items() if key in KEYS}
+    found: dict[str, Any] = {key: value for key, value in asked.items() if key in PARAMETERS}
     for key, value in asked.items():
-        if key in KEYS:
+        if key in PARAMETERS:
             continue
         kinds = [kind for kind, short in SHORT.items() if key in short]
         if not kinds:
-            known = [*KEYS, *SHORT["series"], *SHORT["corpus"]]
+            known = [*PARAMETERS, *SHORT["series"], *SHORT["corpus"]]
             raise InputError(f"parameter '{key}' is unknown; {_hint(key, dict.fromkeys(known))}")
         named = [kind for kind in kinds if kind in asked] if len(kinds) > 1 else kinds
         if len(named) != 1:
@@ -277,25 +419,8 @@ def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[st
             raise InputError(f"parameter '{key}' may be of a series or of a corpus; say {full}")
         (kind,) = named
         name = str(asked[kind]) if kind in asked else name_of(kind)
-        for part in reversed((f"{kind}_options", name, *SHORT[kind][key])):
-            value = {part: value}
-        found = _joined(found, value)
+        found = joined(found, nested((f"{kind}_options", name, *SHORT[kind][key]), value))
     return found
-
-
-def _joined(one: dict[str, Any], other: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """Both dictionaries in one; a value that both give is refused."""
-    result = dict(one)
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = _joined(result[key], value, f"{where}{key}.")
-        elif key in result:
-            raise InputError(
-                f"--params gives '{where}{key}' twice, as {result[key]!r} and as {value!r}; keep one"
-            )
-        else:
-            result[key] = value
-    return result
 
 
 def with_kept(
@@ -318,7 +443,7 @@ def with_kept(
             continue
         try:
             kept = dict(json.loads(path.read_bytes()))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise InputError(
                 f"file '{path}' cannot be read: {error}; run the pipeline {job} again"
             ) from error
@@ -328,8 +453,8 @@ def with_kept(
             for key, value in asked.get(f"{kind}_options", {}).get(name, {}).items()
             if key in model.model_fields and key not in PLACES
         }
-        now = _checked(model, _merged(kept, said), f"{kind}_options.{name}")
-        before = dict(_leaves(_checked(model, kept, f"{path}").model_dump(mode="json")))
+        now = _checked(model, (f"{path}", kept), (f"{kind}_options.{name}", said))
+        before = dict(_leaves(_checked(model, (f"{path}", kept)).model_dump(mode="json")))
         for key, value in _leaves(now.model_dump(mode="json")):
             if value != before[key]:
                 raise InputError(
@@ -362,7 +487,8 @@ def _list_of(parameters: dict[str, Any], name: str, where: str = "") -> list[Any
         value = [value]
     if not value and not name.endswith("baselines"):
         raise InputError(f"parameter '{name}' is empty; name at least one")
-    duplicates = {str(item) for item in value if value.count(item) > 1}
+    words = list(map(str, value))
+    duplicates = {word for word in words if words.count(word) > 1}
     if duplicates:
         raise InputError(
             f"parameter '{name}' names {', '.join(sorted(duplicates))} twice; name each once"
@@ -376,10 +502,14 @@ def _source(name: str, options: SeriesOptions, project: Path) -> str:
         return ""
     if options.path:
         return options.path
-    for candidate in (f"{name}.csv", f"{name}.parquet", name):
-        if (project / SERIES_FOLDER / candidate).exists():
-            return str(SERIES_FOLDER / candidate)
-    return str(SERIES_FOLDER / f"{name}.csv")
+    places = [str(SERIES_FOLDER / f"{name}{suffix}") for suffix in (*SUFFIXES, "")]
+    found = [place for place in places if (project / place).exists()]
+    if len(found) > 1:
+        raise InputError(
+            f"series '{name}': there are {' and '.join(found)}; say which by path={found[0]}, or keep"
+            " one"
+        )
+    return found[0] if found else places[0]
 
 
 def read(
@@ -390,32 +520,52 @@ def read(
     Args:
         parameters: the raw parameters of Kedro, runtime parameters merged in.
         project: root of the project; relative paths are below it.
-        asked: the runtime parameters alone: their `training` wins over an entry of a series.
+        asked: the runtime parameters alone, as they were typed: their `training` and `text` win over an
+            entry of a series or corpus, and a sentence about a short form names it so.
 
     Raises:
         InputError: an unknown key, an impossible value, or a name that cannot be a file's.
     """
-    _refuse_unknown(parameters, KEYS, "")
-    asked = asked or {}
+    _refuse_unknown(parameters, PARAMETERS, "")
+    parameters = _shaped(parameters, PARAMETERS)
+    full = _shaped(expanded(asked or {}, lambda kind: str(parameters.get(kind, ""))), PARAMETERS)
+    _refuse_idle(full, parameters)
     return Study(
-        forecasting=_forecasting(parameters, project, asked.get("training", {})),
-        text=_text(parameters, asked.get("text", {}).get("training", {})),
-        deploy=_checked(
-            DeployStudy,
-            {key: parameters[key] for key in DeployStudy.model_fields if key in parameters},
-            "",
+        forecasting=_forecasting(
+            parameters, project, full.get("training", {}), _short("series", asked)
         ),
-        monitor=_checked(MonitorOptions, parameters.get("monitor", {}), "monitor"),
+        text=_text(parameters, full.get("text", {}), _short("corpus", asked)),
+        deploy=_top(DeployStudy, parameters),
+        monitor=_checked(MonitorOptions, ("monitor", parameters.get("monitor", {}))),
         gradients=_gradients(parameters),
-        generate=_checked(
-            GenerateStudy,
-            {key: parameters[key] for key in GenerateStudy.model_fields if key in parameters},
-            "",
-        ),
+        generate=_top(GenerateStudy, parameters),
     )
 
 
-def _refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> None:
+def _top(model: type[Model], parameters: dict[str, Any]) -> Model:
+    """Options that are parameters by themselves."""
+    own = {key: parameters[key] for key in model.model_fields if key in parameters}
+    return _checked(model, ("", own))
+
+
+def _short(kind: str, asked: Mapping[str, Any] | None) -> dict[Keys, str]:
+    """The short forms that were used, by the paths of their options."""
+    return {path: key for key, path in SHORT[kind].items() if key in (asked or {})}
+
+
+def _refuse_idle(asked: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse what was asked of a data set that this run does not read, as of a typo in its name."""
+    for kind in DATA_SETS:
+        name = str(parameters.get(kind, ""))
+        for other in asked.get(f"{kind}_options", {}):
+            if other not in (name, "defaults"):
+                raise InputError(
+                    f"parameter '{kind}_options.{other}' is of a {kind} that this run does not read;"
+                    f" {kind} is '{name}': name the other by {kind}, or leave its options out"
+                )
+
+
+def _refuse_unknown(given: Iterable[str], known: Collection[str], where: str) -> None:
     for key in given:
         if key not in known:
             raise InputError(f"parameter '{where}{key}' is unknown; {_hint(str(key), known)}")
@@ -424,56 +574,98 @@ def _refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> N
 def _name(parameters: dict[str, Any], key: str, where: str = "") -> str:
     """The name of a data set or study, which becomes part of file names."""
     name = str(parameters.get(key, ""))
-    if not re.fullmatch(r"\w[\w.-]*", name):
+    if not re.fullmatch(r"\w[\w.-]*", name) or len(name.encode()) > _LONGEST:
         path = "" if where else f"; give a path by {key}_options.NAME.path"
         raise InputError(
-            f"parameter '{where}{key}' is {name!r}; expected a name of letters, digits, '_', '-'"
+            f"parameter '{where}{key}' is {shown(name)}; expected a name of letters, digits, '_', '-'"
             f" and '.', since output files bear it{path}"
         )
     return name
 
 
-def _seeds(given: list[Any], name: str) -> tuple[int, ...]:
-    for seed in given:
-        if not str(seed).isdigit() or int(seed) >= 2**32:
+def _whole(given: list[Any], name: str, least: int, largest: int) -> tuple[int, ...]:
+    """Whole numbers of a list, which may have been typed as text."""
+    for number in given:
+        written = re.fullmatch(r"0|[1-9][0-9]{0,9}", str(number))
+        if not written or not least <= int(written[0]) <= largest:
             raise InputError(
-                f"parameter '{name}' lists {seed!r}; expected whole numbers from 0"
-                + (" to 4294967295" if str(seed).isdigit() else "")
+                f"parameter '{name}' lists {shown(number)}; expected whole numbers from {least} to"
+                f" {largest}"
             )
     return tuple(map(int, given))
 
 
+def _seeds(section: dict[str, Any], where: str = "") -> tuple[int, ...]:
+    return _whole(_list_of(section, "seeds", where), f"{where}seeds", 0, _LARGEST - 1)
+
+
+def _variants(
+    section: dict[str, Any], entries: Mapping[str, Any], taken: Collection[str], where: str = ""
+) -> list[str]:
+    """The variants of a job, whose names are parts of those of files and nodes.
+
+    Args:
+        section: holds the parameter.
+        entries: of `variant_options`.
+        taken: names that the job gives to something else.
+        where: path to the section, with a dot at its end.
+    """
+    found = [str(variant) for variant in _list_of(section, "variants", where)]
+    for variant in found:
+        _known(f"{where}variants", variant, sorted(set(entries) - {"defaults"}))
+        why = ""
+        if not re.fullmatch(r"\w[\w-]*", variant) or len(variant.encode()) > _LONGEST:
+            why = "names are of letters, digits, '_' and '-', since files bear them"
+        elif variant.endswith(MEDIAN):
+            why = f"names in {MEDIAN} are those of medians over seeds"
+        elif variant in taken:
+            why = "that is the name of a baseline or of another part of the study"
+        if why:
+            raise InputError(
+                f"parameter '{where}variants' lists {shown(variant)}, but {why}; rename its entry in"
+                " variant_options"
+            )
+    return found
+
+
+# Beside variants and baselines in the parameters and folders of a job.
+_PARTS = ("name", "source", "seeds", "rows", "series", "corpus", "samples", "service")
+
+
 def _forecasting(
-    parameters: dict[str, Any], project: Path, asked_training: Mapping[str, Any]
+    parameters: dict[str, Any],
+    project: Path,
+    asked_training: dict[str, Any],
+    short: Mapping[Keys, str],
 ) -> ForecastingStudy:
     name = _name(parameters, "series")
     entries = parameters.get("series_options", {})
-    raw = _merged(entries.get("defaults", {}), entries.get(name, {}))
+    raw, where = (
+        _merged(entries.get("defaults", {}), entries.get(name, {})),
+        f"series_options.{name}",
+    )
     model_by_series, training_by_series = raw.pop("model", {}), raw.pop("training", {})
-    series = _checked(SeriesOptions, raw, f"series_options.{name}")
+    series = _checked(SeriesOptions, (where, raw), short=short)
 
     variant_entries = parameters.get("variant_options", {})
-    known = sorted(set(variant_entries) - {"defaults"})
     contenders = {}
-    for variant in map(str, _list_of(parameters, "variants")):
-        _known("variants", variant, known)
-        if variant.endswith(MEDIAN):
-            raise InputError(
-                f"parameter 'variants' lists '{variant}', but names in {MEDIAN} are those of medians over"
-                " seeds; rename its entry in variant_options"
-            )
-        model = _merged(
-            variant_entries.get("defaults", {}), model_by_series, variant_entries[variant] or {}
-        )
-        training = _merged(
-            parameters.get("training", {}),
-            training_by_series,
-            model.pop("training", {}),
-            dict(asked_training),
-        )
+    for variant in _variants(parameters, variant_entries, (*BASELINES, *_PARTS)):
+        own, place = dict(variant_entries[variant]), f"variant_options.{variant}"
+        own_training = own.pop("training", {})
         contenders[variant] = Contender(
-            model=_checked(ModelOptions, model, f"variant_options.{variant}"),
-            training=_checked(TrainOptions, training, "training"),
+            model=_checked(
+                ModelOptions,
+                ("variant_options.defaults", variant_entries.get("defaults", {})),
+                (f"{where}.model", model_by_series),
+                (place, own),
+            ),
+            training=_checked(
+                TrainOptions,
+                ("training", parameters.get("training", {})),
+                (f"{where}.training", training_by_series),
+                (f"{place}.training", own_training),
+                ("training", asked_training),
+            ),
         )
 
     losses = {variant: contender.training.loss for variant, contender in contenders.items()}
@@ -492,42 +684,57 @@ def _forecasting(
         series=series,
         contenders=contenders,
         baselines=baselines,
-        seeds=_seeds(_list_of(parameters, "seeds"), "seeds"),
+        seeds=_seeds(parameters),
     )
 
 
-def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> TextStudy:
+def _text(
+    parameters: dict[str, Any], asked: Mapping[str, Any], short: Mapping[Keys, str]
+) -> TextStudy:
     name = _name(parameters, "corpus")
     section = parameters.get("text", {})
-    _refuse_unknown(section, TEXT_KEYS, "text.")
+    _refuse_unknown(section, PARAMETERS["text"], "text.")
     entries = parameters.get("corpus_options", {})
-    raw = _merged(entries.get("defaults", {}), entries.get(name, {}))
+    raw, where = (
+        _merged(entries.get("defaults", {}), entries.get(name, {})),
+        f"corpus_options.{name}",
+    )
     own = {group: raw.pop(group, {}) for group in ("model", "training", "samples")}
-    corpus = _checked(CorpusOptions, raw, f"corpus_options.{name}")
+    corpus = _checked(CorpusOptions, (where, raw), short=short)
     variant_entries = parameters.get("variant_options", {})
-    known = sorted(set(variant_entries) - {"defaults"})
-    training = _merged(section.get("training", {}), own["training"], dict(asked_training))
     contenders = {}
-    for variant in map(str, _list_of(section, "variants", "text.")):
-        _known("text.variants", variant, known)
-        # `defaults` are those of a forecaster.
-        model = _merged(section.get("model", {}), own["model"], variant_entries[variant] or {})
+    for variant in _variants(section, variant_entries, (*TEXT_BASELINES, *_PARTS), "text."):
         contenders[variant] = TextContender(
-            model=_checked(LanguageOptions, model, f"variant_options.{variant}"),
-            training=_checked(TextTrainOptions, training, "text.training"),
+            model=_checked(  # `defaults` are those of a forecaster
+                LanguageOptions,
+                ("text.model", section.get("model", {})),
+                (f"{where}.model", own["model"]),
+                ("text.model", asked.get("model", {})),
+                (f"variant_options.{variant}", variant_entries[variant]),
+            ),
+            training=_checked(
+                TextTrainOptions,
+                ("text.training", section.get("training", {})),
+                (f"{where}.training", own["training"]),
+                ("text.training", asked.get("training", {})),
+            ),
         )
     baselines = tuple(map(str, _list_of(section, "baselines", "text.")))
     for baseline in baselines:
-        _known("text.baselines", baseline, [*ngrams.BASELINES, "xz"])
-    samples = _merged(section.get("samples", {}), own["samples"])
+        _known("text.baselines", baseline, TEXT_BASELINES)
     study = TextStudy(
         name=name,
         source=corpus.path or str(CORPORA_FOLDER / f"{name}.txt"),
         corpus=corpus,
-        samples=_checked(SampleOptions, samples, "text.samples"),
+        samples=_checked(
+            SampleOptions,
+            ("text.samples", section.get("samples", {})),
+            (f"{where}.samples", own["samples"]),
+            ("text.samples", asked.get("samples", {})),
+        ),
         contenders=contenders,
         baselines=baselines,
-        seeds=_seeds(_list_of(section, "seeds", "text."), "text.seeds"),
+        seeds=_seeds(section, "text."),
     )
     if study.init_from and study.init_from.partition("/")[0] == name:
         raise InputError(
@@ -539,15 +746,15 @@ def _text(parameters: dict[str, Any], asked_training: Mapping[str, Any]) -> Text
 
 def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
     section, where = parameters.get("gradients", {}), "gradients."
-    _refuse_unknown(section, GRADIENTS_KEYS, where)
-    training = _checked(MatrixOptions, section.get("training", {}), f"{where}training")
+    _refuse_unknown(section, PARAMETERS["gradients"], where)
+    training = _checked(MatrixOptions, (f"{where}training", section.get("training", {})))
     entries = parameters.get("variant_options", {})
     chosen = {
         key: tuple(map(str, _list_of(section, key, where)))
-        for key in ("variants", "inits", "remedies", "tasks")
+        for key in ("inits", "remedies", "tasks")
     }
     for key, known in (
-        ("variants", sorted(set(entries) - {"defaults"})),
+        ("inits", list(get_args(LayerOptions.model_fields["init"].annotation))),
         ("remedies", list(REMEDIES)),
         ("tasks", list(TASK_NAMES)),
     ):
@@ -560,27 +767,21 @@ def _gradients(parameters: dict[str, Any]) -> GradientsStudy:
                 f"parameter 'gradients.remedies' lists '{remedy}' without '{base}', the network"
                 f" that it is compared with; add '{base}'"
             )
-    lengths = _list_of(section, "lengths", where)
-    for length in lengths:
-        if not (str(length).isdigit() and int(length) > 1):
-            raise InputError(
-                f"parameter 'gradients.lengths' lists {length!r}; expected whole numbers from 2"
-            )
     return GradientsStudy(
         name=_name(section, "name", where),
-        theory=_checked(TheoryOptions, section.get("theory", {}), f"{where}theory"),
+        theory=_checked(TheoryOptions, (f"{where}theory", section.get("theory", {}))),
         networks={
             variant: {
-                init: _layer(entries[variant] or {}, init, training.hidden, variant)
+                init: _layer(entries[variant], init, training.hidden, variant)
                 for init in chosen["inits"]
             }
-            for variant in chosen["variants"]
+            for variant in _variants(section, entries, (), where)
         },
         remedies=chosen["remedies"],
         tasks=chosen["tasks"],
-        lengths=tuple(map(int, lengths)),
+        lengths=_whole(_list_of(section, "lengths", where), f"{where}lengths", 2, 100_000),
         training=training,
-        seeds=_seeds(_list_of(section, "seeds", where), "gradients.seeds"),
+        seeds=_seeds(section, where),
     )
 
 
@@ -588,7 +789,7 @@ def _layer(entry: dict[str, Any], init: str, hidden: int, variant: str) -> Layer
     """The recurrent layer of a variant, all that a gradient goes back through; default: its own."""
     own = {key: value for key, value in entry.items() if key in LayerOptions.model_fields}
     options = own | {"hidden": hidden} | ({} if init == "default" else {"init": init})
-    return _checked(LayerOptions, options, f"variant_options.{variant}")
+    return _checked(LayerOptions, (f"variant_options.{variant}", options))
 
 
 def as_parameters(study: Study) -> dict[str, Any]:
@@ -658,18 +859,35 @@ class StudyConfigLoader(OmegaConfigLoader):
         """Take Kedro's arguments, and become the loader that the registry asks."""
         global _loader
         super().__init__(*args, **kwargs)
-        self.runtime_params = expanded(self.runtime_params or {}, self._configured)
+        self._files: dict[str, Any] | None = None
         self._study: Study | None = None
         self._parameters: dict[str, Any] | None = None  # Kedro asks five times a run
+        self._typed = self.runtime_params or {}
+        full = expanded(self._typed, lambda kind: str(self._configured().get(kind, "")))
+        self.runtime_params = _shaped(full, PARAMETERS)
         _loader = self
 
-    def _configured(self, key: str) -> str:
-        """A parameter as the files of `conf/` give it."""
-        asked, self.runtime_params = self.runtime_params, {}
-        try:
-            return str(super().__getitem__("parameters").get(key, ""))
-        finally:
-            self.runtime_params = asked
+    def _configured(self) -> dict[str, Any]:
+        """The parameters as the files of `conf/` give them.
+
+        What is asked for never meets OmegaConf, which would look up `${...}` in a text.
+        """
+        if self._files is None:
+            asked, self.runtime_params = self.runtime_params, {}
+            try:
+                self._files = super().__getitem__("parameters")
+            except (OmegaConfBaseException, YAMLError, ValueError) as error:
+                raise InputError(
+                    f"the parameters in '{self.conf_source}' cannot be read:"
+                    f" {' '.join(str(error).split())}; mend the file"
+                ) from error
+            finally:
+                self.runtime_params = asked
+        return self._files
+
+    def _given(self) -> dict[str, Any]:
+        """The parameters of the files, and over them what is asked for."""
+        return _merged(_shaped(self._configured(), PARAMETERS), self.runtime_params)
 
     @property
     def study(self) -> Study:
@@ -680,12 +898,12 @@ class StudyConfigLoader(OmegaConfigLoader):
         """
         if self._study is None:
             project = Path(self.conf_source).resolve().parent
-            parameters = super().__getitem__("parameters")
+            parameters = self._given()
             # Kedro tells its registry what was asked for before it makes this loader.
             wanted = getattr(pipelines, "_requested_pipelines", None)
             if wanted and set(wanted) <= READERS:
                 parameters = with_kept(parameters, self.runtime_params, project)
-            self._study = read(parameters, project, self.runtime_params)
+            self._study = read(parameters, project, self._typed)
         return self._study
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -693,7 +911,7 @@ class StudyConfigLoader(OmegaConfigLoader):
         if key != "parameters":
             return dict(super().__getitem__(key))
         if self._parameters is None:
-            self._parameters = super().__getitem__(key) | as_parameters(self.study)
+            self._parameters = self._given() | as_parameters(self.study)
         return dict(self._parameters)
 
 
@@ -713,7 +931,7 @@ def resolve(key: str) -> str | None:
     series, text = study.forecasting, study.text
     init_corpus, _, init_variant = (text.init_from or "").partition("/")
     made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
-    return {
+    found = {
         "gradients": study.gradients.name,
         "series": series.name,
         "series_source": series.source,
@@ -724,3 +942,4 @@ def resolve(key: str) -> str | None:
         "init_corpus": init_corpus,
         "init_variant": init_variant,
     }[key]
+    return "./???" if found == "???" else found  # OmegaConf would take it for a missing value

@@ -493,7 +493,12 @@ def log_node(
         if curve.step or run.data.metrics.get(curve.key) != curve.value
     ]
     for some_params in _chunks(fresh, PARAMS_A_CALL):
-        client.log_batch(run_id, params=some_params)
+        try:
+            client.log_batch(run_id, params=some_params)
+        except Exception:  # the study's run is every worker's: one of them was there first
+            there = client.get_run(run_id).data.params
+            left = [param for param in some_params if param.key not in there]
+            client.log_batch(run_id, params=left)
     for some_metrics in _chunks(metrics, METRICS_A_CALL):
         client.log_batch(run_id, metrics=some_metrics)
     if tags:

@@ -11,10 +11,12 @@ from unrolled.errors import InputError
 from unrolled.pipelines.deploy import nodes
 from unrolled.series import baselines, splits
 from unrolled.series.options import SeriesOptions
+from unrolled.series.reading import Reading
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.text.options import CorpusOptions
 from unrolled.training import backtest
 
+READING = Reading().model_dump(mode="json")
 SERIES = SeriesOptions(season=4, horizon=6, lookback=8, validation=15, test=15)
 
 
@@ -45,7 +47,7 @@ def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
     name: str, months: bool, tmp_path: Path
 ) -> None:
     panel = panel_of(months=months)
-    files, request = nodes.package_forecaster(row_of(name), None, panel, SERIES)
+    files, request = nodes.package_forecaster(row_of(name), None, panel, READING, SERIES)
     served = opened(files, tmp_path)
     expected = backtest.ahead(panel, SERIES, backtest.of_baseline(name, panel, SERIES))
     found = served.predict(panel)

@@ -41,9 +41,10 @@ def test_changing_the_last_observation_changes_every_step_in_original_units(opti
     panel = panel_of()
     borders = nodes.split(panel, series)
     scaler = nodes.fit_scaler(panel, borders, series)
-    values = nodes.scale(panel, borders, scaler, series)
+    values, observed = nodes.scale(panel, borders, scaler, series)
     weights, card, _ = nodes.train(
         values,
+        observed,
         nodes.window(borders, series),
         series,
         ModelOptions(hidden=4),

@@ -17,6 +17,7 @@ from unrolled.series import formulas
 from unrolled.series.baselines import (
     BASELINES,
     FITS,
+    Limit,
     Task,
     _choose_form,
     _contexts,
@@ -25,7 +26,9 @@ from unrolled.series.baselines import (
     _Form,
     _many_small_fits,
     _ridge_lines,
+    _standardised,
     _targets,
+    _theta_fit,
     analogues,
     drift,
     holt_winters,
@@ -67,6 +70,16 @@ def errors(baseline, y, cutoffs, task):
 
 
 # --- all of them ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", [1e-200, 3e-12, 1e-9, 7e3, 1e12, 1e200])
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_change_of_unit_changes_the_forecasts_by_as_much(name, unit):
+    cutoffs = np.arange(59, 66)
+    for y in (seasonal_series(), seasonal_series() - 60):
+        expected = BASELINES[name](y, cutoffs, SHORT)
+        found = BASELINES[name](unit * y, cutoffs, SHORT) / unit
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -251,7 +264,7 @@ def slowly(past, window, k, penalty, horizon):
 @pytest.mark.parametrize("k", [1, 5])
 def test_analogues_are_what_a_search_window_by_window_finds(k, penalty):
     y = seasonal_series()
-    library = {"formula": "analogues", "library": y[:60].tolist(), "rows": 7}
+    library = {"formula": "analogues", "library": (y[:60] / 64).tolist(), "unit": 64.0, "rows": 7}
     found = formulas.forecast(
         library | {"nearest": k, "penalty": penalty}, np.stack([y[60:67], y[70:77]]), 6
     )
@@ -320,10 +333,48 @@ def test_numbers_of_exponential_smoothing_go_on_as_statsmodels_does(damped, seas
     y, form = seasonal_series(), _Form(damped, seasonal)
     with _many_small_fits():
         numbers = _ets_fit(y[:60], form, SHORT)
-        fitted = _ets(y[:60], form, 4).fit(disp=False).params
-        expected = _ets(y[:71], form, 4).smooth(fitted).forecast(6)
+        z, one = _standardised(y[:60])
+        fitted = _ets(z, form, 4).fit(disp=False).params
+        expected = one * _ets(y[:71] / one, form, 4).smooth(fitted).forecast(6)
     found = formulas.ahead(formulas.advance(numbers, y[60:71]), 6)
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("season", "rows"), [(1, 3000), (12, 1000)])
+def test_of_a_long_history_the_last_rows_are_fitted(season, rows):
+    y = np.random.default_rng(0).normal(100, 1, rows + 50).cumsum() + 10
+    task, form = replace(SHORT, season=season), _Form(damped=False, seasonal=None)
+    with _many_small_fits():
+        assert _ets_fit(y, form, task) == _ets_fit(y[50:], form, task)
+        assert _choose_form(y, season) == _choose_form(y[50:], season)
+        assert _theta_fit(y, task)["seen"] == 3000 if season == 1 else len(y)
+
+
+def test_a_flat_end_of_a_series_is_fitted():
+    y = np.concatenate([seasonal_series(400), np.full(3000, 7.0)])
+    task = replace(SHORT, season=1, train_end=3300, validation_end=3390)
+    for baseline in (holt_winters, theta):
+        np.testing.assert_allclose(baseline(y, np.array([3395]), task), 7, rtol=1e-3)
+        np.testing.assert_allclose(baseline(y, np.array([3399]), task), 7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("baseline", [holt_winters, theta])
+def test_where_the_time_is_over_fits_are_left_out_and_counted(baseline):
+    y, cutoffs = seasonal_series(), np.arange(59, 69)
+    over = Limit(0.0, calls=2)
+    np.testing.assert_array_equal(
+        baseline(y, cutoffs, replace(SHORT, limit=over)), drift(y, cutoffs, SHORT)
+    )
+    assert over.note == "limit of 0 s reached: 1 of 1 series and parts by drift"
+    part = Limit(1e6, calls=10**12)  # all of the time is long, this call's part of it over at once
+    once = baseline(y, cutoffs, replace(SHORT, refit_every=10))
+    np.testing.assert_array_equal(baseline(y, cutoffs, replace(SHORT, limit=part)), once)
+    assert part.note == "limit of 1e+06 s reached: 3 fits left out"
+    enough = Limit(1e6)
+    np.testing.assert_array_equal(
+        baseline(y, cutoffs, replace(SHORT, limit=enough)), baseline(y, cutoffs, SHORT)
+    )
+    assert enough.note == ""
 
 
 def test_no_season_is_taken_from_less_than_two_or_from_one_too_long():

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from utilsforecast import losses
 
 from unrolled.errors import InputError
-from unrolled.series.metrics import METRICS, score, score_by_step
+from unrolled.series.metrics import METRICS, loss_by_cutoff, score, score_by_step, unscaled
 
 SERIES, CUTOFFS, STEPS, ROWS, SEASON = ("b", "a"), 4, 3, 12, 4
 
@@ -144,16 +144,32 @@ def test_a_change_of_unit_scales_mae_and_rmse_and_leaves_smape_and_mase(y, y_hat
 
 
 @pytest.mark.parametrize("forecast", ["wrong", "perfect"])
-def test_a_constant_history_gives_nan_for_mase_alone_and_no_warning(case, forecast):
+def test_mase_leaves_a_series_without_a_scale_out_for_every_forecast(case, forecast):
     y, y_hat, history = case
+    y_hat = y if forecast == "perfect" else y_hat
+    expected = score(*frames(y, y_hat, history), SEASON)
+    others = truth(np.delete(y, 1, 0), np.delete(y_hat, 1, 0), np.delete(history, 1, 0))
     history[1] = 5.0
-    backtest, past = frames(y, y if forecast == "perfect" else y_hat, history)
+    backtest, past = frames(y, y_hat, history)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = score(backtest, past, SEASON)
+    assert found == pytest.approx(expected | {"mase": others["mase"]}, rel=1e-12)
+    assert unscaled(past, SEASON) == 1
+    losses = loss_by_cutoff(backtest.assign(cutoff=0, variant="a"), past, SEASON, "mase")
+    assert losses["a"].iloc[0] == pytest.approx(found["mase"], rel=1e-12)
+    backtest.loc[backtest["unique_id"] == backtest["unique_id"].iloc[0], "y_hat"] = np.nan
+    assert np.isnan(score(backtest, past, SEASON)["mase"])
+
+
+def test_where_no_series_has_a_scale_there_is_no_mase(case):
+    y, y_hat, history = case
+    backtest, past = frames(y, y_hat, np.full_like(history, 5.0))
+    found = score(backtest, past, SEASON)
     assert np.isnan(found["mase"])
     assert np.isfinite([found[name] for name in ("mae", "rmse", "smape")]).all()
     assert score_by_step(backtest, past, SEASON)["mase"].isna().all()
+    assert unscaled(past, SEASON) == past["unique_id"].nunique()
 
 
 def test_a_history_no_longer_than_the_season_gives_nan_for_mase(case):
@@ -170,10 +186,17 @@ def test_a_missing_forecast_makes_its_step_nan_and_is_not_skipped(case):
     assert table.loc[[1, 3]].notna().all(axis=None)
 
 
-def test_an_infinite_forecast_gives_infinite_errors(case):
+@pytest.mark.parametrize("wrong", [np.inf, 1e308, -1e308])
+def test_errors_beyond_all_numbers_are_none(case, wrong):
     backtest, past = frames(*case)
-    backtest.loc[0, "y_hat"] = np.inf
-    assert score(backtest, past, SEASON)["mae"] == np.inf
+    backtest.loc[:1, "y_hat"] = wrong
+    assert np.isnan(score(backtest, past, SEASON)["mae" if wrong == np.inf else "mase"])
+
+
+def test_tiny_errors_have_a_root_mean_square(case):
+    y, y_hat, history = case
+    found = score(*frames(1e-200 * y, 1e-200 * y_hat, 1e-200 * history), SEASON)
+    assert found["rmse"] == pytest.approx(1e-200 * truth(*case)["rmse"], rel=1e-9)
 
 
 def refused(backtest, past, season=SEASON):

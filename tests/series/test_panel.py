@@ -9,9 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.errors import InputError
-from unrolled.series.options import Columns
-from unrolled.series.panel import PANEL_COLUMNS, PanelSchema, tidy
+from unrolled.series.filling import drawn
+from unrolled.series.options import Columns, SeriesOptions
+from unrolled.series.panel import PANEL_COLUMNS, PanelSchema
+from unrolled.series.reading import of_table
+from unrolled.series.splits import Parts
+from unrolled.series.tables import Table
 
+FILLS = ["last", "seasonal", "linear"]
 FREQUENCIES = ["15min", "h", "D", "B", "W-WED", "MS", "ME", "QS", "QE-JAN", "YS", "7D"]
 
 
@@ -22,7 +27,8 @@ def series(ds, y=None, **columns):
 
 
 def bring(raw, fill="error", season=1, columns=None):
-    return tidy(raw, columns or Columns(), fill, season, "mine")
+    options = SeriesOptions(columns=columns or Columns(), fill=fill, season=season)
+    return of_table(Table(raw, None), options, "mine")[0]
 
 
 def refusal(raw, **options):
@@ -58,7 +64,7 @@ def test_names_of_series_become_text():
 def test_a_mapped_column_of_names_that_is_missing_is_refused():
     assert refusal(series(range(5)), columns=Columns(unique_id="shop")) == (
         "series 'mine': column 'shop' for unique_id is missing, the file has ds, y; name the right"
-        " one by series_options.mine.columns.unique_id"
+        " one by unique_id=NAME, in full series_options.mine.columns.unique_id"
     )
 
 
@@ -83,9 +89,12 @@ def test_every_calendar_frequency_is_a_grid(frequency):
 def test_a_gap_is_filled_on_the_grid_of_every_frequency(frequency):
     ds = pd.date_range("2001-01-01", periods=40, freq=frequency)
     raw = series(ds).drop(index=[3, 20, 21])
-    panel = bring(raw, fill="linear")
+    panel = bring(raw, fill="last")
     assert panel["ds"].tolist() == ds.tolist()
-    np.testing.assert_allclose(panel["y"], np.arange(40), atol=1e-12)
+    expected = np.arange(40.0)
+    expected[[3, 20, 21]] = [2, 19, 19]
+    assert panel["y"].tolist() == expected.tolist()
+    assert np.flatnonzero(~panel["observed"]).tolist() == [3, 20, 21]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +154,6 @@ def test_a_column_with_a_zone_is_read_like_text_with_its_offset():
         ([1.0, np.nan, 3.0], 1, "nan in row 2"),
         ([2000.5, 2001.0, 2001.5], 2, "2000.5 in row 1"),
         ([1.0, np.inf, 3.0], 1, "inf in row 2"),
-        (["2001-01-01", "", "2001-01-03"], 1, "'' in row 2"),
         ([True, False, True], 3, "True in row 1"),
     ],
 )
@@ -153,7 +161,8 @@ def test_a_time_that_cannot_be_read_is_named_with_its_row_and_the_users_column(d
     raw = pd.DataFrame({"when": ds, "y": 1.0})
     assert refusal(raw, columns=Columns(ds="when")) == (
         f"column when: {bad} of 3 time stamps cannot be read as a date, the first is {first};"
-        " expected dates such as 2024-12-31, all of one form, or whole numbers"
+        " expected dates such as 2024-12-31, all of one form, or whole numbers; date_format says"
+        " another"
     )
 
 
@@ -168,8 +177,8 @@ def test_times_on_no_calendar_are_refused():
 
 def test_a_number_off_the_grid_is_refused():
     assert refusal(series([0, 10, 20, 25, 30, 40])) == (
-        "series 'mine': time stamp 25 is off the regular grid of its series; resample the series"
-        " first"
+        "series 'mine': time stamp 25 is off the regular grid of its series, in steps of 10;"
+        " resample the series first"
     )
 
 
@@ -185,8 +194,8 @@ def test_a_number_off_the_grid_is_refused():
 )
 def test_one_wrong_time_does_not_ask_for_a_grid_of_a_century(ds, found):
     assert refusal(series(ds), fill="linear") == (
-        f"series 'mine': {found}, leave more than 100 gaps a row; mend the time stamps or resample"
-        " the series first"
+        f"series 'mine': {found}, leave more than 100 gaps a row; mend the time stamps, say their"
+        " form by date_format or dayfirst, or resample the series first"
     )
 
 
@@ -225,8 +234,8 @@ def test_a_gap_of_one_series_leaves_the_others_alone():
     panel = bring(raw, fill="linear")
     assert panel.groupby("unique_id").size().to_dict() == {"a": 3, "b": 4}
     assert refusal(raw) == (
-        "series 'b': 1 of 4 values are missing, from 3 to 3; set fill to linear or seasonal, or"
-        " mend the file"
+        "series 'b': 1 of 4 values are missing, from 3 to 3; set fill to last, linear or seasonal,"
+        " or mend the file"
     )
 
 
@@ -239,41 +248,67 @@ def test_a_series_too_short_for_a_grid_is_kept(rows):
 # --- filling ---
 
 
-def linear(y):
-    """Between its neighbours on a line; at the ends the nearest value."""
-    known = np.flatnonzero(~np.isnan(y))
-    return np.interp(np.arange(len(y)), known, y[known])
-
-
-def seasonal(y, season):
-    """The value a season before, else the next known one of the phase, else on a line."""
-    result = y.copy()
-    for i in range(len(y)):
-        if np.isnan(result[i]) and i >= season:
-            result[i] = result[i - season]
-    for i in reversed(range(len(y) - season)):
-        if np.isnan(result[i]):
-            result[i] = result[i + season]
-    return linear(result)
-
-
 holes = st.lists(
     st.one_of(st.none(), st.floats(-1e6, 1e6, allow_subnormal=False)), min_size=3, max_size=30
 ).filter(lambda values: any(value is not None for value in values))
 
 
-@given(values=holes)
-def test_linear_filling_is_interpolation(values):
-    y = np.array([np.nan if value is None else value for value in values])
-    panel = bring(series(range(len(y)), y), fill="linear")
-    np.testing.assert_allclose(panel["y"], linear(y), rtol=1e-9, atol=1e-6)
+def array(values):
+    return np.array([np.nan if value is None else value for value in values])
 
 
-@given(values=holes, season=st.integers(1, 8))
-def test_seasonal_filling_repeats_the_season_before(values, season):
-    y = np.array([np.nan if value is None else value for value in values])
-    panel = bring(series(range(len(y)), y), fill="seasonal", season=season)
-    np.testing.assert_allclose(panel["y"], seasonal(y, season), rtol=1e-9, atol=1e-6)
+def span(y):
+    """From the first known value to the last: what is before had not begun, what is after is to come."""
+    known = np.flatnonzero(~np.isnan(y))
+    return y[known[0] : known[-1] + 1]
+
+
+@given(values=holes, season=st.integers(1, 8), fill=st.sampled_from(["last", "seasonal", "linear"]))
+def test_a_gap_is_filled_from_rows_before_it_and_marked(values, season, fill):
+    y = array(values)
+    panel = bring(series(range(len(y)), y), fill=fill, season=season)
+    expected, rows = span(y).copy(), span(y)
+    for i in np.flatnonzero(np.isnan(rows)):
+        back = season if fill == "seasonal" and i >= season else 1
+        same = rows[i % season : i : season] if back > 1 or fill == "seasonal" else rows[:i]
+        known = same[~np.isnan(same)]
+        expected[i] = known[-1] if len(known) else expected[i - 1]
+    np.testing.assert_array_equal(panel["y"], expected)
+    if np.isnan(rows).any():
+        np.testing.assert_array_equal(panel["observed"], ~np.isnan(rows))
+    else:
+        assert panel.columns.tolist() == PANEL_COLUMNS
+
+
+@given(values=holes, cut=st.integers(1, 30), later=st.floats(-9, 9), fill=st.sampled_from(FILLS))
+def test_no_filled_value_knows_what_came_after_a_cutoff(values, cut, later, fill):
+    y = array(values)
+    other = np.where(np.arange(len(y)) < cut, y, later)
+    first, second = (
+        bring(series(range(len(y)), own), fill=fill, season=3).set_index("ds")["y"]
+        for own in (y, other)
+        if not np.isnan(own).all()
+    )
+    shared = [ds for ds in first.index if ds < cut and ds in second.index]
+    assert first[shared].tolist() == second[shared].tolist()
+
+
+@given(values=holes, train=st.integers(1, 30), fill=st.sampled_from(FILLS))
+def test_lines_are_drawn_inside_the_train_part_alone(values, train, fill):
+    y = array(values)
+    panel = bring(series(range(len(y)), y), fill=fill, season=3)
+    rows = span(y)
+    train = min(train, len(rows))
+    parts = Parts("mine", 0, train, len(rows) - train, 0)
+    seen = drawn(panel, [parts], fill)
+    np.testing.assert_array_equal(seen[train:], panel["y"][train:])
+    if fill != "linear":
+        np.testing.assert_array_equal(seen, panel["y"])
+        return
+    known = np.flatnonzero(~np.isnan(rows[:train]))
+    np.testing.assert_allclose(
+        seen[:train], np.interp(np.arange(train), known, rows[known]), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("fill", ["error", "linear", "seasonal"])
@@ -307,7 +342,8 @@ def test_rows_dropped_from_a_line_are_restored(data, frequency, slope):
     whole = series(ds, 5 + slope * np.arange(n), unique_id="a")
     panel = bring(whole.drop(index=list(dropped)), fill="linear")
     assert panel["ds"].tolist() == whole["ds"].tolist()
-    np.testing.assert_allclose(panel["y"], whole["y"], atol=1e-9)
+    seen = drawn(panel, [Parts("a", 0, n, 0, 0)], "linear")
+    np.testing.assert_allclose(seen, whole["y"], atol=1e-9)
 
 
 # --- the validator of the catalog ---

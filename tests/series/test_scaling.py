@@ -36,6 +36,25 @@ def positive(seed, rows=60):
 
 
 @pytest.mark.parametrize("season", SEASONS_OFF)
+@pytest.mark.parametrize("transform", sorted(set(TRANSFORMS) - {"log1p"}))
+@pytest.mark.parametrize("unit", [1e-200, 3e-12, 7e6, 1e30])
+def test_scaled_values_are_the_same_in_every_unit(unit, transform, season):
+    options = SeriesOptions(transform=transform, season=4, **season)
+    panel = panel_of(positive(0))
+    parts, scaler = fitted(panel, options)
+    _, other = fitted(panel_of(unit * positive(0)), options)
+    expected = apply(panel, parts, scaler, options)
+    found = apply(panel_of(unit * positive(0)), parts, other, options)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    ahead, at = np.array([[0.1, -0.2, 0.3, 0.0, 0.5]]), np.array([50])
+    back = [
+        invert(ahead, one * positive(0), at, next(scales(table)), options) / one
+        for one, table in ((1.0, scaler), (unit, other))
+    ]
+    np.testing.assert_allclose(back[1], back[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("season", SEASONS_OFF)
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_rows_after_train_change_no_statistic(transform, season):
     options = SeriesOptions(transform=transform, season=4, **season)

@@ -101,6 +101,14 @@ def test_a_part_too_short_for_a_window_is_named(rows, changes, sentence):
     assert refusal(rows, options(**changes)) == sentence + ADVICE
 
 
+def test_a_season_longer_than_what_lies_before_the_test_part_is_named_with_its_series():
+    check_lengths(borders(panel([60]), 3, 3), options(season=57))
+    assert refusal([90, 60], options(season=58)) == (
+        "series 's0': 57 of its 60 rows are for train and validation, but a season of 58 needs at"
+        " least 58; shorten the season, change the split, or drop the series"
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "changes"),
     [
@@ -118,11 +126,12 @@ def test_what_is_needed_is_enough(rows, changes):
     rows=st.lists(st.integers(20, 120), min_size=1, max_size=4),
     validation=st.integers(4, 20),
     lookback=st.integers(1, 12),
+    season=st.integers(1, 40),
 )
-def test_rehearsals_end_before_the_test_part_and_hold_a_window_in_each_part(
-    rows, validation, lookback
+def test_rehearsals_end_before_the_test_part_and_hold_a_window_in_each_part_and_a_season(
+    rows, validation, lookback, season
 ):
-    chosen = options(lookback=lookback, horizon=4)
+    chosen = options(lookback=lookback, horizon=4, season=season)
     real = borders(panel(rows), validation, 6)
     before = {parts.unique_id: parts for parts in each(real)}
     found = rehearsals(real, chosen)

@@ -99,6 +99,16 @@ REFUSED = {
         "series 'a': column 'ds' is 2001-05-01 00:00:00 where 2001-07-01 00:00:00 was expected;"
         " rows must come oldest first, in steps of MS, without gaps",
     ),
+    "half a character": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(unique_id=pd.Series(["\ud800"], dtype=object)),
+        "column 'unique_id' holds half a character; expected text",
+    ),
+    "an infinite time": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds=np.inf),
+        "column 'ds' cannot be read: a time is infinite; expected dates such as 2024-12-31",
+    ),
     "a zero under a factor": (
         ETS,
         rows("2001-06-01", 5.0, 0.0),

@@ -173,7 +173,7 @@ def test_the_highest_random_number_still_has_a_place(row):
 def test_samples_want_something_to_write(options):
     with pytest.raises(ValidationError) as error:
         SampleOptions(**options)
-    assert error.value.errors()[0]["msg"] == "Value error, expected at least one"
+    assert error.value.errors()[0]["type"] == "too_short"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from unrolled.recurrent.options import ModelOptions
+from unrolled.series import panel as panels
 from unrolled.series import scaling, splits, windows
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest, forecasting
@@ -112,7 +113,14 @@ def test_ahead_of_the_last_row_a_network_forecasts_as_if_later_rows_were_there(o
     values = scaling.apply(panel, borders, scaler, series)
     model, training = ModelOptions(hidden=3), TrainOptions(epochs=1)
     weights, _, _ = forecasting.fit_forecaster(
-        values, windows.table(borders, series), series, model, training, 0, "gru"
+        values,
+        panels.observed(panel),
+        windows.table(borders, series),
+        series,
+        model,
+        training,
+        0,
+        "gru",
     )
     card = forecasting.card(series, model, training, 0)
     known = backtest.over_cutoffs(
@@ -144,3 +152,51 @@ def test_ahead_of_the_last_row_a_baseline_is_fitted_on_all_rows():
         for one in (panel, changed)
     ]
     assert (ridge[0] != ridge[1]).all()
+
+
+def gappy(fill: str) -> tuple[pd.DataFrame, SeriesOptions]:
+    """A random walk of which every third value is missing, filled so."""
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(120) < 0.35, np.nan, rng.normal(size=120).cumsum())
+    y[[0, -1]] = 0.0, 1.0
+    series = SeriesOptions(lookback=6, horizon=4, season=3, validation=30, test=30, fill=fill)
+    rows = pd.DataFrame({"unique_id": "a", "ds": range(120), "y": y})
+    return panels.regular(rows, series.fill, series.season)[0], series
+
+
+@pytest.mark.parametrize("fill", ["last", "seasonal", "linear"])
+@pytest.mark.parametrize("baseline", ["persistence", "seasonal_naive", "ridge"])
+def test_no_forecast_knows_a_gap_before_it_closes_and_no_filled_row_is_scored(fill, baseline):
+    """What is observed after a cutoff changes nothing that is forecast from there."""
+    panel, series = gappy(fill)
+    borders = splits.borders(panel, series.validation, series.test)
+    scored = backtest.over_cutoffs(
+        panel, borders, series, backtest.of_baseline(baseline, panel, series)
+    )
+    seen = panel.set_index("ds")["observed"]
+    assert seen[scored["ds"]].all()
+    assert len(scored) < 4 * scored["cutoff"].nunique()
+    cutoff = 100
+    later = panel["ds"] > cutoff
+    other = panel.assign(y=panel["y"].where(~later, panel["y"] + 5))
+    again = backtest.over_cutoffs(
+        other, borders, series, backtest.of_baseline(baseline, other, series)
+    )
+    same = scored["cutoff"] <= cutoff
+    np.testing.assert_array_equal(scored["y_hat"][same], again["y_hat"][same])
+
+
+def test_a_rehearsal_draws_lines_inside_its_own_train_part():
+    """A gap that closes after a rehearsal's cutoff is a line in the study, not in the rehearsal."""
+    panel, series = gappy("linear")
+    borders = splits.borders(panel, series.validation, series.test)
+    rehearsals = backtest.plan_rehearsals(panel, borders, series)
+
+    def persistence(_: pd.DataFrame) -> backtest.Forecast:
+        return backtest.of_baseline("persistence", panel, series)
+
+    found = backtest.rehearse(panel, rehearsals, series, persistence)
+    observed = panel["y"].where(panel["observed"]).ffill()
+    known = observed.set_axis(panel["ds"])[found["cutoff"]].to_numpy()
+    np.testing.assert_array_equal(found["y_hat"], known)
+    assert panel.set_index("ds")["observed"][found["ds"]].all()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import splits, windows
 from unrolled.series.options import SeriesOptions
+from unrolled.training import forecasting
 from unrolled.training.forecasting import fit_forecaster, fit_weights, gather, predict
 from unrolled.training.loop import deterministic
 from unrolled.training.options import TrainOptions
@@ -26,6 +27,9 @@ def wave(rows: int = 90) -> np.ndarray:
     return (np.sin(time / 3) + noise).astype(np.float32)
 
 
+SEEN = np.ones(90, dtype=bool)
+
+
 def table(rows: int, options: SeriesOptions) -> pd.DataFrame:
     panel = pd.DataFrame({"unique_id": "a", "ds": range(rows), "y": 0.0})
     return windows.table(splits.borders(panel, options.validation, options.test), options)
@@ -34,7 +38,7 @@ def table(rows: int, options: SeriesOptions) -> pd.DataFrame:
 def trained(seed: int = 0, training: TrainOptions = TRAINING, **model: object) -> tuple:
     options = ModelOptions(hidden=4, **model)
     weights, history, parameters = fit_forecaster(
-        wave(), table(90, SERIES), SERIES, options, training, seed, "test"
+        wave(), SEEN, table(90, SERIES), SERIES, options, training, seed, "test"
     )
     card = {
         "model": options.model_dump(),
@@ -101,9 +105,30 @@ def test_weights_without_a_learning_curve_are_the_same(refit, early_stopping):
     training = TrainOptions(epochs=3, refit=refit, early_stopping=early_stopping)
     whole = trained(training=training)[0]
     alone = fit_weights(
-        wave(), table(90, SERIES), SERIES, ModelOptions(hidden=4), training, 0, "test"
+        wave(), SEEN, table(90, SERIES), SERIES, ModelOptions(hidden=4), training, 0, "test"
     )
     assert all(tensor.equal(alone[name]) for name, tensor in whole.items())
+
+
+def test_the_loss_of_windows_with_gaps_is_that_of_their_observed_targets():
+    seen = np.ones(90, dtype=bool)
+    seen[::3] = False
+    first, y = torch.tensor([3, 4, 5]), torch.arange(9.0).reshape(3, 3)
+    loss = forecasting._loss(torch.nn.functional.l1_loss, seen, SERIES)
+    mask = np.array(
+        [[seen[start + SERIES.context + step] for start in (3, 4, 5)] for step in range(3)]
+    )
+    expected = np.abs(y.numpy() - 7)[mask].mean()
+    assert float(loss(torch.full((3, 3), 7.0), y, first)) == pytest.approx(expected)
+
+
+def test_windows_without_an_observed_target_are_left_out():
+    seen = np.ones(90, dtype=bool)
+    seen[40:44] = False
+    first = torch.arange(0, 70)
+    kept = forecasting._scored(first, seen, SERIES)
+    lost = sorted(set(first.tolist()) - set(kept.tolist()))
+    assert [start + SERIES.context for start in lost] == [40, 41]
 
 
 def test_augmentation_changes_training_but_not_what_validation_sees():

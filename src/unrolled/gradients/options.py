@@ -22,7 +22,7 @@ class TheoryOptions(BaseModel):
     radii: tuple[float, ...] = Field(
         (0.5, 0.8, 1.0, 1.2, 1.5), min_length=1, description="spectral radius of W"
     )
-    hidden: int = Field(32, ge=1, description="units of the networks with a W")
+    hidden: int = Field(32, ge=1, le=16384, description="units of the networks with a W")
     lags: int = Field(100, ge=1, description="the longest lag, steps")
     draws: int = Field(20, ge=1, description="networks and inputs for each weight or radius")
     seed: int = Field(0, ge=0, description="of the draws")
@@ -33,13 +33,13 @@ class MatrixOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    hidden: int = Field(32, ge=1, description="units of each layer")
+    hidden: int = Field(32, ge=1, le=16384, description="units of each layer")
     batch_size: int = Field(32, ge=1, description="sequences a step, drawn anew")
     steps: int = Field(400, ge=1, description="training steps at most")
     learning_rate: float = Field(2e-2, gt=0, description="Adam's step size")
     evaluate_every: int = Field(25, ge=1, description="steps between evaluations")
     evaluation_size: int = Field(128, ge=1, description="sequences an evaluation, drawn anew")
-    threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")
+    threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
 
 
 class Remedy(BaseModel):

@@ -20,8 +20,8 @@ class LayerOptions(BaseModel):
     reset_after: bool = Field(
         True, description="GRU: reset after the matrix product (torch); false: before (Cho 2014)"
     )
-    hidden: int = Field(32, ge=1, description="units of each layer and direction")
-    layers: int = Field(1, ge=1, description="layers, stacked")
+    hidden: int = Field(32, ge=1, le=16384, description="units of each layer and direction")
+    layers: int = Field(1, ge=1, le=100, description="layers, stacked")
     bidirectional: bool = Field(
         False, description="read backwards too; outputs are twice as wide and see what follows"
     )
@@ -161,8 +161,8 @@ class ModelOptions(LayerOptions):
 class LanguageOptions(LayerOptions):
     """A language model: symbols as vectors, a recurrent layer, and what comes next."""
 
-    hidden: int = Field(256, ge=1, description="units of each layer")
-    embedding: int = Field(64, ge=1, description="E, width of a symbol's vector")
+    hidden: int = Field(256, ge=1, le=16384, description="units of each layer")
+    embedding: int = Field(64, ge=1, le=16384, description="E, width of a symbol's vector")
     tied: bool = Field(
         False,
         description="one matrix for reading and writing symbols; where embedding and hidden differ,"

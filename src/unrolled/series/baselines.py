@@ -12,10 +12,13 @@ exponential smoothing) is chosen on the rows before `task.validation_end` there 
 Letters: N rows, C cutoffs, K horizon, L lookback, W windows, m season, k nearest.
 """
 
+from __future__ import annotations
+
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +31,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from unrolled.errors import InputError
 from unrolled.series import formulas
 from unrolled.series.formulas import FloatArray, Numbers
+from unrolled.series.units import spread, unit
 
 IntArray = npt.NDArray[np.int64]
 
@@ -35,12 +39,63 @@ IntArray = npt.NDArray[np.int64]
 _LEAST_ROWS = 10
 # R's ets() has no season above 24: too many states for what they bring.
 _LONGEST_ETS_SEASON = 24
+# The last rows that exponential smoothing and Theta are fitted to, at most; a season of 24 is 24 states
+# more to estimate, and 1,000 rows hold 40 of them.
+_FITTED, _FITTED_SEASONAL = 3_000, 1_000
+# The spread of the values that statsmodels is given. It starts and stops by absolute steps, so its answer
+# depends on the unit: of 1, 10, 30, 100 and 1,000 this one is best or level on airline and M4 hourly.
+_SPREAD = 10.0
 _PENALTIES: FloatArray = np.logspace(-4, 4, 17)
 # Of the analogues: how many, and the penalties of the map through them; the last leaves their mean.
 _NEAREST = (1, 3, 10, 30)
 _LOCAL_PENALTIES = (1e-4, 1e-2, 1.0, 1e6)
 # The windows that choose among analogues, and the rows they are looked for in, at most.
 _QUESTIONS, _LIBRARY = 500, 10_000
+
+
+@dataclass
+class Limit:
+    """The time that a statistical baseline may take for its fits, and what it left out for want of it.
+
+    Every call has an equal part of it. When that is over, the call goes on with its last fit; a call
+    that begins after the end has none, and its forecasts are drift's. Where there is time enough,
+    nothing here depends on the clock.
+
+    Attributes:
+        seconds: for all calls together.
+        calls: that share them, one a series and set of cutoffs.
+        begun: calls so far.
+        skipped: fits left out.
+        drifts: calls without a fit.
+    """
+
+    seconds: float
+    calls: int = 1
+    begun: int = 0
+    skipped: int = 0
+    drifts: int = 0
+    _start: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> bool:
+        """Begin a call; False where all the time is over."""
+        self.begun += 1
+        over = time.monotonic() > self._start + self.seconds
+        self.drifts += over
+        return not over
+
+    def skip(self) -> bool:
+        """Whether a fit is to be left out, since the part of this call is over."""
+        part = self.seconds * min(1.0, self.begun / self.calls)
+        over = time.monotonic() > self._start + part
+        self.skipped += over
+        return over
+
+    @property
+    def note(self) -> str:
+        """What was left out, in words; empty where nothing was."""
+        left = [f"{self.skipped} fits left out"] * (self.skipped > 0)
+        left += [f"{self.drifts} of {self.begun} series and parts by drift"] * (self.drifts > 0)
+        return f"limit of {self.seconds:g} s reached: {', '.join(left)}" if left else ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +109,7 @@ class Task:
         train_end: rows [0, train_end) are the train part.
         validation_end: rows [train_end, validation_end) are for validation; the test follows.
         refit_every: cutoffs from one estimation of a statistical model to the next.
+        limit: the time for these estimations; None: as long as they take.
     """
 
     horizon: int
@@ -62,6 +118,7 @@ class Task:
     train_end: int
     validation_end: int
     refit_every: int = 1
+    limit: Limit | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -205,8 +262,9 @@ def ridge(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
 
 def _ridge_fit(y: FloatArray, task: Task) -> Numbers:
     """Choose lookback and penalty on validation, then fit on all rows (N,)."""
-    scale = float(np.std(np.diff(y[: task.train_end])))
-    z = y / (scale if scale > 0 else 1.0)
+    one = unit(y)
+    scale = float(np.std(np.diff(y[: task.train_end] / one))) * one or one
+    z = y / scale
     tried = [
         (error, penalty, own)
         for own in (replace(task, lookback=lookback) for lookback in _lookbacks(task))
@@ -215,7 +273,7 @@ def _ridge_fit(y: FloatArray, task: Task) -> Numbers:
     _, penalty, best = min(tried, key=lambda one: one[0])
     every = np.arange(best.lookback - 1, len(y) - task.horizon)
     (line,) = _ridge_lines(_contexts(z, every, best), _targets(z, every, best), np.array([penalty]))
-    intercept = line.intercept * (scale if scale > 0 else 1.0)
+    intercept = line.intercept * scale
     return {
         "formula": "linear",
         "rows": best.lookback,
@@ -317,6 +375,8 @@ def analogues(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
 
 def _analogues_fit(y: FloatArray, task: Task) -> Numbers:
     """Choose L, k and penalty on validation; the past is then all rows (N,), or the last of them."""
+    one = unit(y)  # the square of what is tiny would be 0
+    y = y / one
     past = y[max(0, task.train_end - _LIBRARY) : task.train_end]
     longest = len(past) - task.horizon
     powers = {1 << power for power in range(10) if 1 << power <= max(_lookbacks(task))}
@@ -348,6 +408,7 @@ def _analogues_fit(y: FloatArray, task: Task) -> Numbers:
         "nearest": k,
         "penalty": penalty,
         "library": y[-_LIBRARY:].tolist(),
+        "unit": one,
     }
 
 
@@ -368,13 +429,13 @@ def holt_winters(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
     The trend is damped or not; the season is none, additive, or multiplicative (only where all
     rows are above 0), and considered only where 1 < m <= 24, as in R's ets, with two seasons of
     rows. The form is chosen once, on the rows before `validation_end`. Parameters are estimated
-    with the rows up to every `refit_every`-th cutoff; between, the last ones smooth the history
-    up to the cutoff. If rows at or below 0 turn up later, additive takes multiplicative's place.
-    With fewer than 10 rows before `validation_end`, or so few that no form's AICc is defined, the
-    forecast is `drift`.
+    with the rows up to every `refit_every`-th cutoff; between, the last states are moved on row by
+    row. If rows at or below 0 turn up later, additive takes multiplicative's place. With fewer than
+    10 rows before `validation_end`, or so few that no form's AICc is defined, the forecast is `drift`.
 
-    The first states are estimated too. That is the slow part, 1 s a fit at 24 rows a season and
-    700 rows, but Hyndman's heuristic for them cost 24 to 44 % in MAE on three M4 hourly series.
+    The first states are estimated too. That is the slow part, up to 1 s a fit at 24 rows a season and
+    700 rows, but Hyndman's heuristic for them cost 24 to 44 % in MAE on three M4 hourly series. So
+    longer histories are fitted on their last rows, 3,000 without a season and 1,000 with one.
 
     Args:
         y: series (N,).
@@ -391,6 +452,8 @@ def holt_winters(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
         Hyndman, Koehler, Ord & Snyder (2008), Forecasting with Exponential Smoothing; fpp3, 8.
     """
     _check_after_fit(y, cutoffs, task, first=0)
+    if task.limit and not task.limit.begin():
+        return drift(y, cutoffs, replace(task, limit=None))
     with _many_small_fits():
         form = _choose_form(y[: task.validation_end], task.season)
         return _roll(lambda history: _ets_fit(history, form, task), y, cutoffs, task)
@@ -404,14 +467,17 @@ def _holt_winters_fit(y: FloatArray, task: Task) -> Numbers:
 
 def _ets_fit(y: FloatArray, form: _Form | None, task: Task) -> Numbers:
     """Estimate parameters and the states at the last row (N,)."""
+    recent = _recent(y, task.season)
     if form is None:
         return _drift_fit(y, task)
-    if form.seasonal == "mul" and y.min() <= 0:
+    if form.seasonal == "mul" and recent.min() <= 0:
         form = replace(form, seasonal="add")
-    result = _ets(y, form, task.season).fit(disp=False)
+    z, one = _standardised(recent)
+    result = _ets(z, form, task.season).fit(disp=False)
     own = dict(zip(result.model.param_names, result.params.tolist(), strict=True))
     alpha, gamma = own["smoothing_level"], own.get("smoothing_seasonal", 0.0)
-    level, trend, *season = result.states[-task.season :].T.tolist()
+    level, trend, *season = result.states[-task.season :].T  # and multiplicative ones have no unit
+    seasonal = [states * (1.0 if form.seasonal == "mul" else one) for states in season]
     return {
         "formula": "ets",
         "multiplicative": form.seasonal == "mul",
@@ -419,9 +485,9 @@ def _ets_fit(y: FloatArray, form: _Form | None, task: Task) -> Numbers:
         "beta": own["smoothing_trend"] / alpha,  # of the level's change, not of the error
         "gamma": gamma / (1 - alpha),
         "damping": own.get("damping_trend", 1.0),
-        "level": level[-1],
-        "trend": trend[-1],
-        "season": season[0] if season else [0.0],
+        "level": float(level[-1] * one),
+        "trend": float(trend[-1] * one),
+        "season": seasonal[0].tolist() if seasonal else [0.0],
     }
 
 
@@ -429,24 +495,25 @@ def _choose_form(history: FloatArray, season: int) -> _Form | None:
     """Return the form of the smallest AICc on the history (N,), or None where none is defined."""
     if len(history) < _LEAST_ROWS:
         return None
+    z, _ = _standardised(_recent(history, season))
     seasonals: list[str | None] = [None]
-    if 1 < season <= _LONGEST_ETS_SEASON and len(history) >= 2 * season:
-        seasonals += ["add", "mul"] if history.min() > 0 else ["add"]
+    if 1 < season <= _LONGEST_ETS_SEASON and len(z) >= 2 * season:
+        seasonals += ["add", "mul"] if z.min() > 0 else ["add"]
     criteria: dict[_Form, float] = {}
     for form in (_Form(damped, seasonal) for seasonal in seasonals for damped in (False, True)):
         # levels, slopes, weights, first states and the variance: AICc needs one row more than + 1
         states = 2 + (season if form.seasonal else 0)
         weights = 2 + form.damped + (form.seasonal is not None)
-        if len(history) > states + weights + 2:
-            criteria[form] = float(_ets(history, form, season).fit(disp=False).aicc)
+        if len(z) > states + weights + 2:
+            criteria[form] = float(_ets(z, form, season).fit(disp=False).aicc)
     finite = {form: value for form, value in criteria.items() if np.isfinite(value)}
     return min(finite, key=lambda form: finite[form]) if finite else None
 
 
-def _ets(history: FloatArray, form: _Form, season: int) -> ETSModel:
-    """Build statsmodels' model of this form on a history (N,)."""
+def _ets(z: FloatArray, form: _Form, season: int) -> ETSModel:
+    """Build statsmodels' model of this form on standardised values (N,)."""
     return ETSModel(
-        history,
+        z,
         error="add",
         trend="add",
         damped_trend=form.damped,
@@ -454,6 +521,22 @@ def _ets(history: FloatArray, form: _Form, season: int) -> ETSModel:
         seasonal_periods=season if form.seasonal else None,
         initialization_method="estimated",
     )
+
+
+def _recent(y: FloatArray, season: int) -> FloatArray:
+    """The last rows of y (N,), as many as are fitted to."""
+    seasonal = 1 < season <= _LONGEST_ETS_SEASON
+    return y[-(_FITTED_SEASONAL if seasonal else _FITTED) :]
+
+
+def _standardised(y: FloatArray) -> tuple[FloatArray, float]:
+    """Values (N,) of a spread of ten, and the unit that they are in.
+
+    Rounded, so that they are the same numbers whatever the unit of y: the optimiser would make more of
+    their last bits than they mean.
+    """
+    one = max(spread(y), 1e-9 * float(np.abs(y).max())) / _SPREAD or 1.0
+    return np.round(y / one, 10), one
 
 
 # --- theta ---------------------------------------------------------------------------------------
@@ -465,7 +548,8 @@ def theta(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
     statsmodels' `ThetaModel` tests for the season (m > 1 and two seasons of rows), removes it and
     estimates weight and slope at every `refit_every`-th cutoff; between, the last estimates smooth
     the history up to the cutoff by the closed form (483 cutoffs over 2,300 rows take 42 s with
-    a fit at each, 1.3 s with one in 36, for 0.1 % in MAE). Fewer than 10 rows get `drift`.
+    a fit at each, 1.3 s with one in 36, for 0.1 % in MAE). Fewer than 10 rows get `drift`; of more
+    than 3,000 (or four seasons) the last are fitted.
 
     Args:
         y: series (N,).
@@ -483,14 +567,19 @@ def theta(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
         Hyndman & Billah (2003), Int. J. Forecasting 19:287.
     """
     _check(y, cutoffs, first=0, why="a first row")
+    if task.limit and not task.limit.begin():
+        return drift(y, cutoffs, replace(task, limit=None))
     with _many_small_fits():
         return _roll(lambda history: _theta_fit(history, task), y, cutoffs, task)
 
 
 def _theta_fit(y: FloatArray, task: Task) -> Numbers:
-    """Estimate weight, slope and season on all rows (N,), and the level at the last."""
+    """Estimate weight, slope and season on all rows (N,) or the last of them, and the level at the last."""
     if len(y) < _LEAST_ROWS:
         return _drift_fit(y, task)
+    y = y[-max(_FITTED, 4 * task.season) :]
+    one = unit(y)
+    y = y / one
     seasonal = task.season > 1 and len(y) >= 2 * task.season
     with _many_small_fits():
         model = ThetaModel(y, period=task.season if seasonal else None, deseasonalize=seasonal)
@@ -513,7 +602,9 @@ def _theta_fit(y: FloatArray, task: Task) -> Numbers:
         "level": float(rest[0]),  # where smoothing starts
         "seen": 0,
     }
-    return formulas.advance(first, y)
+    last = formulas.advance(first, y)
+    scaled = {key: last[key] * one for key in ("slope", "level")}
+    return last | scaled | ({} if multiplicative else {"season": (season * one).tolist()})
 
 
 # --- shared --------------------------------------------------------------------------------------
@@ -532,13 +623,16 @@ def _roll(
 ) -> FloatArray:
     """Forecast (C, K) by a state fitted at every `refit_every`-th cutoff and moved on between.
 
-    A multiplicative season that meets a row at or below 0 is fitted anew.
+    A multiplicative season that meets a row at or below 0 is fitted anew. Where the task's time is
+    over, the other fits are left out.
     """
     forecasts = np.empty((len(cutoffs), task.horizon))
     numbers: Numbers = {}
     for i, cutoff in enumerate(cutoffs):
         new = y[cutoffs[i - 1] + 1 : cutoff + 1] if i else y
-        if i % task.refit_every == 0 or (numbers.get("multiplicative") and new.min() <= 0):
+        needed = i == 0 or (numbers.get("multiplicative") and new.min() <= 0)
+        due = i % task.refit_every == 0
+        if needed or (due and not (task.limit and task.limit.skip())):
             numbers = fit(y[: cutoff + 1])
         else:
             numbers = formulas.advance(numbers, new)

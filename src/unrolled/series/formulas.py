@@ -91,11 +91,12 @@ def _linear(numbers: Numbers, y: FloatArray, horizon: int) -> FloatArray:
 
 def _analogues(numbers: Numbers, y: FloatArray, horizon: int) -> FloatArray:
     """What followed the nearest windows of the past, by a linear map through them."""
-    library, rows = np.asarray(numbers["library"]), numbers["rows"]
+    library, rows, unit = np.asarray(numbers["library"]), numbers["rows"], numbers["unit"]
+    y = y / unit  # which the library is in
     found = np.empty((len(y), horizon))
     for some, nearest in nearest_windows(library, y, [rows], numbers["nearest"], horizon):
         found[some] = follow(library, y[some], nearest[rows], numbers["penalty"], horizon)
-    return found
+    return unit * found
 
 
 def nearest_windows(

@@ -1,17 +1,18 @@
 """Errors of forecasts: MAE, RMSE, sMAPE and MASE, per series first, then the mean over series.
 
 sMAPE is the M4 form, `200 |y - y_hat| / (|y| + |y_hat|)`, percent between 0 and 200, and 0 where both
-are 0. MASE of a series whose scale is 0 or unknown (a constant history, or one no longer than the
-season) is NaN, where a division would give inf.
+are 0. A series whose scale is 0 or unknown (a constant history, or one no longer than the season) has
+no MASE: it is left out of that mean, for every model alike, and where all are the mean is NaN.
 
-NaN in gives NaN out: a missing forecast, target or scale makes the mean over series NaN too. A
-number over fewer series than the others would look comparable and not be.
+NaN in gives NaN out, and so does what is infinite: a missing forecast or target makes the mean over
+series NaN too. A number over fewer series than the others would look comparable and not be.
 """
 
 import numpy as np
 import pandas as pd
 
 from unrolled.errors import InputError
+from unrolled.series.units import unit
 
 METRICS = ("mae", "rmse", "smape", "mase")
 _M4_PERCENT = 200.0
@@ -43,6 +44,11 @@ def score(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> dict[st
     return {name: float(means[name].iloc[0]) for name in METRICS}
 
 
+def unscaled(history: pd.DataFrame, season: int) -> int:
+    """How many series MASE leaves out, since they have no scale; arguments are those of `score`."""
+    return int(_scale(history, season).isna().sum())
+
+
 def score_by_step(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> pd.DataFrame:
     """Score each step of the horizon apart; arguments and errors are those of `score`.
 
@@ -69,7 +75,7 @@ def loss_by_cutoff(
     """
     losses = backtest.assign(loss=(backtest["y"] - backtest["y_hat"]).abs())
     if metric == "mase":
-        losses["loss"] *= losses["unique_id"].map(_inverse_scale(history, season))
+        losses["loss"] /= losses["unique_id"].map(_scale(history, season))
     return losses.pivot_table(index="cutoff", columns="variant", values="loss", aggfunc="mean")
 
 
@@ -80,26 +86,31 @@ def _per_series(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> p
     error, size = np.abs(y_hat - y), np.abs(y_hat) + np.abs(y)
     with np.errstate(invalid="ignore"):  # inf by inf
         percent = _M4_PERCENT * np.divide(error, size, out=np.zeros_like(error), where=size != 0)
-    losses = pd.DataFrame({"mae": error, "rmse": error**2, "smape": percent})
+    one = unit(error)  # the square of what is tiny would be 0
+    losses = pd.DataFrame({"mae": error, "rmse": (error / one) ** 2, "smape": percent})
     keys = [backtest[name].to_numpy() for name in ("step", "unique_id")]
     # skipping NaN would hide a diverged model
     table = losses.groupby(keys).mean(skipna=False).rename_axis(["step", "unique_id"])
-    table["rmse"] **= 0.5
+    table["rmse"] = one * table["rmse"] ** 0.5
     names = table.index.get_level_values("unique_id")
-    table["mase"] = table["mae"] * _inverse_scale(history, season).loc[names].to_numpy()
+    table["scale"] = _scale(history, season).loc[names].to_numpy()
+    table["mase"] = table["mae"] / table["scale"]
     return table
 
 
-def _inverse_scale(history: pd.DataFrame, season: int) -> "pd.Series[float]":
-    """Return 1/scale by series: the MASE of a forecast that is wrong by exactly one."""
+def _scale(history: pd.DataFrame, season: int) -> "pd.Series[float]":
+    """The mean absolute seasonal difference by series; NaN where it is 0 or there is none."""
     series = history.sort_values(["unique_id", "ds"]).groupby("unique_id", sort=False)["y"]
     scale = series.diff(season).abs().groupby(history["unique_id"]).mean()
-    return 1 / scale.where(scale > 0)
+    return scale.where(scale > 0)
 
 
 def _mean_over_series(table: pd.DataFrame) -> pd.DataFrame:
-    """Average by step, each series counting once; a NaN makes the mean NaN."""
-    return table.groupby(level="step")[list(METRICS)].mean(skipna=False)
+    """Average by step, each series counting once, for MASE those with a scale."""
+    means = table.groupby(level="step")[["mae", "rmse", "smape"]].mean(skipna=False)
+    scaled = table[table["scale"].notna()]
+    means["mase"] = scaled.groupby(level="step")["mase"].mean(skipna=False)
+    return means.where(np.isfinite(means))
 
 
 def _check(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> None:

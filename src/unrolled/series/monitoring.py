@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
 from unrolled.series import splits
+from unrolled.series.panel import OBSERVED, observed
 
 NEEDED = ["unique_id", "ds", "cutoff", "y_hat"]
 
@@ -53,7 +54,9 @@ def match(forecasts: pd.DataFrame, panel: pd.DataFrame, season: int) -> pd.DataF
             f"stored forecasts have the columns {', '.join(map(str, forecasts))}, but"
             f" {', '.join(absent)} is missing; expected those that the pipeline forecast writes"
         )
-    known = panel.assign(position=panel.groupby("unique_id").cumcount())
+    known = panel.drop(columns=OBSERVED, errors="ignore").assign(
+        position=panel.groupby("unique_id").cumcount()
+    )
     places = known.set_index(["unique_id", "ds"])["position"]
     stored = forecasts.drop_duplicates(["unique_id", "ds", "cutoff"], keep="last")
     strangers = sorted(set(stored["unique_id"]) - set(panel["unique_id"]))
@@ -64,7 +67,7 @@ def match(forecasts: pd.DataFrame, panel: pd.DataFrame, season: int) -> pd.DataF
         )
     _check_cutoffs(stored, panel)
     known = known.rename(columns={"position": "target"})
-    found = stored.merge(known, on=["unique_id", "ds"])
+    found = stored.merge(known[observed(panel)], on=["unique_id", "ds"])
     if found.empty:
         raise InputError(
             f"none of the {len(stored)} stored forecasts has come true: the first is for"

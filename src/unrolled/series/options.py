@@ -1,11 +1,14 @@
 """Options of a series: where it lies, how it is cut, transformed and windowed."""
 
+import codecs
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Fill = Literal["error", "linear", "seasonal"]
+Fill = Literal["error", "last", "seasonal", "linear"]
 
+# Names of forms that strftime cannot say.
+FORMS = ("ISO8601", "number", "excel", "s", "ms", "us", "ns")
 # Seasons that the smoothed season of `es` looks back on; older ones would weigh little.
 SEASONS = 3
 
@@ -21,6 +24,18 @@ class Columns(BaseModel):
     ds: str = Field("ds", description="time stamp: a date or a whole number")
     y: str = Field("y", description="value to forecast")
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        names = {"ds": self.ds, "y": self.y, "unique_id": self.unique_id}
+        for role, name in names.items():
+            others = [other for other in names if other != role and names[other] == name]
+            if others:
+                raise ValueError(
+                    f"{role} and {others[0]} are both the column '{name}'; expected a column for each"
+                    + (", or unique_id null where there is none" if "unique_id" in others else "")
+                )
+        return self
+
 
 class SeriesOptions(BaseModel):
     """One data set of the forecasting job."""
@@ -34,7 +49,42 @@ class SeriesOptions(BaseModel):
         None, description="generate the series instead of reading it"
     )
     columns: Columns = Field(default_factory=Columns)
-    fill: Fill = Field("error", description="what to do about missing values and gaps in time")
+    wide: bool = Field(False, description="every column but ds is a series of its own")
+    sep: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="between the cells of a text file; null: found",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None, description="before the fraction of a number in text; null: found"
+    )
+    thousands: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="between groups of three digits in text; null: found",
+    )
+    encoding: str = Field("utf-8", description="of a text file")
+    sheet: str | None = Field(None, description="of a spreadsheet; null: the first")
+    date_format: str | None = Field(
+        None,
+        description="of ds: as strftime has it, with %q for a quarter; or number (of steps), excel"
+        " (days), s, ms, us, ns (since 1970); null: found",
+    )
+    dayfirst: bool | None = Field(
+        None, description="of 01/02/2015 the day is 1; null: as the series is regular"
+    )
+    short: Literal["error", "drop"] | None = Field(
+        None,
+        description="series that are too short, or constant in train; null: error of up to 10"
+        " series, drop of more",
+    )
+    fill: Fill = Field(
+        "error",
+        description="missing values and gaps in time: refused, or filled by the last value, by that"
+        " of a season before, or on a line (inside train; elsewhere by the last value)",
+    )
 
     season: int = Field(1, ge=1, description="steps in a season; 1: none")
     horizon: int = Field(12, ge=1, description="steps forecast")
@@ -55,7 +105,7 @@ class SeriesOptions(BaseModel):
     transform: Literal["none", "log", "log1p", "sqrt", "boxcox"] = Field(
         "none",
         description="before all else; log and Box-Cox (lambda fitted on train) take values above 0,"
-        " sqrt and log1p 0 too",
+        " sqrt and log1p 0 too; log1p alone depends on the unit of y: it is for counts",
     )
     seasonal_difference: bool = Field(
         False, description="model the change against one season before"
@@ -85,6 +135,16 @@ class SeriesOptions(BaseModel):
         for name in ("seasonal_difference", "es"):
             if getattr(self, name) and self.season < 2:
                 raise ValueError(f"{name} needs a season of at least 2; set season")
+        form = self.date_format
+        if form is not None and "%" not in form and form not in FORMS:
+            raise ValueError(
+                f"date_format is {form!r}; expected a form of strftime, such as %d/%m/%Y, or one of"
+                f" {', '.join(FORMS)}"
+            )
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding is {self.encoding!r}, which Python does not know") from None
         if any(lag < 1 for lag in self.lags):
             raise ValueError(f"lags are {list(self.lags)}; expected whole numbers from 1")
         return self

@@ -19,8 +19,10 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from unrolled.errors import InputError
+from unrolled.series.filling import drawn
 from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.series.splits import each
+from unrolled.series.units import mean, spread, unit
 from unrolled.series.windows import sliding
 
 Array = npt.NDArray[np.float64]
@@ -39,6 +41,7 @@ class Scale(NamedTuple):
     mean: float
     std: float
     season_rate: float = np.nan
+    unit: float = 1.0
 
 
 def scales(scaler: pd.DataFrame) -> Iterator[Scale]:
@@ -51,21 +54,23 @@ def fit(panel: pd.DataFrame, borders: pd.DataFrame, options: SeriesOptions) -> p
 
     Returns:
         One row a series: `unique_id`, `power` (Box-Cox's lambda; 0 is log, NaN is none), `mean`,
-        `std`, `season_rate` (weight of the last season in the smoothed one; NaN without `es`).
+        `std`, `season_rate` (weight of the last season in the smoothed one; NaN without `es`), `unit`
+        (of a power above 0, whose transform of far smaller values would be that of 0).
 
     Raises:
         InputError: a constant train part (scale zero), or a value that the transform does not take.
     """
     rows = []
-    y = panel["y"].to_numpy()
+    y = drawn(panel, each(borders), options.fill)
     for series in each(borders):
         train = y[series.first : series.train_end]
         whole = y[series.first : series.end]
         power = _power(series.unique_id, train, whole, options)
-        values = _transform(train, power, options)
+        one = unit(train) if power > 0 else 1.0
+        values = _transform(train, power, one, options)
         rate = _season_rate(values, options.season) if options.es else np.nan
         level = _deseasonalised(values, rate, options)[options.warmup :]
-        std = float(level.std())
+        std = spread(level)
         # Against the values, whose rounding is all that remains of a season that repeats exactly.
         if not std > 1e-9 * np.abs(values).max():
             constant = "constant after the seasonal difference" if options.warmup else "constant"
@@ -76,7 +81,7 @@ def fit(panel: pd.DataFrame, borders: pd.DataFrame, options: SeriesOptions) -> p
                 f" ({level[0] if options.warmup else train[0]:g}), so there is no scale and nothing"
                 " to learn; drop the series or change the split"
             )
-        rows.append(Scale(series.unique_id, power, float(level.mean()), std, rate))
+        rows.append(Scale(series.unique_id, power, mean(level), std, rate, one))
     return pd.DataFrame(rows, columns=list(Scale._fields))
 
 
@@ -101,23 +106,23 @@ def _boxcox_lambda(train: Array) -> float:
         return optimize.minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded")
 
     with np.errstate(invalid="ignore", divide="ignore"):  # of a constant part, which `fit` refuses
-        return float(stats.boxcox_normmax(train, method="mle", optimizer=bounded))
+        return float(stats.boxcox_normmax(train / unit(train), method="mle", optimizer=bounded))
 
 
-def _transform(y: Array, power: float, options: SeriesOptions) -> Array:
+def _transform(y: Array, power: float, unit: float, options: SeriesOptions) -> Array:
     if np.isnan(power):
         return y
-    return np.log1p(y) if options.transform == "log1p" else special.boxcox(y, power)
+    return np.log1p(y) if options.transform == "log1p" else special.boxcox(y / unit, power)
 
 
-def _inverse(level: Array, power: float, options: SeriesOptions) -> Array:
+def _inverse(level: Array, power: float, unit: float, options: SeriesOptions) -> Array:
     if np.isnan(power):
         return level
     if options.transform == "log1p":
         return np.expm1(np.maximum(level, 0))
     if power:  # what lies below the transform of 0 has no inverse
         level = np.maximum(level, -1 / power)
-    return special.inv_boxcox(level, power)
+    return special.inv_boxcox(level, power) * unit
 
 
 def _season_rate(level: Array, season: int) -> float:
@@ -174,11 +179,11 @@ def apply(
     panel: pd.DataFrame, borders: pd.DataFrame, scaler: pd.DataFrame, options: SeriesOptions
 ) -> npt.NDArray[np.float32]:
     """Scale every row: float32 (N,), aligned with the panel; NaN where no season precedes."""
-    y = panel["y"].to_numpy()
+    y = drawn(panel, each(borders), options.fill)
     scaled = np.empty(len(y), dtype=np.float32)
     for series, scale in zip(each(borders), scales(scaler), strict=True):
         rows = slice(series.first, series.end)
-        values = _transform(y[rows], scale.power, options)
+        values = _transform(y[rows], scale.power, scale.unit, options)
         level = _deseasonalised(values, scale.season_rate, options)
         scaled[rows] = (level - scale.mean) / scale.std
     return scaled
@@ -205,14 +210,16 @@ def invert(
     """
     ahead = np.asarray(scaled, dtype=np.float64) * scale.std + scale.mean
     if options.warmup:
-        level = _transform(sliding_last(y, cutoffs, options.reach), scale.power, options)
+        level = _transform(
+            sliding_last(y, cutoffs, options.reach), scale.power, scale.unit, options
+        )
         # A step beyond one season builds on the forecasts one season before it.
         for first in range(0, ahead.shape[1], options.season):
             block = ahead[:, first : first + options.season]
             season = _season(level, scale.season_rate, options)[:, level.shape[1] :]
             level = np.concatenate([level, block + season[:, : block.shape[1]]], axis=1)
         ahead = level[:, options.reach :]
-    return _inverse(ahead, scale.power, options)
+    return _inverse(ahead, scale.power, scale.unit, options)
 
 
 def sliding_last(values: Array, cutoffs: npt.NDArray[np.int64], count: int) -> Array:

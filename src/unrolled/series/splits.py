@@ -109,7 +109,8 @@ def rehearsals(
         whole = end - 2 * scored >= least
         validation = scored.where(whole, options.horizon)
         table = borders.assign(train=end - validation - scored, validation=validation, test=scored)
-        table = table[table["train"] >= least].reset_index(drop=True)
+        known = table["train"] + validation
+        table = table[(table["train"] >= least) & (known >= options.season)].reset_index(drop=True)
         if len(table):
             found.append(table)
     return found
@@ -130,6 +131,7 @@ def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
     for series in each(table):
         both = series.train + series.validation
         parts = (
+            ("train and validation", both, options.season, f"a season of {options.season}"),
             ("train", series.train, before, reads),
             ("validation", series.validation, options.horizon, f"horizon {options.horizon}"),
             ("test", series.test, options.horizon, f"horizon {options.horizon}"),
@@ -137,9 +139,9 @@ def check_lengths(table: pd.DataFrame, options: SeriesOptions) -> None:
         )
         for part, found, needed, why in parts:
             if found < needed:
+                shorten = "the season" if why.startswith("a season") else "lookback or horizon"
                 raise InputError(
                     f"series '{series.unique_id}': {max(found, 0)} of its"
                     f" {series.end - series.first} rows are for {part}, but {why} needs at least"
-                    f" {needed}; shorten lookback or"
-                    " horizon, change the split, or drop the series"
+                    f" {needed}; shorten {shorten}, change the split, or drop the series"
                 )

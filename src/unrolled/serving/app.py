@@ -11,9 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from unrolled.errors import InputError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,8 +32,21 @@ ZONED = (
 SENTENCE = 400  # characters of an error that are told
 
 
-def guarded(app: App) -> App:
-    """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence."""
+# What a request may hold that MLflow takes for something else: times with an offset from UTC, words
+# that pandas reads as the clock, truth for a number.
+_ODD = re.compile(
+    rb'"\d{4}-[^"]*\d[Tt ]\d[^"]*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)"|"\s*(?i:now|today)\s*"|true|false'
+)
+
+
+def guarded(app: App, clock: str = "") -> App:
+    """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence.
+
+    Args:
+        app: MLflow's.
+        clock: that the model's series are on, `local`, `UTC` or `+01:00`: times with an offset from
+            UTC are brought to it; empty: it knows none, and they are refused.
+    """
 
     async def guard(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,6 +62,11 @@ def guarded(app: App) -> App:
             return await _refuse(
                 send, 415, f"the Content-Type is {found}; expected application/json"
             )
+        if _ODD.search(body):
+            try:
+                body = mended(body, clock)
+            except InputError as error:
+                return await _refuse(send, 400, str(error))
         status, headers, answer = await _answered(app, scope, body)
         if status >= 400:
             return await _refuse(send, status, _sentence(answer))
@@ -52,6 +74,50 @@ def guarded(app: App) -> App:
         return await send({"type": "http.response.body", "body": answer})
 
     return guard
+
+
+def mended(body: bytes, clock: str) -> bytes:
+    """A request whose times `ds` have no offset, on a clock; as it is where it is no such request.
+
+    >>> mended(b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}', "+01:00")
+    b'{"dataframe_records": [{"ds": "2024-06-30T23:30:00", "y": 1}]}'
+
+    Raises:
+        InputError: a word for a time, truth for a number.
+    """
+    try:
+        found = json.loads(body)
+        split = found.get("dataframe_split", {})
+        columns = split.get("columns", [])
+        rows = [dict(zip(columns, row, strict=True)) for row in split.get("data", [])]
+        rows += found.get("dataframe_records", [])
+        for number, row in enumerate(rows):
+            if isinstance(row.get("y"), bool):
+                raise InputError(
+                    f"column 'y' is {str(row['y']).lower()} in row {number + 1}; expected a number"
+                )
+            if isinstance(row.get("ds"), str):
+                row["ds"] = _brought(row["ds"], clock, number + 1)
+        if split:
+            split["data"] = [[row[column] for column in columns] for row in rows]
+        return json.dumps(found).encode()
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return body  # MLflow says what is wrong
+
+
+def _brought(stamp: str, clock: str, row: int) -> str:
+    if stamp.strip().lower() in ("now", "today"):
+        raise InputError(
+            f"column 'ds' is {stamp!r} in row {row}; expected dates such as 2024-12-31"
+        )
+    if not clock:
+        return stamp
+    time = datetime.fromisoformat(stamp)
+    if time.tzinfo is not None and clock != "local":
+        time = time.astimezone(UTC if clock == "UTC" else datetime.strptime(clock, "%z").tzinfo)
+    return time.replace(tzinfo=None).isoformat()
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -87,6 +153,8 @@ async def _answered(
         await app(scope, receive, keep)
     except RecursionError:  # JSON nested a thousand deep
         return 400, [], b"the body cannot be read: its JSON is nested too deeply"
+    except ValueError as error:  # a number of more digits than Python reads
+        return 400, [], f"the body cannot be read: {error}".encode()
     return status, headers, b"".join(parts)
 
 
@@ -122,6 +190,14 @@ def _sentence(answer: bytes) -> str:
     return text if len(text) <= SENTENCE else f"{text[:SENTENCE]} ..."
 
 
+def application(model: Any) -> App:  # noqa: ANN401
+    """MLflow's server of a loaded model, guarded."""
+    from mlflow.pyfunc import scoring_server
+
+    served = getattr(model.unwrap_python_model(), "served", None)
+    return guarded(scoring_server.init(model), getattr(served, "options", {}).get("clock", ""))
+
+
 def main() -> None:
     """Serve a registered model on the loopback interface until stopped."""
     from unrolled.tracking import DEFAULT_URI, absolute_uri
@@ -136,13 +212,13 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_TRACKING_URI", absolute_uri(DEFAULT_URI, Path.cwd()))
     import uvicorn
     from mlflow.exceptions import MlflowException
-    from mlflow.pyfunc import load_model, scoring_server
+    from mlflow.pyfunc import load_model
 
     try:
         model = load_model(options.model)
     except MlflowException as error:
         parser.exit(1, f"Error: model '{options.model}' cannot be loaded: {error.message}\n")
-    uvicorn.run(guarded(scoring_server.init(model)), host=options.host, port=options.port)
+    uvicorn.run(application(model), host=options.host, port=options.port)
 
 
 if __name__ == "__main__":

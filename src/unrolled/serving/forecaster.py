@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ["unique_id", "ds", "y"]
 MAX_ROWS = 100_000
+LARGEST = float(np.finfo(np.float32).max)  # what networks compute in
 # Forecasts a call of the graph. The gates of all steps of many more leave the processor's cache: with
 # an LSTM of 64 units on lookback 96, 64 at once took a quarter longer than four times 16.
 AT_ONCE = 16
@@ -150,7 +151,7 @@ class ServedForecaster:
         y = pd.to_numeric(rows["y"], errors="coerce").astype("float64")
         lowest = self.options["lowest"]
         allowed = {"above 0": y > 0, "from 0": y >= 0, "": y > -np.inf}[lowest]
-        bad = np.flatnonzero(~(allowed & (y < np.inf)))
+        bad = np.flatnonzero(~(allowed & (y.abs() <= LARGEST)))
         if len(bad):
             raise InputError(
                 f"column 'y' is {rows['y'].tolist()[bad[0]]!r} in row {bad[0] + 1}; expected finite"
@@ -159,12 +160,17 @@ class ServedForecaster:
         try:
             whole = self.options["ds"] == "long"
             ds = rows["ds"].astype("int64") if whole else pd.to_datetime(rows["ds"])
-        except (ValueError, TypeError) as error:
+            if ds.isna().any():  # pandas' answer to infinity
+                raise ValueError("a time is infinite")
+            ids = rows["unique_id"].astype(str)
+        except UnicodeEncodeError:
+            raise InputError("column 'unique_id' holds half a character; expected text") from None
+        except (ValueError, TypeError, OverflowError) as error:
             raise InputError(
                 f"column 'ds' cannot be read: {' '.join(str(error).split())}; expected"
                 f" {'whole numbers' if whole else 'dates such as 2024-12-31'}"
             ) from None
-        return rows.assign(unique_id=rows["unique_id"].astype(str), ds=ds, y=y)
+        return rows.assign(unique_id=ids, ds=ds, y=y)
 
     def _read(self, name: str, group: pd.DataFrame) -> npt.NDArray[np.float64]:
         """The rows that the forecast is made from: the last R, or those since a state was fitted."""

@@ -44,8 +44,8 @@ class RawForecaster(nn.Module):
         """
         super().__init__()
         self.net, self.series = net, series
-        columns = scaler[["power", "mean", "std", "season_rate"]].to_numpy()
-        self.register_buffer("scales", torch.tensor(columns, dtype=torch.float64))  # (S, 4)
+        columns = scaler[["power", "mean", "std", "season_rate", "unit"]].to_numpy()
+        self.register_buffer("scales", torch.tensor(columns, dtype=torch.float64))  # (S, 5)
 
     @property
     def rows(self) -> int:
@@ -62,9 +62,9 @@ class RawForecaster(nn.Module):
         Returns:
             float64 (B, K), original units.
         """
-        power, mean, std, rate = self.scales[series].split(1, dim=1)  # (B, 1) each
+        power, mean, std, rate, unit = self.scales[series].split(1, dim=1)  # (B, 1) each
         season, lookback = self.series.season, self.series.lookback
-        level = self._transform(y, power)
+        level = self._transform(y / unit, power)
         change = level[:, self.series.reach :]
         if self.series.warmup:
             change = change - self._season(level, rate)[:, :-season]
@@ -80,7 +80,7 @@ class RawForecaster(nn.Module):
                 following = self._season(level, rate)[:, -season:]
                 level = torch.cat([level, block + following[:, : block.shape[1]]], dim=1)
             ahead = level[:, self.rows :]
-        return self._invert(ahead, power)
+        return self._invert(ahead, power) * unit
 
     def _season(self, level: Tensor, rate: Tensor) -> Tensor:
         """What is taken off the rows from `reach` on, and off the season ahead, as in `scaling`."""

@@ -86,9 +86,13 @@ class SampleOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    prompts: tuple[str, ...] = Field(("",), description="a text is written on from each")
+    prompts: tuple[str, ...] = Field(
+        ("",), min_length=1, description="a text is written on from each"
+    )
     temperatures: tuple[Temperature, ...] = Field(
-        (0.5, 0.8, 1.0), description="logits are divided by each in turn; see SamplingOptions"
+        (0.5, 0.8, 1.0),
+        min_length=1,
+        description="logits are divided by each in turn; see SamplingOptions",
     )
     length: int = Field(200, ge=1, description="characters written at most")
     seed: int = Field(0, ge=0, description="of the draws")
@@ -98,13 +102,6 @@ class SampleOptions(BaseModel):
     documents: int = Field(
         100, ge=1, description="documents written from nothing to see how many keep the form"
     )
-
-    @field_validator("prompts", "temperatures")
-    @classmethod
-    def _some(cls, values: tuple[object, ...]) -> tuple[object, ...]:
-        if not values:
-            raise ValueError("expected at least one")
-        return values
 
     @field_validator("form")
     @classmethod

@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.errors import InputError
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series.filling import drawn
+from unrolled.series.grid import Step
 from unrolled.series.options import SeriesOptions
-from unrolled.series.panel import following
+from unrolled.series.panel import OBSERVED, following, observed
+from unrolled.series.selection import unusable
 from unrolled.series.splits import Parts
 from unrolled.training.options import TrainOptions
 
@@ -50,7 +52,7 @@ def of_network(
     """A trained network, on the series of `borders` and `scaler`."""
     from unrolled.training import forecasting
 
-    y = panel["y"].to_numpy()
+    y = drawn(panel, splits.each(borders), series.fill)
     scaled = scaling.apply(panel, borders, scaler, series)
     # A window holds its targets too; past the last row there are none to read.
     padded = np.concatenate([scaled, np.full(series.horizon, np.nan, np.float32)])
@@ -78,11 +80,10 @@ def of_baseline(
     """
     from unrolled.series.baselines import BASELINES
 
-    y = panel["y"].to_numpy()
-
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        y = drawn(panel, [parts], series.fill)[parts.first : parts.end]
         task = task_of(parts, series, math.ceil(len(cutoffs) / (fits or series.statistical_fits)))
-        return BASELINES[variant](y[parts.first : parts.end], cutoffs - parts.first, task)
+        return BASELINES[variant](y, cutoffs - parts.first, task)
 
     return forecast
 
@@ -116,7 +117,9 @@ def fit_network(
     scaler = scaling.fit(panel, borders, series)
     values = scaling.apply(panel, borders, scaler, series)
     table = windows.table(borders, series)
-    weights = forecasting.fit_weights(values, table, series, model, training, seed, label)
+    weights = forecasting.fit_weights(
+        values, observed(panel), table, series, model, training, seed, label
+    )
     card = forecasting.card(series, model, training, seed)
     return of_network(weights, card, panel, borders, scaler, series)
 
@@ -130,9 +133,10 @@ def over_cutoffs(
     """Forecast from every cutoff of the test part, its truth beside it.
 
     Returns:
-        `unique_id, ds, cutoff, step, y, y_hat`, one row a series, cutoff and step.
+        `unique_id, ds, cutoff, step, y, y_hat`, one row a series, cutoff and step whose truth was
+        observed.
     """
-    y, ds = panel["y"].to_numpy(), panel["ds"].to_numpy()
+    y, ds, seen = panel["y"].to_numpy(), panel["ds"].to_numpy(), observed(panel)
     step = np.arange(1, series.horizon + 1)
     frames = []
     for parts in splits.each(borders):
@@ -149,13 +153,24 @@ def over_cutoffs(
                     "y": y[target].ravel(),
                     "y_hat": forecast(parts, cutoffs).ravel(),
                 }
-            )
+            )[seen[target].ravel()]
         )
     return pd.concat(frames, ignore_index=True)
 
 
-def ahead(panel: pd.DataFrame, series: SeriesOptions, forecast: Forecast) -> pd.DataFrame:
+def ahead(
+    panel: pd.DataFrame,
+    series: SeriesOptions,
+    forecast: Forecast,
+    step_of: Callable[[str], Step | None] | None = None,
+) -> pd.DataFrame:
     """Forecast the horizon after the last row of every series; a baseline is fitted on all rows.
+
+    Args:
+        panel: long form, sorted.
+        series: options.
+        forecast: what forecasts.
+        step_of: the step of a series, where it is known; else its last rows tell.
 
     Returns:
         `unique_id, ds, cutoff, y_hat`, K rows a series; the cutoff is its last row.
@@ -167,7 +182,9 @@ def ahead(panel: pd.DataFrame, series: SeriesOptions, forecast: Forecast) -> pd.
             pd.DataFrame(
                 {
                     "unique_id": parts.unique_id,
-                    "ds": following(times, series.horizon),
+                    "ds": following(
+                        times, series.horizon, step_of(parts.unique_id) if step_of else None
+                    ),
                     "cutoff": times.iloc[-1],
                     "y_hat": forecast(parts, np.array([parts.end - 1])).ravel(),
                 }
@@ -192,18 +209,10 @@ def plan_rehearsals(
     """
     tables = []
     for number, table in enumerate(splits.rehearsals(borders, series, origins)):
-        usable = [_scalable(panel, table.iloc[[row]], series) for row in range(len(table))]
+        usable = [not unusable(panel, table.iloc[[row]], series) for row in range(len(table))]
         tables.append(table[usable].assign(rehearsal=number))
     empty = borders.iloc[:0].assign(rehearsal=0)
     return pd.concat([empty, *tables], ignore_index=True).astype({"rehearsal": int})
-
-
-def _scalable(panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions) -> bool:
-    try:
-        scaling.fit(panel, borders, series)
-    except InputError:
-        return False
-    return True
 
 
 def rehearse(
@@ -254,7 +263,8 @@ def score_rehearsals(
 
 
 def before_test(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
-    """All rows before the test part: MASE's in-sample scale."""
+    """All rows before the test part, for MASE's in-sample scale; `y` is NaN where it was filled."""
+    seen = panel.assign(y=panel["y"].where(observed(panel))) if OBSERVED in panel else panel
     return pd.concat(
-        [panel.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
+        [seen.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -50,8 +51,38 @@ def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor
     return inputs, steps[context:]
 
 
+def _targets_seen(observed: npt.NDArray[np.bool_], first: Tensor, series: SeriesOptions) -> Tensor:
+    """Which targets of windows (B,) were observed, bool (K, B)."""
+    view = torch.from_numpy(observed).unfold(0, series.horizon, 1)
+    return view.index_select(0, first + series.context).T
+
+
+def _scored(first: Tensor, observed: npt.NDArray[np.bool_], series: SeriesOptions) -> Tensor:
+    """The windows of which a target was observed: others have nothing to learn from."""
+    if observed.all():
+        return first
+    return first[_targets_seen(observed, first, series).any(dim=0)]
+
+
+def _loss(
+    loss: Callable[[Tensor, Tensor], Tensor],
+    observed: npt.NDArray[np.bool_],
+    series: SeriesOptions,
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A loss of forecasts (K, B), targets (K, B) and the first rows of their windows (B,)."""
+    if observed.all():
+        return lambda y_hat, y, _: loss(y_hat, y)
+
+    def over_observed(y_hat: Tensor, y: Tensor, first: Tensor) -> Tensor:
+        seen = _targets_seen(observed, first, series)
+        return loss(y_hat[seen], y[seen])
+
+    return over_observed
+
+
 def fit_forecaster(
     values: npt.NDArray[np.float32],
+    observed: npt.NDArray[np.bool_],
     windows: pd.DataFrame,
     series: SeriesOptions,
     model: ModelOptions,
@@ -60,7 +91,7 @@ def fit_forecaster(
     label: str,
     watch: Watch | None = None,
 ) -> tuple[dict[str, Tensor], list[Epoch], int]:
-    """Fit one variant with one seed.
+    """Fit one variant with one seed, to targets that were observed.
 
     With `training.refit`, validation chooses the epoch (without early stopping: the last) and a
     second network, of the same seed, is trained on train and validation up to it. `watch` measures
@@ -69,7 +100,7 @@ def fit_forecaster(
     Returns:
         Weights, learning curve (of the run that was validated), number of parameters.
     """
-    fit_parts = partial(_fit_parts, values, windows, series, model, training, seed, label)
+    fit_parts = partial(_fit_parts, values, observed, windows, series, model, training, seed, label)
     net, history = fit_parts(("train",), watch=watch)
     if training.refit:
         net, _ = fit_parts(("train", "validation"), kept_epoch(history, training))
@@ -78,6 +109,7 @@ def fit_forecaster(
 
 def fit_weights(
     values: npt.NDArray[np.float32],
+    observed: npt.NDArray[np.bool_],
     windows: pd.DataFrame,
     series: SeriesOptions,
     model: ModelOptions,
@@ -86,7 +118,7 @@ def fit_weights(
     label: str,
 ) -> dict[str, Tensor]:
     """The weights of `fit_forecaster`, without a run that would only draw the learning curve."""
-    options = (values, windows, series, model, training, seed, label)
+    options = (values, observed, windows, series, model, training, seed, label)
     if training.refit and not training.early_stopping:
         net, _ = _fit_parts(*options, ("train", "validation"), training.epochs)
         return net.state_dict()
@@ -95,6 +127,7 @@ def fit_weights(
 
 def _fit_parts(
     values: npt.NDArray[np.float32],
+    observed: npt.NDArray[np.bool_],
     windows: pd.DataFrame,
     series: SeriesOptions,
     model: ModelOptions,
@@ -106,25 +139,27 @@ def _fit_parts(
     watch: Watch | None = None,
 ) -> tuple[Forecaster, list[Epoch]]:
     """Train on all windows of the parts, for so many epochs or as long as validation says."""
-    data, loss = torch.from_numpy(values), LOSSES[training.loss]
+    data, loss = torch.from_numpy(values), _loss(LOSSES[training.loss], observed, series)
     with deterministic(seed, training.threads):
         net = Forecaster(model, 1 + len(series.lags), series.lookback, series.horizon)
-        first = torch.from_numpy(starts(windows, *parts))
-        held_out = gather(data, torch.from_numpy(starts(windows, "validation")), series)
+        first = _scored(torch.from_numpy(starts(windows, *parts)), observed, series)
+        later = _scored(torch.from_numpy(starts(windows, "validation")), observed, series)
+        held_out = gather(data, later, series)
 
         def batch_loss(batch: Tensor) -> Tensor:
-            x, y = gather(data, first.index_select(0, batch), series)
+            own = first.index_select(0, batch)
+            x, y = gather(data, own, series)
             if training.augmentation:
                 factor = torch.empty(len(batch)).log_normal_(0, training.augmentation)  # (B,)
                 x, y = x * factor[:, None], y * factor
-            return loss(net(x), y)
+            return loss(net(x), y, own)
 
         history = fit(
             net,
             batch_loss,
             len(first),
             training,
-            validate=None if epochs else lambda: float(loss(net(held_out[0]), held_out[1])),
+            validate=None if epochs else lambda: float(loss(net(held_out[0]), held_out[1], later)),
             epochs=epochs,
             watch=partial(watch, net, held_out[0][:, :WATCHED]) if watch and not epochs else None,
             label=label,

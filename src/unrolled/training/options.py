@@ -43,7 +43,7 @@ class TrainOptions(BaseModel):
         description="share that the mean of the weights keeps at a step; this mean is validated and"
         " kept (0: the weights themselves)",
     )
-    threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")
+    threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
 
 
 class TextTrainOptions(BaseModel):
@@ -87,7 +87,7 @@ class TextTrainOptions(BaseModel):
     evaluations: int = Field(
         10, ge=1, description="times the validation loss is measured, evenly spread; the best stays"
     )
-    threads: int = Field(1, ge=1, description="torch threads; the bits depend on it")
+    threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
 
     @field_validator("init_from")
     @classmethod

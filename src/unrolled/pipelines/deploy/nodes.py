@@ -21,7 +21,9 @@ from unrolled.comparison.champion import METRICS
 from unrolled.errors import InputError
 from unrolled.series import panel as panels
 from unrolled.series import splits
+from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import PANEL_COLUMNS
 from unrolled.series.splits import Parts
 from unrolled.series.windows import sliding
 from unrolled.serving import registry
@@ -40,7 +42,11 @@ Files = dict[str, bytes]  # what is served, by name
 
 
 def package_forecaster(
-    row: dict[str, Any], scaler: pd.DataFrame, panel: pd.DataFrame, series: SeriesOptions
+    row: dict[str, Any],
+    scaler: pd.DataFrame,
+    panel: pd.DataFrame,
+    reading: dict[str, Any],
+    series: SeriesOptions,
 ) -> tuple[Files, dict[str, Any]]:
     """Make of a row what its server opens: networks as a graph, a baseline as numbers of all rows.
 
@@ -49,7 +55,8 @@ def package_forecaster(
     """
     example = next(iter(panel.groupby("unique_id", sort=False)))[1]
     if row["kind"] == "baseline":
-        files = _numbers(row["variant"], panel, splits.borders(panel, series.validation, 0), series)
+        borders = splits.borders(panel, series.validation, 0)
+        files = _numbers(row["variant"], panel, borders, series, reading["times"]["clock"])
         numbers = next(iter(json.loads(files["numbers.json"])["series"].values()))
         example = example.tail(numbers.get("rows", series.lookback))
     else:
@@ -57,19 +64,31 @@ def package_forecaster(
 
         graph = graphs.forecaster_graph(row["networks"], scaler, series)
         beside = {"rows": series.rows, "lowest": series.lowest}
-        files = _files("forecaster.onnx", graph, beside | _known(panel, series), "forecaster.json")
+        files = _files(
+            "forecaster.onnx",
+            graph,
+            beside | _known(panel, series, reading["times"]["clock"]),
+            "forecaster.json",
+        )
         example = example.tail(series.rows)
-    records = json.loads(example.to_json(orient="records", date_format="iso"))
+    records = example[PANEL_COLUMNS].to_dict("records")
+    for record in records:
+        if isinstance(record["ds"], pd.Timestamp):
+            record["ds"] = record["ds"].isoformat()  # every digit of a second
     return files, {"dataframe_records": records}
 
 
 def _numbers(
-    variant: str, panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
+    variant: str,
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    clock: str = "",
 ) -> Files:
     """A baseline fitted on the rows of each series before its test part."""
     from unrolled.series.baselines import FITS
 
-    y, ds = panel["y"].to_numpy(), panel["ds"]
+    y, ds = drawn(panel, splits.each(borders), series.fill), panel["ds"]
     fitted = {}
     for parts in splits.each(borders):
         last = ds.iloc[parts.validation_end - 1]
@@ -79,16 +98,17 @@ def _numbers(
         at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)
         fitted[parts.unique_id] = numbers | {"ds": at}
     content = json.dumps({"variant": variant, "series": fitted}).encode()
-    beside = {"lowest": ""} | _known(panel, series)
+    beside = {"lowest": ""} | _known(panel, series, clock)
     return _files("numbers.json", content, beside, "forecaster.json")
 
 
-def _known(panel: pd.DataFrame, series: SeriesOptions) -> dict[str, Any]:
+def _known(panel: pd.DataFrame, series: SeriesOptions, clock: str) -> dict[str, Any]:
     """What the server of a forecaster must know of the series."""
     groups = panel.groupby("unique_id", sort=False)
     return {
         "horizon": series.horizon,
         "ds": "datetime" if panel["ds"].dtype.kind == "M" else "long",
+        "clock": clock,
         "series": {str(name): panels.step_of(group["ds"]) for name, group in groups},
     }
 
@@ -122,7 +142,8 @@ def forecaster_parity(
     expected = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
     with _opened(files) as folder:
         served = ServedForecaster(folder)
-        forecast = _by_rows(served, panel) if served.numbers else _by_windows(served, panel)
+        seen = panel.assign(y=drawn(panel, splits.each(borders), series.fill))[PANEL_COLUMNS]
+        forecast = _by_rows(served, seen) if served.numbers else _by_windows(served, seen)
         found, taken = (
             backtesting.over_cutoffs(panel, borders, series, asked)["y_hat"].to_numpy()
             for asked in (forecast, _taken(served, panel))

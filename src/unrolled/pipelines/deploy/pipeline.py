@@ -44,6 +44,7 @@ def _forecasting() -> list[Node]:
                 "forecasting.row",
                 "forecasting.scaler",
                 "forecasting.panel",
+                "forecasting.reading",
                 "params:forecasting.series",
             ],
             ["forecasting.service", "forecasting.request"],

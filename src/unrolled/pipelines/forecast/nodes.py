@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,26 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy.nodes import registry_client
-from unrolled.series import panel, splits
+from unrolled.series import reading, splits
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import PANEL_COLUMNS
+from unrolled.series.reading import Reading
+from unrolled.series.selection import without
+from unrolled.series.tables import Files
 from unrolled.serving import registry
+from unrolled.serving.forecaster import MAX_ROWS
 from unrolled.training import backtest
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def forecast(
-    rows: pd.DataFrame, row: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions, name: str
+    rows: Files,
+    row: dict[str, Any],
+    known: dict[str, Any],
+    scaler: pd.DataFrame,
+    series: SeriesOptions,
+    name: str,
 ) -> Frames:
     """Forecast the horizon after the last row of every series by a row of the leaderboard.
 
@@ -28,33 +39,43 @@ def forecast(
     Raises:
         InputError: too few rows of a series, or one that was not there in training.
     """
-    tidy = panel.tidy(rows, series.columns, series.fill, series.season, name)
-    borders = splits.borders(tidy, 0, 0)
+    how = Reading.model_validate(known)
+    panel, _ = reading.read(rows, series, name, how)
+    variant = row["variant"]
     if not row["networks"]:
         from unrolled.series.baselines import least_rows  # statsmodels takes seconds to import
 
-        _refuse_short(borders, row["variant"], least_rows(row["variant"], series.season))
-        found = backtest.ahead(tidy, series, backtest.of_baseline(row["variant"], tidy, series))
-        return _frames(found, row["variant"])
-    known = scaler.set_index("unique_id")
-    for parts in splits.each(borders):
-        if parts.unique_id not in known.index:
-            raise InputError(
-                f"series '{parts.unique_id}' was not there when {row['variant']} was trained; expected"
-                f" {', '.join(map(str, known.index[:5]))}{' ...' if len(known) > 5 else ''}: run the"
-                " forecasting pipeline on the new rows"
-            )
-    _refuse_short(borders, row["variant"], series.rows)
-    own = known.loc[borders["unique_id"]].reset_index()
+        panel = _long_enough(panel, variant, least_rows(variant, series.season), series)
+        baseline = backtest.of_baseline(variant, panel, series)
+        return _frames(backtest.ahead(panel, series, baseline, how.step), variant)
+    trained = scaler.set_index("unique_id")
+    strangers = {
+        unique_id: f"series '{unique_id}' was not there when {variant} was trained; expected"
+        f" {', '.join(map(str, trained.index[:5]))}{' ...' if len(trained) > 5 else ''}: run the"
+        " forecasting pipeline on the new rows"
+        for unique_id in panel["unique_id"].unique()
+        if unique_id not in trained.index
+    }
+    panel = without(panel, strangers, series, "were not there in training and are not forecast")
+    panel = _long_enough(panel, variant, series.rows, series)
+    borders = splits.borders(panel, 0, 0)
+    own = trained.loc[borders["unique_id"]].reset_index()
     frames = [
-        backtest.ahead(tidy, series, backtest.of_network(weights, card, tidy, borders, own, series))
+        backtest.ahead(
+            panel,
+            series,
+            backtest.of_network(weights, card, panel, borders, own, series),
+            how.step,
+        )
         for weights, card in row["networks"]
     ]
     y_hat = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
-    return _frames(frames[0].assign(y_hat=y_hat), row["variant"])
+    return _frames(frames[0].assign(y_hat=y_hat), variant)
 
 
-def forecast_registered(rows: pd.DataFrame, series: SeriesOptions, name: str) -> Frames:
+def forecast_registered(
+    rows: Files, known: dict[str, Any], series: SeriesOptions, name: str
+) -> Frames:
     """The same by the model in front in MLflow's registry.
 
     Raises:
@@ -62,23 +83,37 @@ def forecast_registered(rows: pd.DataFrame, series: SeriesOptions, name: str) ->
     """
     from mlflow.exceptions import MlflowException
 
-    tidy = panel.tidy(rows, series.columns, series.fill, series.season, name)
+    panel, _ = reading.read(rows, series, name, Reading.model_validate(known))
     model = registry.fetch(registry_client(), f"forecasting-{name}")
     try:
-        found = pd.DataFrame(model.predict(tidy))
+        answers = [model.predict(some) for some in _requests(panel[PANEL_COLUMNS])]
+        found = pd.concat(map(pd.DataFrame, answers), ignore_index=True)
     except MlflowException as error:
         raise InputError(f"series '{name}': {error.message}") from error
-    cutoffs = tidy.groupby("unique_id")["ds"].max()
+    cutoffs = panel.groupby("unique_id")["ds"].max()
     return _frames(found.assign(cutoff=found["unique_id"].map(cutoffs)), f"forecasting-{name}")
 
 
-def _refuse_short(borders: pd.DataFrame, variant: str, needed: int) -> None:
-    for parts in splits.each(borders):
-        if parts.train < needed:
-            raise InputError(
-                f"series '{parts.unique_id}': {parts.train} rows; {variant} needs the last {needed} or"
-                " more"
-            )
+def _requests(panel: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The last rows of every series, of as many series at once as a server takes."""
+    tails = panel.groupby("unique_id", sort=False).tail(MAX_ROWS)
+    series = tails["unique_id"].ne(tails["unique_id"].shift()).cumsum() - 1
+    at_once = MAX_ROWS // int(series.value_counts().max())
+    for _, some in tails.groupby(series // at_once):
+        yield some
+
+
+def _long_enough(
+    panel: pd.DataFrame, variant: str, needed: int, series: SeriesOptions
+) -> pd.DataFrame:
+    """Without the series that have too few rows to be forecast from, where the option `short` allows."""
+    short = {
+        parts.unique_id: f"series '{parts.unique_id}': {parts.train} rows; {variant} needs the last"
+        f" {needed} or more"
+        for parts in splits.each(splits.borders(panel, 0, 0))
+        if parts.train < needed
+    }
+    return without(panel, short, series, f"have fewer than {needed} rows and are not forecast")
 
 
 def _frames(found: pd.DataFrame, variant: str) -> Frames:

@@ -13,14 +13,20 @@ def create_pipeline(*, registered: bool) -> Pipeline:
     node = (
         Node(
             nodes.forecast_registered,
-            ["forecasting.new_rows", *options],
+            ["forecasting.new_rows", "forecasting.reading", *options],
             ["forecasting.forecast", "forecasting.stored_forecast"],
             name="forecast",
         )
         if registered
         else Node(
             nodes.forecast,
-            ["forecasting.new_rows", "forecasting.row", "forecasting.scaler", *options],
+            [
+                "forecasting.new_rows",
+                "forecasting.row",
+                "forecasting.reading",
+                "forecasting.scaler",
+                *options,
+            ],
             ["forecasting.forecast", "forecasting.stored_forecast"],
             name="forecast",
         )

@@ -12,10 +12,13 @@ import pandas as pd
 
 from unrolled.comparison.champion import crown, measure, metric_of
 from unrolled.recurrent.options import ModelOptions
-from unrolled.series import metrics, panel, scaling, splits, windows
+from unrolled.series import metrics, reading, scaling, splits, windows
 from unrolled.series.generators import GENERATORS
 from unrolled.series.options import SeriesOptions
-from unrolled.series.panel import digest
+from unrolled.series.panel import digest, observed
+from unrolled.series.reading import Reading
+from unrolled.series.selection import check, select
+from unrolled.series.tables import Files, Table
 from unrolled.series.windows import starts
 from unrolled.training import backtest as backtesting
 from unrolled.training.backtest import Forecast, before_test
@@ -24,6 +27,7 @@ from unrolled.training.options import TrainOptions
 # torch takes a second to import; only the nodes that train or run a network pay for it.
 
 Values = npt.NDArray[np.float32]
+Observed = npt.NDArray[np.bool_]
 Row = tuple[str, str, int | None]  # variant, kind, seed
 COST = ["parameters", "train_seconds"]
 METRICS = list(metrics.METRICS)
@@ -35,20 +39,32 @@ def keep(series: SeriesOptions) -> dict[str, Any]:
     return series.model_dump(mode="json")
 
 
-def ingest(raw: pd.DataFrame, series: SeriesOptions, name: str) -> pd.DataFrame:
-    """Bring the user's rows into long form on a regular grid."""
-    return panel.tidy(raw, series.columns, series.fill, series.season, name)
+def ingest(raw: Files, series: SeriesOptions, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Bring the user's rows into long form on a regular grid.
+
+    Returns:
+        The panel; how its file was read, for every later file of the series.
+    """
+    return _selected(*reading.read(raw, series, name), series)
 
 
-def generate(series: SeriesOptions) -> pd.DataFrame:
-    """Make the generated series."""
-    return GENERATORS[str(series.generator)]()
+def generate(series: SeriesOptions, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Make the generated series; returns as `ingest`."""
+    table = Table(GENERATORS[str(series.generator)](), None)
+    return _selected(*reading.of_table(table, series, name), series)
+
+
+def _selected(
+    panel: pd.DataFrame, reading: Reading, series: SeriesOptions
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    panel, dropped = select(panel, series)
+    return panel, reading.model_copy(update={"dropped": dropped}).model_dump(mode="json")
 
 
 def split(panel: pd.DataFrame, series: SeriesOptions) -> pd.DataFrame:
     """Cut every series in time order, and check that each part holds a window."""
     table = splits.borders(panel, series.validation, series.test)
-    splits.check_lengths(table, series)
+    check(panel, table, series)
     return table
 
 
@@ -59,9 +75,9 @@ def fit_scaler(panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions
 
 def scale(
     panel: pd.DataFrame, borders: pd.DataFrame, scaler: pd.DataFrame, series: SeriesOptions
-) -> Values:
-    """Scale every row, aligned with the panel."""
-    return scaling.apply(panel, borders, scaler, series)
+) -> tuple[Values, Observed]:
+    """Scale every row, aligned with the panel; and which rows were observed."""
+    return scaling.apply(panel, borders, scaler, series), observed(panel)
 
 
 def window(borders: pd.DataFrame, series: SeriesOptions) -> pd.DataFrame:
@@ -71,6 +87,7 @@ def window(borders: pd.DataFrame, series: SeriesOptions) -> pd.DataFrame:
 
 def train(
     values: Values,
+    observed: Observed,
     windows: pd.DataFrame,
     series: SeriesOptions,
     model: ModelOptions,
@@ -90,7 +107,15 @@ def train(
     began, label = time.perf_counter(), f"{variant} seed {seed}"
     curves: list[pd.DataFrame] = []
     weights, history, parameters = forecasting.fit_forecaster(
-        np.array(values), windows, series, model, training, seed, label, health.watch(curves)
+        np.array(values),
+        np.array(observed),
+        windows,
+        series,
+        model,
+        training,
+        seed,
+        label,
+        health.watch(curves),
     )
     if model.attention == "none":  # which is a way past the recurrence
         health.warn(label, curves, model)

@@ -16,7 +16,7 @@ from unrolled.recurrent.options import ModelOptions
 if TYPE_CHECKING:
     from unrolled.study import ForecastingStudy
 
-SHARED = {"panel", "borders", "rehearsals", "scaler", "values", "windows"}
+SHARED = {"panel", "borders", "rehearsals", "scaler", "values", "observed", "windows"}
 OPTIONS = {"params:series"}
 
 
@@ -44,9 +44,16 @@ def create_pipeline(study: ForecastingStudy) -> Pipeline:
 
 def _data(*, generated: bool) -> Pipeline:
     first = (
-        Node(nodes.generate, "params:series", "panel", name="generate")
+        Node(
+            nodes.generate, ["params:series", "params:name"], ["panel", "reading"], name="generate"
+        )
         if generated
-        else Node(nodes.ingest, ["raw", "params:series", "params:name"], "panel", name="ingest")
+        else Node(
+            nodes.ingest,
+            ["raw", "params:series", "params:name"],
+            ["panel", "reading"],
+            name="ingest",
+        )
     )
     return Pipeline(
         [
@@ -68,7 +75,7 @@ def _data(*, generated: bool) -> Pipeline:
             Node(
                 nodes.scale,
                 ["panel", "borders", "scaler", "params:series"],
-                "values",
+                ["values", "observed"],
                 name="scale",
             ),
             Node(nodes.window, ["borders", "params:series"], "windows", name="window"),
@@ -82,6 +89,7 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
             nodes.train,
             [
                 "values",
+                "observed",
                 "windows",
                 "params:series",
                 "params:model",

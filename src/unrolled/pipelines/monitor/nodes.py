@@ -7,11 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from unrolled.series import monitoring
+from unrolled.series import monitoring, reading
 from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import SeriesOptions
+from unrolled.series.reading import Reading
+from unrolled.series.tables import Files
 
 logger = logging.getLogger(__name__)
+
+
+def ingest(raw: Files, known: dict[str, Any], series: SeriesOptions, name: str) -> pd.DataFrame:
+    """Read the series as it stands now, as it was read for training."""
+    return reading.read(raw, series, name, Reading.model_validate(known))[0]
 
 
 def match(forecasts: pd.DataFrame, observed: pd.DataFrame, series: SeriesOptions) -> pd.DataFrame:

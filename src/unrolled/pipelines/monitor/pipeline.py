@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from unrolled.pipelines.forecasting.nodes import ingest
 from unrolled.pipelines.monitor import nodes
 
-TRAINED = {f"forecasting.{name}" for name in ("raw", "panel", "borders")}
+TRAINED = {f"forecasting.{name}" for name in ("raw", "reading", "panel", "borders")}
 
 
 def create_pipeline() -> Pipeline:
     """Score the forecasts of the series of this run."""
     steps = [
         Node(
-            ingest,
-            ["forecasting.raw", "params:forecasting.series", "params:forecasting.name"],
+            nodes.ingest,
+            [
+                "forecasting.raw",
+                "forecasting.reading",
+                "params:forecasting.series",
+                "params:forecasting.name",
+            ],
             "observed",
             name="ingest",
         ),

@@ -1,0 +1,88 @@
+"""Regular grids of time: the step of a series, and what is absent from it.
+
+A step is a calendar frequency (`MS`, `D`, `15min`, pandas' names) or, where time is a number, a number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Step = str | int
+
+
+def step_of(times: pd.Index) -> Step | None:
+    """The step of a series that may have gaps; None where no calendar has its times.
+
+    Args:
+        times: rising, without twins, at least 3: datetime64 without a zone, or int64.
+
+    >>> step_of(pd.date_range("2001-01-01", periods=9, freq="MS").delete([4]))
+    'MS'
+    >>> step_of(pd.Index([3, 5, 9, 11]))
+    2
+    """
+    if isinstance(times, pd.DatetimeIndex):
+        return _frequency(times) or _frequency_despite_gaps(times)
+    steps = np.diff(times.to_numpy())
+    return int(np.bincount(steps).argmax()) if steps.max() < 1_000_000 else int(steps.min())
+
+
+def grid(times: pd.Index, step: Step) -> pd.Index:
+    """All points from the first time to the last."""
+    if isinstance(step, int):
+        return pd.Index(np.arange(times[0], times[-1] + 1, step), dtype=times.dtype)
+    assert isinstance(times, pd.DatetimeIndex)
+    return pd.date_range(times[0], times[-1], freq=step, unit=times.unit)
+
+
+def sparseness(times: pd.Index) -> float:
+    """Points that a grid of the smallest step would have, for each that is there."""
+    closest = (times[1:] - times[:-1]).min()
+    return float((times[-1] - times[0]) / closest / len(times))
+
+
+def gaps(times: pd.Index) -> float:
+    """How many points of its grid a series lacks; infinite where it lies on none.
+
+    Args:
+        times: as for `step_of`; fewer than 3 lie on any grid.
+
+    >>> gaps(pd.Index([1, 2, 4, 5])), gaps(pd.DatetimeIndex(["2001-01-01", "2001-01-03", "2001-02-07"]))
+    (1.0, inf)
+    """
+    if len(times) < 3:
+        return 0.0
+    if sparseness(times) > 100:  # and a grid of it would take the memory
+        return np.inf
+    step = step_of(times)
+    whole = None if step is None else grid(times, step)
+    if whole is None or not times.isin(whole).all():
+        return np.inf
+    return float(len(whole) - len(times))
+
+
+def _frequency(times: pd.DatetimeIndex) -> str | None:
+    # pandas 4 will return an offset; its name is what both give.
+    with pd.option_context("future.infer_freq_returns_offset", True):
+        offset: Any = pd.infer_freq(times)
+    return None if offset is None else offset.freqstr
+
+
+def _frequency_despite_gaps(times: pd.DatetimeIndex) -> str | None:
+    """The frequency of the longest stretch without a gap, where all other times fit its grid."""
+    tried: set[str] = set()
+    for length in (12, 6, 3):
+        # A thousand stretches are enough: a series of a million rows shall not take minutes.
+        stride = max(length // 2, len(times) // 1000)
+        for start in range(0, max(1, len(times) - length + 1), stride):
+            part = times[start : start + length]
+            frequency = _frequency(part) if len(part) >= 3 else None
+            if frequency is None or frequency in tried:
+                continue
+            tried.add(frequency)
+            if times.isin(pd.date_range(times[0], times[-1], freq=frequency)).all():
+                return frequency
+    return None

@@ -1,0 +1,261 @@
+"""How the files of a series are read: found once, stated, kept beside the panel, never found again.
+
+`read` takes the first file of a series and says how it read it; given what it said, it reads every
+later file of the series the same way, or refuses it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from unrolled.errors import InputError
+from unrolled.series import numbers, tables, times
+from unrolled.series.grid import Step
+from unrolled.series.numbers import Marks
+from unrolled.series.options import Columns, SeriesOptions
+from unrolled.series.panel import regular
+from unrolled.series.tables import Files, Table
+from unrolled.series.times import Times
+
+logger = logging.getLogger(__name__)
+
+
+class Reading(BaseModel):
+    """How the files of a series are read; `data.json` beside its panel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: Columns = Field(default_factory=Columns, description="in the file")
+    sep: str | None = Field(None, description="between cells; None: no text was read")
+    marks: Marks = Field(default_factory=Marks)
+    times: Times = Field(default_factory=Times)
+    steps: Step | dict[str, Step] = Field(
+        default_factory=dict, description="from one row to the next, of all series or by series"
+    )
+    dropped: dict[str, str] = Field(
+        default_factory=dict, description="why a series was left out of the training, by its name"
+    )
+
+    def step(self, unique_id: str) -> Step | None:
+        """The step of a series; None of one that is not known."""
+        return self.steps.get(unique_id) if isinstance(self.steps, dict) else self.steps
+
+
+def read(
+    files: Files, options: SeriesOptions, name: str, known: Reading | None = None
+) -> tuple[pd.DataFrame, Reading]:
+    """Bring a file, or the parts of a folder, into a panel.
+
+    Args:
+        files: bytes by name.
+        options: how to read them, where that is not to be found out, and what to fill.
+        name: of the data set, and `unique_id` of a file that names no series.
+        known: how the series was read before.
+
+    Returns:
+        Panel as `panel.regular` gives it, and how the files were read.
+
+    Raises:
+        InputError: what cannot be read, or is not as it is `known`; the sentence says which option
+            reads it, where one does.
+    """
+    sep = options.sep if known is None else known.sep
+    table = tables.read(files, sep, options.sheet, options.encoding)
+    return of_table(table, options, name, known)
+
+
+def of_table(
+    table: Table, options: SeriesOptions, name: str, known: Reading | None = None
+) -> tuple[pd.DataFrame, Reading]:
+    """Bring a table into a panel; as `read`."""
+    cells = _filled(table.cells)
+    columns = options.columns if known is None else known.columns
+    if cells.empty:
+        raise InputError(f"series '{name}': its file has no rows; expected at least one")
+    if options.wide:
+        cells, columns = _long(cells, columns, name)
+    elif known is None:
+        columns = _named(cells, columns, table.sep)
+    _refuse_absent(cells, columns, name, known)
+    ids = _ids(cells, columns, name)
+    marks = Marks(decimal=options.decimal, thousands=options.thousands)
+    y, marks = numbers.read(
+        cells[columns.y],
+        columns.y,
+        known.marks if known else marks,
+        table.sep,
+        known=known is not None,
+    )
+    ds, found = times.read(
+        cells[columns.ds],
+        ids,
+        columns.ds,
+        options.date_format,
+        options.dayfirst,
+        known.times if known else None,
+    )
+    rows = pd.DataFrame({"unique_id": ids, "ds": ds, "y": y})
+    if known is not None:
+        rows = _without(rows, known.dropped, name)
+    panel, steps = regular(rows, options.fill, options.season, known.step if known else None)
+    if known is not None:
+        return panel, known
+    reading = Reading(
+        columns=options.columns if options.wide else columns,
+        sep=table.sep,
+        marks=marks,
+        times=found,
+        steps=next(iter(steps.values())) if len(set(steps.values())) == 1 else steps,
+    )
+    _state(len(panel), max(len(steps), 1), reading, cells, columns, name)
+    return panel, reading
+
+
+def _filled(cells: pd.DataFrame) -> pd.DataFrame:
+    """Without the rows in which nothing stands, as a spreadsheet leaves them at the end."""
+    cells = cells.reset_index(drop=True)
+    last = cells.tail(1)
+    if len(last) and (last.isna() | (last.astype("str") == "")).all(axis=None):
+        blank = (cells.isna() | (cells.astype("str") == "")).all(axis=1)
+        logger.info("%d rows in which nothing stands are left out", int(blank.sum()))
+        return cells[~blank]
+    return cells
+
+
+def _long(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.DataFrame, Columns]:
+    """A table of one column a series as rows of one value each."""
+    if columns.ds not in cells.columns:
+        raise InputError(
+            f"series '{name}': column '{columns.ds}' for ds is missing, the wide table has"
+            f" {_listed(cells)}; name the right one by ds=NAME"
+        )
+    names = [column for column in cells.columns if column != columns.ds]
+    if not names:
+        raise InputError(
+            f"series '{name}': the wide table has no column beside '{columns.ds}'; expected one a"
+            " series"
+        )
+    ds = columns.ds if columns.ds not in ("unique_id", "y") else "ds"
+    long = pd.DataFrame(
+        {
+            "unique_id": pd.Series(names, dtype="str").repeat(len(cells)).to_numpy(),
+            ds: pd.concat([cells[columns.ds]] * len(names), ignore_index=True),
+            "y": pd.concat([cells[name] for name in names], ignore_index=True),
+        }
+    )
+    return long, Columns(ds=ds)
+
+
+def _named(cells: pd.DataFrame, columns: Columns, sep: str | None) -> Columns:
+    """Of a file of two columns without our names: which is the time, which the value."""
+    own = [column for column in cells.columns if column != columns.unique_id]
+    default = Columns()
+    asked = {role: getattr(columns, role) for role in ("ds", "y")}
+    absent = [role for role, column in asked.items() if column not in own]
+    if len(own) != 2 or not absent or any(asked[role] != getattr(default, role) for role in absent):
+        return columns
+    if len(absent) == 1:
+        (other,) = (column for column in own if column not in asked.values())
+        return columns.model_copy(update={absent[0]: other})
+    for ds, y in (own, own[::-1]):
+        if _reads(cells, ds, y, sep) and not _reads(cells, y, ds, sep):
+            return columns.model_copy(update={"ds": ds, "y": y})
+    return columns
+
+
+def _reads(cells: pd.DataFrame, ds: str, y: str, sep: str | None) -> bool:
+    """Whether these columns are times and numbers."""
+    ids = pd.Series("", index=cells.index)
+    try:
+        numbers.read(cells[y], y, Marks(), sep)
+        times.read(cells[ds], ids, ds)
+    except InputError:
+        return False
+    return True
+
+
+def _refuse_absent(cells: pd.DataFrame, columns: Columns, name: str, known: Reading | None) -> None:
+    for role in ("ds", "y", "unique_id"):
+        column = getattr(columns, role)
+        if column in cells.columns or (role == "unique_id" and column in (None, "unique_id")):
+            continue
+        found = f"column '{column}' for {role} is missing, the file has {_listed(cells)}"
+        if known is not None:
+            cut = f", with {known.sep!r} between them" if known.sep else ""
+            raise InputError(
+                f"series '{name}': {found}; expected the columns of the file that it was trained"
+                f" on{cut}"
+            )
+        raise InputError(
+            f"series '{name}': {found}; name the right one by {role}=NAME, in full"
+            f" series_options.{name}.columns.{role}"
+        )
+
+
+def _listed(cells: pd.DataFrame) -> str:
+    shown = [str(column) for column in cells.columns]
+    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
+
+
+def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> pd.Series:
+    """Names of the series, as text."""
+    if columns.unique_id not in cells.columns:
+        return pd.Series(name, index=cells.index, dtype="str")
+    raw = cells[columns.unique_id]
+    if pd.api.types.is_float_dtype(raw) and (raw.dropna() % 1 == 0).all():
+        raw = raw.astype("Int64")  # 7.0 is 7, as a spreadsheet has it
+    ids = raw.astype("string")
+    empty = (ids.isna() | (ids == "")).to_numpy(dtype=bool, na_value=True)
+    if empty.any():
+        raise InputError(
+            f"series '{name}': column '{columns.unique_id}' is empty in row"
+            f" {int(empty.argmax()) + 1}; every row must name its series"
+        )
+    return ids.astype("str")
+
+
+def _without(rows: pd.DataFrame, dropped: dict[str, str], name: str) -> pd.DataFrame:
+    """Without the series that were left out of the training."""
+    strange = rows["unique_id"].isin(list(dropped))
+    if not strange.any():
+        return rows
+    count = rows.loc[strange, "unique_id"].nunique()
+    if strange.all():
+        raise InputError(
+            f"series '{name}': all {count} series of the file were left out of the training, the"
+            f" first is '{rows['unique_id'].iloc[0]}'; run the forecasting pipeline on more rows"
+        )
+    logger.info("%d series were left out of the training, so they are not forecast", count)
+    return rows[~strange]
+
+
+def _state(
+    rows: int,
+    series: int,
+    reading: Reading,
+    cells: pd.DataFrame,
+    columns: Columns,
+    name: str,
+) -> None:
+    """One line on how the series was read."""
+    cut = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+    parts = [f"{rows} rows" + (f" of {series} series" if series > 1 else "")]
+    if reading.sep:
+        parts.append(f"{cut.get(reading.sep, repr(reading.sep))} between cells")
+    if reading.marks.decimal == ",":
+        parts.append("a decimal comma")
+    if reading.marks.thousands:
+        parts.append(f"thousands marked by {reading.marks.thousands!r}")
+    steps = reading.steps if not isinstance(reading.steps, dict) else ""
+    if isinstance(reading.steps, dict):
+        steps = ", ".join(sorted({str(step) for step in reading.steps.values()})) or "nothing"
+    parts.append(f"{columns.ds} {reading.times.sentence} in steps of {steps}")
+    parts.append(f"{columns.y} is forecast")
+    used = (columns.unique_id, columns.ds, columns.y)
+    unused = [str(column) for column in cells.columns if column not in used]
+    if unused:
+        parts.append(f"not used: {', '.join(unused)}")
+    logger.info("series '%s' is read as %s", name, "; ".join(parts))

@@ -1,0 +1,346 @@
+"""From the bytes of a file to a table whose cells are as they were written.
+
+Text files give text: `007`, `NA` and `1e5` mean what a later reader makes of them. Parquet and
+spreadsheets give the types that they hold.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import logging
+import lzma
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv as arrow_csv
+
+from unrolled.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+Files = Mapping[str, bytes]
+
+TEXT = (".csv", ".tsv", ".txt")
+PARQUET = (".parquet", ".pq")
+SHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+# Of files that a folder is searched for by name.
+SUFFIXES = (
+    *TEXT,
+    *(text + packed for text in TEXT for packed in PACKED),
+    ".zip",
+    *PARQUET,
+    *SHEETS,
+)
+EXPECTED = (
+    f"expected a table: {', '.join(TEXT)} with a header (packed as .gz or .zip too),"
+    f" {PARQUET[0]} or a folder of such parts, {SHEETS[0]}"
+)
+_SEPARATORS = (",", ";", "\t", "|")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_SAMPLE = 200  # lines that say what divides the cells of all
+
+
+class Table(NamedTuple):
+    """Cells, and how they were divided: `sep` is None where the file is no text."""
+
+    cells: pd.DataFrame
+    sep: str | None
+
+
+def read(files: Files, sep: str | None, sheet: str | int | None, encoding: str) -> Table:
+    """Read a file, or the parts of a folder.
+
+    Args:
+        files: bytes by name; the name says what they are.
+        sep: what stands between the cells of a text file; None: what divides every line alike.
+        sheet: name or place of a spreadsheet's sheet; None: the first.
+        encoding: of a text file.
+
+    Raises:
+        InputError: what is no table, or is none without an option; the sentence says which.
+    """
+    if len(files) > 1 or any("/" in name for name in files):
+        return Table(_parts(files), None)
+    ((name, content),) = files.items()
+    name, content = _unpacked(name, content)
+    suffix = PurePosixPath(name.lower()).suffix
+    try:
+        if suffix in TEXT:
+            return _text(name, content, sep, encoding)
+        if suffix in PARQUET:
+            return Table(_parquet(content), None)
+        if suffix in SHEETS:
+            return Table(_sheet(name, content, sheet), None)
+    except InputError:
+        raise
+    except (ValueError, OSError, pa.ArrowException, csv.Error) as error:
+        raise InputError(
+            f"file '{name}' cannot be read as a table: {_reason(error)}; {EXPECTED}"
+        ) from error
+    raise InputError(f"file '{name}' ends in {suffix or 'nothing'}; {EXPECTED}")
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
+    """The file inside a packed one."""
+    path = PurePosixPath(name)
+    if path.suffix.lower() not in PACKED:
+        return name, content
+    try:
+        if path.suffix.lower() != ".zip":
+            unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
+            return path.stem, unpack[path.suffix.lower()](content)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # macOS packs a shadow beside every file.
+            members = [
+                one
+                for one in archive.namelist()
+                if not one.endswith("/") and not one.startswith("__MACOSX/")
+            ]
+            if len(members) == 1:
+                return PurePosixPath(members[0]).name, archive.read(members[0])
+    except (
+        *(OSError, EOFError, RuntimeError, NotImplementedError),  # of zip: a password, a method
+        *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    ) as error:
+        raise InputError(
+            f"file '{name}' cannot be unpacked: {_reason(error)}; pack it anew, or give the table"
+            " as it is"
+        ) from error
+    raise InputError(
+        f"file '{name}' holds {len(members)} files ({', '.join(members[:3])}"
+        f"{' ...' if len(members) > 3 else ''}); expected one table: unpack it and give its path"
+    )
+
+
+# --- text -----------------------------------------------------------------------------------------
+
+
+def _text(name: str, content: bytes, sep: str | None, encoding: str) -> Table:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # "Unicode text" of a spreadsheet
+        encoding = "utf-16"
+    if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        try:
+            content = content.decode(encoding).encode()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"file '{name}' is not in {encoding}: {_reason(error)}; name its own by encoding"
+            ) from error
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in content[:100_000]:
+        raise InputError(
+            f"file '{name}' holds NUL bytes, which no text has; {EXPECTED}, or name its encoding"
+            " (utf-16, utf-32)"
+        )
+    content, comments = _uncommented(content)
+    if not content[:1000].strip() and not content.strip():
+        raise InputError(f"file '{name}' has no rows; expected a header and at least one")
+    try:
+        lines = content[:200_000].decode(errors="strict" if len(content) <= 200_000 else "ignore")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"file '{name}' is not in UTF-8: {_reason(error)}; save it so, or name its encoding:"
+            " encoding=cp1252 is that of older spreadsheets"
+        ) from error
+    sample = lines.splitlines()[:_SAMPLE]
+    found = _separator(sample) if sep is None else sep
+    _refuse_headless(name, sample, found)
+    cells = _cells(name, content, found)
+    if comments:
+        logger.info("file '%s': %d lines that begin with # are left out", name, comments)
+    return Table(cells, found)
+
+
+def _uncommented(content: bytes) -> tuple[bytes, int]:
+    """Without the lines before the header that begin with #, and their number.
+
+    The last of them is the header itself, as gnuplot has it, where it has as many cells as the line
+    after it and the line after it is numbers.
+    """
+    count = 0
+    rest = content.lstrip(b"\r\n")
+    while rest.startswith(b"#"):
+        line, _, after = rest.partition(b"\n")
+        following = after.lstrip(b"\r\n").partition(b"\n")[0]
+        if not following.startswith(b"#"):
+            own, next_ = (one.decode(errors="replace").strip() for one in (line, following))
+            sep = _separator([own, next_])
+            alike = len({len(row) for row in csv.reader([own, next_], delimiter=sep)}) == 1
+            if alike and sep in own and any(map(_is_value, next_.split(sep))):
+                return rest, count
+        rest, count = after.lstrip(b"\r\n"), count + 1
+    return rest, count
+
+
+def _widths(lines: list[str], sep: str) -> list[int]:
+    """Cells of each line that is not empty."""
+    return [len(row) for row in csv.reader(lines, delimiter=sep) if row]
+
+
+def _separator(lines: list[str]) -> str:
+    """What divides most lines as it divides the header: into two cells at least, most where several."""
+
+    def fit(sep: str) -> tuple[float, int]:
+        try:
+            widths = _widths(lines, sep)
+        except csv.Error:
+            return 0.0, 0
+        if not widths or widths[0] < 2:
+            return 0.0, 0
+        return sum(width == widths[0] for width in widths) / len(widths), widths[0]
+
+    return max(_SEPARATORS, key=fit)
+
+
+def _is_value(cell: str) -> bool:
+    """A number or a date rather than a name."""
+    cell = cell.strip().strip('"')
+    return bool(cell) and cell[-1].isdigit() and cell.lstrip("+-.")[:1].isdigit()
+
+
+def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
+    first = next(csv.reader(lines, delimiter=sep), [])
+    if len(first) > 1 and all(map(_is_value, first)):
+        raise InputError(
+            f"file '{name}': its first line is {sep.join(first)!r}, which names no columns; add a"
+            " header: ds,y"
+        )
+
+
+def _cells(name: str, content: bytes, sep: str) -> pd.DataFrame:
+    """Every cell as text; an empty one is ''."""
+    ragged: list[str] = []
+
+    def judge(row: arrow_csv.InvalidRow) -> str:
+        if row.text.startswith("#"):
+            return "skip"
+        ragged.append(
+            f"has {row.actual_columns} cells where the header has {row.expected_columns}:"
+            f" {row.text[:80]!r}"
+        )
+        return "error"
+
+    header = next(
+        csv.reader(io.StringIO(content[:100_000].decode(errors="replace")), delimiter=sep)
+    )
+    names = [one.strip().removeprefix("# ") for one in header]
+    twice = sorted({one for one in names if one and names.count(one) > 1})
+    if twice:
+        raise InputError(
+            f"file '{name}': column '{twice[0]}' stands twice in its header; rename one"
+        )
+    options = arrow_csv.ReadOptions(column_names=[str(at) for at in range(len(names))], skip_rows=1)
+    try:
+        table = arrow_csv.read_csv(
+            io.BytesIO(content),
+            read_options=options,
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=sep,
+                newlines_in_values=b'"' in content,
+                invalid_row_handler=judge,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={str(at): pa.large_string() for at in range(len(names))},
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if ragged:
+            raise InputError(
+                f"file '{name}': a row {ragged[0]}; mend that row, or put cells that hold"
+                f" {sep!r} into quotes"
+            ) from error
+        if "UTF8" in str(error):
+            raise InputError(
+                f"file '{name}' is not in UTF-8; save it so, or name its encoding: encoding=cp1252 is"
+                " that of older spreadsheets"
+            ) from error
+        raise
+    cells = table.to_pandas()
+    cells.columns = pd.Index(names)
+    return cells
+
+
+# --- others ---------------------------------------------------------------------------------------
+
+
+def _parquet(content: bytes) -> pd.DataFrame:
+    return _index_as_column(pq.read_table(io.BytesIO(content)).to_pandas())
+
+
+def _index_as_column(frame: pd.DataFrame) -> pd.DataFrame:
+    """An index that says something is a column; one of times without a name is `ds`."""
+    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
+        return frame
+    if isinstance(frame.index, pd.MultiIndex):
+        return frame.reset_index()
+    timed = isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex)
+    if frame.index.name is None and not timed:
+        return frame.reset_index(drop=True)
+    frame.index.name = frame.index.name or "ds"
+    return frame.reset_index()
+
+
+def _parts(files: Files) -> pd.DataFrame:
+    """The parquet parts of a folder; what `key=value` in their paths says is a column of text."""
+    frames = []
+    for name in sorted(files):
+        path = PurePosixPath(name)
+        if path.suffix.lower() not in PARQUET:
+            continue
+        try:
+            frame = _parquet(files[name])
+        except (ValueError, OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"file '{name}' cannot be read as a table: {_reason(error)}; {EXPECTED}"
+            ) from error
+        keys = dict(folder.split("=", 1) for folder in path.parts[:-1] if "=" in folder)
+        frames.append(
+            frame.assign(
+                **{key: None if at == _NO_VALUE else unquote(at) for key, at in keys.items()}
+            )
+        )
+    if not frames:
+        raise InputError(
+            f"the folder has {len(files)} files, but none that ends in {PARQUET[0]}; {EXPECTED}"
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _sheet(name: str, content: bytes, sheet: str | int | None) -> pd.DataFrame:
+    from python_calamine import CalamineError  # other files do without
+
+    try:
+        book = pd.ExcelFile(io.BytesIO(content), engine="calamine")
+    except CalamineError as error:
+        raise ValueError(_reason(error)) from error
+    if sheet is not None and sheet not in book.sheet_names:
+        raise InputError(
+            f"file '{name}' has the sheets {', '.join(map(str, book.sheet_names))}, but the option"
+            f" sheet is {sheet!r}"
+        )
+    chosen = book.sheet_names[0] if sheet is None else sheet
+    if sheet is None and len(book.sheet_names) > 1:
+        logger.info(
+            "file '%s': sheet '%s' is read, of %d; the option sheet names another",
+            name,
+            chosen,
+            len(book.sheet_names),
+        )
+    # As they are written: "NA" is a name there too.
+    frame = book.parse(chosen, keep_default_na=False, na_values=[""])
+    return frame.rename(columns=lambda one: str(one).strip())

@@ -1,0 +1,155 @@
+"""Numbers in the forms that people write."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unrolled.errors import InputError
+from unrolled.series.numbers import Marks, read
+
+Y = [1234.5, 0.25, -1234567.75, 12.0]
+
+
+def parsed(values, marks=None, sep=",", **options):
+    return read(pd.Series(values), "sales", marks or Marks(), sep, **options)
+
+
+def refusal(values, marks=None, sep=",", **options):
+    with pytest.raises(InputError) as caught:
+        parsed(values, marks, sep, **options)
+    return str(caught.value)
+
+
+def written(decimal, thousands):
+    plain = [f"{y:,}" for y in Y]
+    return [text.replace(",", "x").replace(".", decimal).replace("x", thousands) for text in plain]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands"),
+    [
+        (".", ""),
+        (",", ""),
+        (".", ","),
+        (",", "."),
+        (",", " "),
+        (".", " "),
+        (",", "\u202f"),
+        (",", "\u00a0"),
+        (".", "'"),
+        (".", "’"),
+    ],
+)
+def test_the_marks_are_found_from_the_whole_column(decimal, thousands):
+    found, marks = parsed(written(decimal, thousands), sep=";")
+    assert found.tolist() == Y
+    assert marks.decimal == decimal
+    assert (marks.thousands is None) == (thousands == "")
+    again, _ = parsed(written(decimal, thousands)[:1], marks, sep=";", known=True)
+    assert again.tolist() == Y[:1]
+
+
+@pytest.mark.parametrize(
+    ("values", "sep", "remedy"),
+    [
+        (["1,234", "5,678"], ",", 'thousands="," or decimal=","'),
+        (["1,234", "567"], ";", 'thousands="," or decimal=","'),
+        (["1.234", "5.678"], ";", "thousands=. or decimal=."),
+    ],
+)
+def test_what_may_be_thousands_or_fractions_is_refused_until_it_is_said(values, sep, remedy):
+    assert refusal(values, sep=sep) == (
+        f"column sales: {values[0]!r} and all like it may be thousands or fractions; say which:"
+        f" {remedy}"
+    )
+    mark = values[0][1]
+    assert parsed(values, Marks(thousands=mark), sep)[0].iloc[0] == 1234
+    assert parsed(values, Marks(decimal=mark), sep)[0].iloc[0] == 1.234
+
+
+def test_three_digits_after_a_point_between_commas_are_a_fraction():
+    assert parsed(["1.234", "5.678"])[0].tolist() == [1.234, 5.678]
+
+
+@pytest.mark.parametrize("absent", ["", "NA", "nan", "NULL", "#N/A", " ", None])
+def test_what_stands_for_no_value_is_none(absent):
+    found, _ = parsed(["1.5", absent, "2"])
+    assert np.isnan(found.iloc[1])
+    assert found.dropna().tolist() == [1.5, 2.0]
+
+
+@pytest.mark.parametrize("text", ["1e5", "+1e5", " 100000 ", "1E+05", "100000.0"])
+def test_a_number_is_read_however_it_is_spelled(text):
+    assert parsed([text, "2"])[0].iloc[0] == 1e5
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2], [1.0, 2.0], [Decimal(1), Decimal(2)], pd.array([1, 2], dtype="Int64")]
+)
+def test_numbers_of_a_typed_file_are_numbers(values):
+    found, marks = parsed(values)
+    assert (found.tolist(), found.dtype, marks) == ([1.0, 2.0], np.float64, Marks())
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            ["1", "many", "2"],
+            "column sales: 1 values are not numbers, the first is 'many' in row 2; expected numbers",
+        ),
+        (
+            ["12%", "13%"],
+            "column sales: 2 values are not numbers, the first is '12%' in row 1; expected numbers"
+            " without a percent sign: take it out of the file",
+        ),
+        (
+            ["1,5", "2,25", "x"],
+            "column sales: 1 values are not numbers, the first is 'x' in row 3; expected numbers such"
+            " as 1234,5",
+        ),
+        (
+            ["True", "False"],
+            "column sales: 2 values are not numbers, the first is 'True' in row 1;"
+            " expected numbers",
+        ),
+        ([True, False], "column sales holds bool, the first is 'True'; expected numbers"),
+        (
+            pd.to_datetime(["2015-01-01"]),
+            "column sales holds datetime64[us], the first is '2015-01-01 00:00:00'; expected numbers",
+        ),
+        (
+            ["1", "inf"],
+            "column sales: 1 values are infinite, the first in row 2; expected finite numbers, mend"
+            " or remove those rows",
+        ),
+        (
+            ["1", "-1.797e308"],
+            "column sales: 1 values are beyond 3.4e+38, the first is -1.797e+308 in row 2; expected"
+            " numbers of single precision: take a larger unit, or mend those rows",
+        ),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_row(values, sentence):
+    assert refusal(values, sep=";") == sentence
+
+
+def test_a_later_file_with_other_marks_is_refused():
+    comma, point = Marks(decimal=","), Marks(decimal=".")
+    assert "'1.5' in row 1; expected numbers such as 1234,5" in refusal(["1.5"], comma, known=True)
+    assert "'1,5' in row 1; expected numbers" in refusal(["1,5"], point, known=True)
+
+
+numbers = st.lists(st.floats(-1e12, 1e12).map(lambda y: round(y, 2)), min_size=1, max_size=20)
+
+
+@given(y=numbers, decimal=st.sampled_from(".,"), grouped=st.booleans())
+def test_what_is_read_is_what_was_written_or_a_question(y, decimal, grouped):
+    thousands = {".": ",", ",": "."}[decimal] if grouped else ""
+    plain = [f"{value:,.2f}".replace(",", "x").replace(".", decimal) for value in y]
+    text = [value.replace("x", thousands) for value in plain]
+    assert parsed(text, sep=";")[0].tolist() == y

@@ -1,0 +1,187 @@
+"""How a file is read is found once, and holds for every later file of the series."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unrolled.errors import InputError
+from unrolled.series.options import Columns, SeriesOptions
+from unrolled.series.reading import Reading, read
+
+MONTHS = pd.date_range("2015-01-01", periods=40, freq="MS")
+Y = np.arange(40) + 0.5
+
+
+def csv(frame, **options):
+    return {"it.csv": frame.to_csv(index=False, **options).encode()}
+
+
+def rows(**columns):
+    return pd.DataFrame({"ds": MONTHS.strftime("%Y-%m-%d"), "y": Y} | columns)
+
+
+def refusal(files, known=None, **options):
+    with pytest.raises(InputError) as caught:
+        read(files, SeriesOptions(**options), "it", known)
+    return str(caught.value)
+
+
+EUROPEAN = {
+    "it.csv": pd.DataFrame({"Monat": MONTHS.strftime("%d.%m.%Y"), "Absatz": Y})
+    .to_csv(index=False, sep=";", decimal=",")
+    .encode()
+}
+
+
+def test_what_is_found_is_stated_in_one_line_and_read_again_the_same_way(caplog):
+    caplog.set_level(logging.INFO)
+    panel, how = read(EUROPEAN, SeriesOptions(), "it")
+    assert caplog.messages == [
+        "series 'it' is read as 40 rows; semicolons between cells; a decimal comma; Monat as %d.%m.%Y"
+        " in steps of MS; Absatz is forecast"
+    ]
+    assert panel["ds"].tolist() == MONTHS.tolist()
+    assert panel["y"].tolist() == Y.tolist()
+    kept = Reading.model_validate_json(how.model_dump_json())
+    assert kept == how
+    caplog.clear()
+    last = {"it.csv": b"Monat;Absatz\n01.04.2018;1,5\n"}
+    assert read(last, SeriesOptions(), "it", kept)[0]["y"].tolist() == [1.5]
+    assert caplog.messages == []
+
+
+def test_what_a_step_is_need_not_be_told_by_later_rows():
+    business = pd.date_range("2015-01-01", periods=40, freq="B")
+    _, how = read(csv(rows(ds=business)), SeriesOptions(), "it")
+    assert how.steps == "B"
+    wednesdays = {"it.csv": b"ds,y\n2015-03-02,1\n2015-03-03,2\n2015-03-04,3\n2015-03-06,4\n"}
+    assert "1 of 5 values are missing, from 2015-03-05" in refusal(wednesdays, how)
+    saturday = {"it.csv": b"ds,y\n2015-03-06,1\n2015-03-07,2\n"}
+    assert refusal(saturday, how) == (
+        "series 'it': time stamp 2015-03-07 is off the regular grid of its series, in steps of B;"
+        " resample the series first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("later", "sentence"),
+    [
+        (
+            {"it.csv": b"Monat,Absatz\n01.04.2018,1\n"},
+            "column 'Monat' for ds is missing, the file has Monat,Absatz; expected the columns of the"
+            " file that it was trained on, with ';' between them",
+        ),
+        (
+            {"it.csv": b"Monat;Sales\n01.04.2018;1\n"},
+            "column 'Absatz' for y is missing, the file has Monat, Sales; expected the columns of",
+        ),
+        (
+            {"it.csv": b"Monat;Absatz\n2018-04-01;1\n"},
+            "expected dates of the form %d.%m.%Y, in which",
+        ),
+        ({"it.csv": b"Monat;Absatz\n01.04.2018;1.5\n"}, "expected numbers such as 1234,5"),
+    ],
+)
+def test_a_later_file_that_contradicts_the_first_is_refused(later, sentence):
+    how = read(EUROPEAN, SeriesOptions(), "it")[1]
+    assert sentence in refusal(later, how)
+
+
+@pytest.mark.parametrize(
+    "names", [("Month", "Sales"), ("Sales", "Month"), ("ds", "Sales"), ("Month", "y")]
+)
+def test_of_two_columns_it_is_found_which_is_the_time(names):
+    values = {name: Y if name in ("Sales", "y") else MONTHS.strftime("%Y-%m") for name in names}
+    panel, how = read(csv(pd.DataFrame(values)), SeriesOptions(), "it")
+    assert panel["y"].tolist() == Y.tolist()
+    assert {how.columns.ds, how.columns.y} == set(names)
+
+
+def test_of_more_columns_it_is_asked():
+    frame = rows().rename(columns={"y": "Sales"}).assign(Rain=1.0)
+    assert refusal(csv(frame)) == (
+        "series 'it': column 'y' for y is missing, the file has ds, Sales, Rain; name the right one"
+        " by y=NAME, in full series_options.it.columns.y"
+    )
+
+
+@pytest.mark.parametrize("column", ["unique_id", "shop", "#shop"])
+def test_names_of_series_are_text(column):
+    names = ["NA", "null", "None", "001", "1e5", "1", "01", "on", "2015-01-01", "1.0", " x"]
+    frame = pd.concat([rows(**{column: name}) for name in names])
+    panel, _ = read(csv(frame), SeriesOptions(columns=Columns(unique_id=column)), "it")
+    assert panel["unique_id"].unique().tolist() == names
+    assert len(panel) == 40 * len(names)
+
+
+def test_a_wide_table_is_one_column_a_series():
+    frame = pd.DataFrame({"Month": MONTHS.strftime("%Y-%m"), "001": Y, "NA": Y + 1, "late": Y})
+    frame["late"] = frame["late"].where(frame.index > 9)
+    options = SeriesOptions(wide=True, columns=Columns(ds="Month"))
+    panel, how = read(csv(frame), options, "it")
+    assert panel.groupby("unique_id", sort=False).size().to_dict() == {
+        "001": 40,
+        "NA": 40,
+        "late": 30,
+    }
+    again, _ = read(csv(frame.tail(20)), options, "it", how)
+    assert again.groupby("unique_id", sort=False).size().to_dict() == {
+        "001": 20,
+        "NA": 20,
+        "late": 20,
+    }
+
+
+def test_rows_in_which_nothing_stands_are_left_out():
+    files = {"it.csv": csv(rows())["it.csv"].replace(b",", b";") + b";\n;\n"}
+    assert len(read(files, SeriesOptions(), "it")[0]) == 40
+
+
+def test_what_has_no_value_at_the_end_is_the_future(caplog):
+    frame = rows()
+    frame["y"] = frame["y"].where(frame.index < 34)
+    panel, _ = read(csv(frame), SeriesOptions(), "it")
+    assert panel["ds"].iloc[-1] == MONTHS[33]
+    assert (
+        "6 rows without a value are left out at the end: the forecast begins there" in caplog.text
+    )
+
+
+def test_rows_from_the_newest_are_turned_round_and_twins_are_counted(caplog):
+    frame = pd.concat([rows(unique_id=name) for name in "ab"]).iloc[::-1]
+    panel, _ = read(csv(pd.concat([frame.head(1), frame])), SeriesOptions(), "it")
+    assert panel["ds"].tolist() == [*MONTHS, *MONTHS]
+    assert "the newest row stands first in the file: the rows are turned round" in caplog.text
+    assert "1 rows stand twice in the file, and count once" in caplog.text
+
+
+def test_series_that_were_left_out_of_the_training_are_left_out_of_a_forecast():
+    frame = pd.concat([rows(unique_id=name) for name in ("a", "b")])
+    how = Reading(dropped={"b": "too short"}, steps="MS")
+    assert read(csv(frame), SeriesOptions(), "it", how)[0]["unique_id"].unique().tolist() == ["a"]
+    assert "all 1 series of the file were left out" in refusal(
+        csv(frame[frame["unique_id"] == "b"]), how
+    )
+
+
+@given(
+    order=st.permutations(["a", "b", "c"]),
+    interleaved=st.booleans(),
+    sep=st.sampled_from(",;\t|"),
+    form=st.sampled_from(["%Y-%m-%d", "%d/%m/%Y", "%b %Y", "%Y%m"]),
+    y=st.lists(st.floats(-1e9, 1e9).map(lambda one: round(one, 3)), min_size=40, max_size=40),
+)
+def test_however_a_panel_is_written_it_is_read_the_same(order, interleaved, sep, form, y):
+    frame = pd.concat(
+        [rows(ds=MONTHS.strftime(form), unique_id=name, y=y) for name in order], ignore_index=True
+    )
+    if interleaved:
+        frame = frame.iloc[np.argsort(np.tile(np.arange(40), 3), kind="stable")]
+    panel, _ = read(csv(frame, sep=sep), SeriesOptions(decimal="."), "it")
+    assert panel["unique_id"].tolist() == np.repeat(order, 40).tolist()
+    assert panel["ds"].tolist() == [*MONTHS] * 3
+    assert panel["y"].tolist() == y * 3
