@@ -330,3 +330,7 @@ def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
     found = printed(kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3"))
     assert "mine, gru seed 0: " in found
     assert "last are left out: 1" in " ".join(found.split())
+    card = project / "data/06_models/text/mine/gru/seed_0.json"
+    card.write_text(card.read_text().replace('"hidden": 16', '"hidden": 17'))
+    result = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3")
+    assert f"Error: file '{card}' has SHA-256 " in result.output
