@@ -177,7 +177,7 @@ TAKEN = "that is the name of a baseline or of another part of the study"
         ),
         (
             "series=mine,validation=1e18",
-            "parameter 'validation' is 1e+18; expected a number below 4294967296",
+            "parameter 'validation' is 1e+18; expected less than 4294967296",
         ),
         (
             "training.learning_rate=inf",

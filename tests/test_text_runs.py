@@ -262,8 +262,8 @@ def test_a_file_that_is_no_corpus_is_told_why(
         ),
         (
             "corpus_options.tang.samples.form=(a",
-            "parameter 'text.samples.form' is '(a'; expected a regular expression, but missing ),"
-            " unterminated subpattern at position 0",
+            "parameter 'corpus_options.tang.samples.form' is '(a'; expected a regular expression,"
+            " but missing ), unterminated subpattern at position 0",
         ),
         (
             "text.training.chunk=0",
