@@ -212,7 +212,7 @@ def test_a_terminal_without_the_characters_gets_their_numbers_and_the_file_all(
         ),
         (
             "generate.repetition_penalty=.inf",
-            "parameter 'generate.repetition_penalty' is inf; expected a finite number",
+            "parameter 'generate.repetition_penalty' is '.inf'; expected a number",
         ),
         (
             "generate.top_p=0",
@@ -329,3 +329,7 @@ def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
     found = printed(kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3"))
     assert "mine, gru seed 0: " in found
     assert "last are left out: 1" in " ".join(found.split())
+    card = project / "data/06_models/text/mine/gru/seed_0.json"
+    card.write_text(card.read_text().replace('"hidden": 16', '"hidden": 17'))
+    result = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3")
+    assert f"Error: file '{card}' has SHA-256 " in result.output

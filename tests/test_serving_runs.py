@@ -646,6 +646,8 @@ def test_a_language_model_streams_what_its_network_would_write(
     answer = model.predict(marked, params=params)
     assert answer[["prompt", "unknown"]].values.tolist() == [["\ufeff床?前x", "?x"]]
     assert "prompt '床?前x': the model does not know '?', 'x'; read as <unk>" in caplog.messages
+    with pytest.raises(mlflow.MlflowException, match=r"prompt is None; expected text"):
+        model.predict(pd.DataFrame({"prompt": pd.Series([None], dtype=object)}), params=params)
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
 

@@ -136,6 +136,7 @@ def test_training_goes_on_from_the_weights_of_another_corpus(kedro_run: Run, pro
     for more in ("", on, on):
         result = run_text(kedro_run, f"corpus=mine,{small}=0.1{more}")
         assert result.exit_code == 0, result.output + str(result.exception)
+        assert (" characters are new to old/gru" in result.output) == bool(more)
         cards.append(json.loads((folder / "mine/gru/seed_0.json").read_text()))
         weights.append((folder / "mine/gru/seed_0.safetensors").read_bytes())
     anew, first, _ = cards
@@ -261,8 +262,8 @@ def test_a_file_that_is_no_corpus_is_told_why(
         ),
         (
             "corpus_options.tang.samples.form=(a",
-            "parameter 'text.samples.form' is '(a'; expected a regular expression, but missing ),"
-            " unterminated subpattern at position 0",
+            "parameter 'corpus_options.tang.samples.form' is '(a'; expected a regular expression,"
+            " but missing ), unterminated subpattern at position 0",
         ),
         (
             "text.training.chunk=0",
@@ -327,6 +328,18 @@ def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -
         "corpus 'mine': none of its 2 documents falls to test; add documents, change the"
         " shares of validation and test, or set boundaries to none",
     )
+
+
+@pytest.mark.usefixtures("untracked")
+def test_a_refused_run_leaves_what_the_last_one_was_run_with(kedro_run: Run, project: Path) -> None:
+    corpus_file(project, ("床前明月光，疑是地上霜。\n" * 20).encode("gb18030"))
+    small = "corpus=mine,text.model.hidden=8,text.baselines=[]"
+    assert run_text(kedro_run, f"{small},encoding=gb18030").exit_code == 0
+    assert run_text(kedro_run, small).exit_code == 1
+    kept = json.loads((project / "data/06_models/text/mine/study.json").read_text())
+    assert kept["encoding"] == "gb18030"
+    written = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=5")
+    assert written.exit_code == 0, written.output + str(written.exception)
 
 
 @pytest.mark.usefixtures("untracked")

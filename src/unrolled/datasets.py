@@ -80,11 +80,11 @@ class AtomicLocalFileSystem(LocalFileSystem):
     whatever the locale.
     """
 
-    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
+    def open(self, path: str, mode: str = "rb", *args: Any, **kwargs: Any) -> IO[Any]:
         """Open as fsspec does."""
         if "b" not in mode:
             kwargs.setdefault("encoding", "utf-8")
-        return cast("IO[Any]", super().open(path, mode=mode, **kwargs))
+        return cast("IO[Any]", super().open(path, mode, *args, **kwargs))
 
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any
@@ -481,15 +481,21 @@ def _verified(path: Path, sha256: str) -> bytes:
 
 
 def _weights(path: Path, sha256: str) -> dict[str, Any]:
+    """Weights of this digest; where they were scored, the options beside them must have been too."""
     from safetensors.torch import load
 
-    return load(_verified(path, sha256))
+    content, winner = _verified(path, sha256), path.parents[1] / "winner.json"
+    scored = json.loads(winner.read_bytes())["digests"] if winner.exists() else {}
+    name = f"{path.parent.name}/{path.stem}"
+    if scored.get(f"{name}.safetensors") == sha256:
+        _verified(path.with_suffix(".json"), scored[f"{name}.json"])
+    return load(content)
 
 
 def _card(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(
             f"file '{path}' cannot be read: {error}; it is truncated or was changed: run the job"
             " again"

@@ -280,12 +280,12 @@ def test_where_the_unigram_is_better_an_option_is_named() -> None:
     rising = pd.DataFrame({"passes": [10.0, 55.5, 100.0], "validation_loss": [3.6, 3.5, 5.0]})
     board = text_board(unigram=4.5, gru=5.0, kneser_ney_2=4.0)
     assert advice(board, falling) == (
-        "Even the unigram is better, 4.5: raise text.training.epochs, since the validation loss was"
-        " lowest at the end, after 4 passes."
+        "Even the unigram is better, 4.5: raise text.training.epochs (now 4), since the validation loss"
+        " was lowest at the end."
     )
     assert advice(board, rising) == (
         "Even the unigram is better, 4.5: lower text.training.learning_rate or text.model.hidden, or"
-        " add text, since the validation loss was lowest after 55.5 of 100 passes."
+        " add text, since the validation loss was lowest at epoch 55.5 of 100."
     )
     assert advice(text_board(unigram=5.0, gru=5.0, kneser_ney_2=4.0), rising) is None
     assert advice(text_board(gru=5.0, kneser_ney_2=4.0), rising) is None

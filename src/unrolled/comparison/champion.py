@@ -271,7 +271,7 @@ def advice(leaderboard: pd.DataFrame, curve: pd.DataFrame) -> str | None:
     ...     {"variant": ["unigram", "gru"], "kind": ["baseline", "recurrent"], "bits_per_char": [4.5, 5]}
     ... )
     >>> advice(board, pd.DataFrame({"passes": [2.0, 4.0], "validation_loss": [3.9, 3.6]}))
-    'Even the unigram is better, 4.5: raise text.training.epochs, since the validation loss was lowest at the end, after 4 passes.'
+    'Even the unigram is better, 4.5: raise text.training.epochs (now 4), since the validation loss was lowest at the end.'
     """
     scores = leaderboard.set_index("variant")["bits_per_char"]
     networks = leaderboard.loc[leaderboard["kind"] != "baseline", "bits_per_char"]
@@ -279,13 +279,11 @@ def advice(leaderboard: pd.DataFrame, curve: pd.DataFrame) -> str | None:
         return None
     best, last = curve.iloc[int(curve["validation_loss"].to_numpy().argmin())], curve.iloc[-1]
     if best["passes"] == last["passes"]:
-        change, reason = (
-            "raise text.training.epochs",
-            f"at the end, after {last['passes']:.3g} passes",
-        )
+        change = f"raise text.training.epochs (now {last['passes']:.3g})"
+        reason = "at the end"
     else:
         change = "lower text.training.learning_rate or text.model.hidden, or add text"
-        reason = f"after {best['passes']:.3g} of {last['passes']:.3g} passes"
+        reason = f"at epoch {best['passes']:.3g} of {last['passes']:.3g}"
     return (
         f"Even the unigram is better, {_shown(float(scores['unigram']))}: {change}, since the"
         f" validation loss was lowest {reason}."

@@ -93,12 +93,14 @@ class SeriesOptions(BaseModel):
         0.2,
         gt=0,
         lt=2**32,
+        allow_inf_nan=False,
         description="rows for validation: a share below 1, else a number of rows",
     )
     test: float = Field(
         0.2,
         gt=0,
         lt=2**32,
+        allow_inf_nan=False,
         description="rows for test, the last ones: a share below 1, else a number",
     )
 

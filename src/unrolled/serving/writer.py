@@ -74,6 +74,8 @@ class ServedWriter:
         Raises:
             InputError: a value that cannot be.
         """
+        if not isinstance(prompt, str):  # MLflow lets numbers and nothing pass
+            raise InputError(f"prompt is {prompt!r}; expected text")
         for name, value, least, most in (
             ("length", length, 1, MAX_LENGTH),
             ("temperature", temperature, 0, sys.float_info.max),

@@ -159,6 +159,7 @@ class WritingOptions(SamplingOptions):
     beam: int | None = Field(
         None,
         ge=1,
+        le=1000,
         description="beginnings kept in a search for the likeliest text, in place of `method` and"
         " of all that changes the distribution; None: no search",
     )

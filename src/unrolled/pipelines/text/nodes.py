@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import time
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +24,8 @@ from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.text.writing import normalised
 from unrolled.training.options import TextTrainOptions
 
+logger = logging.getLogger(__name__)
+
 # torch takes a second to import; only the nodes that train or run a network pay for it.
 
 Documents = dict[str, list[str]]  # of train, validation and test
@@ -37,8 +40,8 @@ PASSAGE, CONNECTED, CONTEXT, UNITS_READ, UNITS = 600, 80, 500, 10_000, 3
 UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
 
 
-def keep(corpus: CorpusOptions) -> dict[str, Any]:
-    """The options of the corpus, for the pipelines that read these results."""
+def keep(corpus: CorpusOptions, documents: Documents) -> dict[str, Any]:
+    """The options of the corpus, for the pipelines that read these results: once it has been read."""
     return corpus.model_dump(mode="json")
 
 
@@ -120,6 +123,8 @@ def start(
                 f"{said}, a network with {there}, but variant '{variant}' has {here}; give it the"
                 " same by text.model or in variant_options, or leave init_from out"
             )
+    new = len(set(own.characters) - set(before.characters))
+    logger.info("%d of %d characters are new to %s", new, len(own.characters), init_from)
     origin = {
         "init_from": init_from,
         "seed": card["seed"],

@@ -41,7 +41,6 @@ def create_pipeline(study: TextStudy) -> Pipeline:
 def _data() -> Pipeline:
     return Pipeline(
         [
-            Node(nodes.keep, "params:corpus", "kept", name="keep"),
             Node(
                 nodes.ingest, ["raw", "params:corpus", "params:name"], "normalised", name="ingest"
             ),
@@ -51,6 +50,7 @@ def _data() -> Pipeline:
                 "documents",
                 name="split",
             ),
+            Node(nodes.keep, ["params:corpus", "documents"], "kept", name="keep"),
             Node(
                 nodes.build_vocabulary,
                 ["documents", "params:corpus"],
