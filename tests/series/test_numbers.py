@@ -88,7 +88,15 @@ def test_a_number_is_read_however_it_is_spelled(text):
 
 
 @pytest.mark.parametrize(
-    "values", [[1, 2], [1.0, 2.0], [Decimal(1), Decimal(2)], pd.array([1, 2], dtype="Int64")]
+    "values",
+    [
+        [1, 2],
+        [1.0, 2.0],
+        [Decimal(1), Decimal(2)],
+        pd.array([1, 2], dtype="Int64"),
+        np.array([1, 2.0], dtype=object),
+        np.array([1.0, 2.0], np.float32),
+    ],
 )
 def test_numbers_of_a_typed_file_are_numbers(values):
     found, marks = parsed(values)

@@ -185,3 +185,11 @@ def test_however_a_panel_is_written_it_is_read_the_same(order, interleaved, sep,
     assert panel["unique_id"].tolist() == np.repeat(order, 40).tolist()
     assert panel["ds"].tolist() == [*MONTHS] * 3
     assert panel["y"].tolist() == y * 3
+
+
+def test_a_cell_of_a_wide_table_is_named_by_its_column_and_row():
+    frame = pd.DataFrame({"ds": MONTHS.strftime("%Y-%m"), "north": Y, "south": Y.astype(object)})
+    frame.loc[3, "south"] = "many"
+    assert refusal(csv(frame), wide=True) == (
+        "column south: 1 values are not numbers, the first is 'many' in row 4; expected numbers"
+    )

@@ -52,7 +52,7 @@ def packed(*names):
         ("it.csv", RAW + b"# that was all\n"),
         ("it.csv", b"\n\n" + RAW.replace(b"\n", b"\n\n")),
         ("it.csv", b'"ds","y"\n"2001-01-01","1"\n"2001-01-02","2.5"'),
-        ("it.csv.gz", gzip.compress(RAW)),
+        ("it.csv.gz", gzip.compress(RAW, mtime=0)),
         ("it.zip", packed("folder/it.csv", "__MACOSX/folder/._it.csv")),
     ],
 )

@@ -64,6 +64,18 @@ def gaps(times: pd.Index) -> float:
     return float(len(whole) - len(times))
 
 
+def missing(times: pd.Series, ids: pd.Series) -> float:
+    """Grid points that the series lack, all together."""
+    total, seen = 0.0, {}
+    for _, own in times.groupby(ids.to_numpy(), sort=False):
+        ordered = np.unique(own.to_numpy())
+        key = ordered.tobytes()
+        if key not in seen:
+            seen[key] = gaps(pd.Index(ordered))
+        total += seen[key]
+    return total
+
+
 def _frequency(times: pd.DatetimeIndex) -> str | None:
     # pandas 4 will return an offset; its name is what both give.
     with pd.option_context("future.infer_freq_returns_offset", True):

@@ -43,14 +43,14 @@ def read(
     Raises:
         InputError: what is no number, is infinite or beyond single precision, or may be two numbers.
     """
-    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if numeric and not pd.api.types.is_complex_dtype(values):
-        numbers = values.astype("float64")
-    elif pd.api.types.infer_dtype(values, skipna=True) == "decimal":
+    kind = "floating"
+    if not pd.api.types.is_float_dtype(values):
+        kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind in ("floating", "integer", "decimal", "mixed-integer-float"):
         numbers = pd.to_numeric(values).astype("float64")
     elif values.isna().all():
         numbers = pd.Series(np.nan, index=values.index)
-    elif pd.api.types.infer_dtype(values, skipna=True).startswith(("string", "mixed", "integer")):
+    elif kind.startswith(("string", "mixed")):
         numbers, marks = _of_text(
             values, column, marks, sep, known=known and marks.decimal is not None
         )

@@ -82,13 +82,16 @@ def of_table(
     _refuse_absent(cells, columns, name, known)
     ids = _ids(cells, columns, name)
     marks = Marks(decimal=options.decimal, thousands=options.thousands)
-    y, marks = numbers.read(
-        cells[columns.y],
-        columns.y,
-        known.marks if known else marks,
-        table.sep,
-        known=known is not None,
-    )
+    marks = known.marks if known else marks
+    try:
+        y, marks = numbers.read(
+            cells[columns.y], columns.y, marks, table.sep, known=known is not None
+        )
+    except InputError:
+        if options.wide:  # the column and row of the file, not of the long table
+            for name in table.cells.columns.drop(columns.ds):
+                numbers.read(table.cells[name], name, marks, table.sep, known=known is not None)
+        raise
     ds, found = times.read(
         cells[columns.ds],
         ids,

@@ -1,0 +1,320 @@
+"""What one time stamp may have been written by, and how stamps are read by a form.
+
+A form is one of `strftime`, with %q for a quarter, or one of `NAMED`.
+
+Letters: U different stamps.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import re
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from unrolled.errors import InputError
+from unrolled.series.options import FORMS
+
+ISO, NUMBER, EXCEL, NATIVE = "ISO8601", "number", "excel", "datetime"
+NAMED = {
+    ISO: "ISO 8601, such as 2024-12-31 or 2024-12-31T23:00:00+01:00",
+    NUMBER: "whole numbers, which count steps",
+    EXCEL: "days since 1899-12-30, as a spreadsheet counts",
+    "s": "seconds since 1970",
+    "ms": "milliseconds since 1970",
+    "us": "microseconds since 1970",
+    "ns": "nanoseconds since 1970",
+    NATIVE: "dates already",
+}
+_EPOCH = pd.Timestamp(1970, 1, 1)
+_EXCEL_EPOCH = pd.Timestamp(1899, 12, 30)  # not 31: a spreadsheet takes 1900 for a leap year
+_EXCEL_RANGE = (25_569, 55_152)  # days of 1970 to 2050
+_EPOCH_RANGE = (631_152_000, 4_102_444_800)  # seconds of 1990 to 2100
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_OFFSET = r"(:\d\d(?:[.,]\d+)?|[T ]\d\d)\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
+_ENDS = _OFFSET.replace("(:", "(?::", 1).replace("(Z", "(?:Z", 1)
+_CLOCK = re.compile(r"([T ,]+)?(\d{1,2}):(\d\d)(:\d\d)?([.,]\d+)?(\s*)([AaPp]\.?[Mm]\.?)?$")
+_QUARTER = re.compile(r"(\d{4})([-\s/]*)[Qq]([1-4])$|[Qq]([1-4])([-\s/]*)(\d{4})$")
+_WEEK = re.compile(r"\d{4}-?[Ww]\d\d(-?[1-7])?$")
+_MONTHS = {
+    datetime.date(2001, month, 1).strftime(form).lower(): form
+    for month in range(1, 13)
+    for form in ("%B", "%b")
+}
+_DAYS = {
+    datetime.date(2001, 1, day).strftime(form).lower(): form
+    for day in range(1, 8)
+    for form in ("%A", "%a")
+}
+
+
+class Stamps(NamedTuple):
+    """Read stamps (N,): `local` is datetime64 or int64, NaT where one cannot be read."""
+
+    local: pd.Series
+    offset: pd.Series | None  # timedelta64; None where there is none
+
+
+def only_steps(ds: pd.Series) -> bool:
+    """Whether whole numbers are too small to look like anything but steps; for these nothing is tried."""
+    return bool(
+        pd.api.types.is_integer_dtype(ds) and ds.notna().all() and ds.max() < _EXCEL_RANGE[0]
+    )
+
+
+def native(unique: pd.Series) -> Stamps:
+    """Times that a file holds as such, with a zone or without, and periods, which begin somewhere."""
+    if isinstance(unique.dtype, pd.PeriodDtype):
+        return Stamps(unique.dt.to_timestamp(), None)
+    try:
+        times = pd.to_datetime(unique, errors="coerce")
+    except ValueError:  # offsets that differ, as where the clocks change
+        offsets = unique.map(lambda one: one.utcoffset())
+        utc = pd.to_datetime(unique, utc=True).dt.tz_localize(None)
+        return Stamps(utc + offsets, offsets)
+    if times.dt.tz is None:
+        return Stamps(times, None)
+    local = times.dt.tz_localize(None)
+    return Stamps(local, local - times.dt.tz_convert("UTC").dt.tz_localize(None))
+
+
+def candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str]:
+    """Forms that the stamps (U,) may have, likely ones first."""
+    if not len(text):
+        return [ISO]
+    if text.str.fullmatch(r"-?\d+").all():
+        return _numeric(text.astype("float64"), text)
+    if text.str.fullmatch(r"\d{5}(\.\d+)?").all():
+        return [EXCEL]
+    if (
+        text.str.fullmatch(r"-?\d+(\.\d+)?|-?inf|nan").mean() > 0.5
+        and not text.str.fullmatch(r"\d{4}\.(0[1-9]|1[0-2])").any()
+    ):
+        return [NUMBER]
+    if text.str.match(r"\d{4}").all():
+        iso = parse(text, ISO).local
+        if iso.notna().all():
+            return [ISO]
+    first = text.iloc[0]
+    _refuse_incomplete(text, column)
+    found = _forms(first)
+    if dayfirst is not None:
+        found = [form for form in found if _dayfirst(form) in (None, dayfirst)]
+    return found or [ISO]
+
+
+def _dayfirst(form: str) -> bool | None:
+    """Whether the day stands before the month; None where the two cannot be confused."""
+    if "%d" not in form or "%m" not in form or form.startswith("%Y"):
+        return None
+    return form.index("%d") < form.index("%m")
+
+
+def _numeric(values: pd.Series, text: pd.Series) -> list[str]:
+    """Whole numbers: steps, and what they look like besides."""
+    widths = set(text.str.len())
+    low, high = values.min(), values.max()
+    for width, form in ((6, "%Y%m"), (8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
+        likely = widths == {width} and text.str.match("1[6-9]|20|21").all()
+        if likely and parse(text, form).local.notna().all():
+            return [form, NUMBER]
+    for unit, scale in _UNITS.items():
+        if low >= _EPOCH_RANGE[0] * scale and high <= _EPOCH_RANGE[1] * scale:
+            return [unit]
+    if low >= _EXCEL_RANGE[0] and high <= _EXCEL_RANGE[1]:
+        return [NUMBER, EXCEL]
+    return [NUMBER]
+
+
+def _refuse_incomplete(text: pd.Series, column: str) -> None:
+    """Stamps that leave out what no form can add."""
+    found, row = None, text.iloc[0]
+    if text.str.fullmatch(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?(\s*[AaPp][Mm])?").all():
+        found = "a time of day without its date", "dates too"
+    elif text.str.fullmatch(r"\d{1,2}[-/.]\d{1,2}").all():
+        found = "a month and a year of two digits or fewer", "whole years, such as 2001-01"
+    elif text.str.fullmatch(r"(?i)(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*").all():
+        found = "a month without its year", "years too, such as 2001-01"
+    if found:
+        raise InputError(
+            f"column {column}: {row!r} looks like {found[0]}; expected {found[1]}: write them into"
+            " the file"
+        )
+
+
+def _forms(stamp: str) -> list[str]:
+    """Forms of strftime that one stamp may have been written by."""
+    stamp = re.sub(_OFFSET, r"\1", stamp)
+    if quarter := _QUARTER.fullmatch(stamp):
+        year, between, _, _, other, _ = quarter.groups()
+        q = stamp[stamp.upper().index("Q")]
+        return [f"%Y{between}{q}%q" if year else f"{q}%q{other}%Y"]
+    if week := _WEEK.fullmatch(stamp):
+        divided = "-" if stamp[4] == "-" else ""
+        day = f"{'-' if week[1].startswith('-') else ''}%u" if week[1] else ""
+        return [f"%G{divided}{stamp[len('2015') + len(divided)]}%V{day}"]
+    clock = _CLOCK.search(stamp)
+    time = ""
+    if clock:
+        stamp = stamp[: clock.start()]
+        lead, _, _, seconds, fraction, space, half = clock.groups()
+        time = f"{lead or ''}{'%I' if half else '%H'}:%M{':%S' if seconds else ''}"
+        time += f"{fraction[0]}%f" if fraction else ""
+        time += f"{space}%p" if half else space or ""
+    tokens = re.findall(r"\d+|[^\W\d_]+|[\W_]+", stamp)
+    words = [_word(token) for token in tokens]
+    numbers = [len(token) for token in tokens if token.isdigit()]
+    named = any("%b" in word or "%B" in word for word in words)
+    found = []
+    for roles in _roles(numbers, named=named):
+        order = iter(roles)
+        options = [
+            [next(order)] if token.isdigit() else word
+            for token, word in zip(tokens, words, strict=True)
+        ]
+        found += ["".join(parts) + time for parts in itertools.product(*options)]
+    return found
+
+
+def _word(token: str) -> list[str]:
+    """What a part of a stamp that is no number may stand for."""
+    lower = token.lower()
+    forms = [*{_MONTHS.get(lower, ""), "%b" if lower == "may" else ""} - {""}]
+    forms += [form for day, form in _DAYS.items() if day == lower]
+    return forms or [token.replace("%", "%%")]
+
+
+def _roles(widths: list[int], *, named: bool) -> list[tuple[str, ...]]:
+    """What the numbers of a stamp may be, by their digits; `named`: the month is a word."""
+    years = [("%Y" if width == 4 else "%y" if width == 2 else "") for width in widths]
+    orders: list[tuple[str, ...]] = []
+    if named and len(widths) == 1:
+        orders = [(years[0],)]
+    elif named and len(widths) == 2:
+        orders = [("%d", years[1]), (years[0], "%d")]
+    elif not named and len(widths) == 2 and 4 in widths:
+        orders = [("%Y", "%m"), ("%m", "%Y")]
+    elif not named and len(widths) == 3:
+        orders = [("%d", "%m", years[2]), ("%m", "%d", years[2]), (years[0], "%m", "%d")]
+    fitting = [
+        order
+        for order in orders
+        if all(
+            role == year or width <= 2
+            for role, width, year in zip(order, widths, years, strict=True)
+        )
+        and all(order)
+    ]
+    return [order for order in fitting if "%Y" in order] or fitting
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
+    """Stamps (U,) in a form, NaT where one is none.
+
+    Args:
+        text: as they were written.
+        form: of strftime, or a name.
+        first_year: two-digit years lie in the hundred years from it on; None: in those in which no
+            stamp lies in the future.
+
+    Raises:
+        InputError: no form.
+    """
+    if form == NUMBER:
+        numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+        small = (numbers % 1 == 0) & (numbers.abs() < 2**53)
+        if small.all():
+            return Stamps(numbers.astype("int64"), None)
+        return Stamps(
+            pd.Series(_EPOCH, index=text.index).where(small).astype("datetime64[us]"), None
+        )
+    if form in _UNITS or form == EXCEL:
+        numbers = pd.to_numeric(text, errors="coerce")
+        try:
+            if form == EXCEL:  # to the second: a day's fraction has no more digits
+                seconds = (numbers * 86_400).round()
+                found = pd.to_datetime(seconds, unit="s", origin=_EXCEL_EPOCH, errors="coerce")
+            else:
+                found = pd.to_datetime(numbers, unit=form, errors="coerce")  # type: ignore[call-overload]
+        except (ValueError, OverflowError):
+            found = pd.Series(pd.NaT, index=text.index)
+        return Stamps(found.astype("datetime64[us]") if form != "ns" else found, None)
+    if form == NATIVE:
+        form = ISO
+    offset = None
+    parts = text.str.extract(_OFFSET)[1] if text.str.contains(_ENDS).any() else None
+    if parts is not None:
+        offset = offsets(parts)
+        text = text.str.replace(_OFFSET, r"\1", regex=True)
+    form = form.replace("%z", "").strip() if "%z" in form else form
+    text = text.where(text.str.contains(r"\d"))  # "now" is a date to pandas, in any form
+    if "%q" in form:
+        text, form = _of_quarters(text, form)
+    if "%V" in form and "%u" not in form:
+        text, form = text + "-1", form + "-%u"
+    try:
+        local = pd.to_datetime(text, format=form, errors="coerce")
+    except ValueError as error:
+        raise InputError(
+            f"parameter 'date_format' is {form!r}: {' '.join(str(error).split())}; expected a form of"
+            f" strftime such as %d/%m/%Y, or one of {', '.join(FORMS)}"
+        ) from None
+    if local.dtype == object or getattr(local.dtype, "tz", None) is not None:
+        local = pd.Series(pd.NaT, index=text.index).astype("datetime64[us]")
+    if "%y" in form:
+        local = _within(local, first_year) if first_year else _in_the_past(local)
+    if offset is not None:
+        local = local.where(offset.notna())
+    return Stamps(local, offset)
+
+
+def _of_quarters(text: pd.Series, form: str) -> tuple[pd.Series, str]:
+    """Quarters as the month that they begin with."""
+    pattern = re.escape(form).replace("%Y", r"(?P<year>\d{4})").replace("%q", r"(?P<q>[1-4])")
+    parts = text.str.extract(f"(?i)^{pattern}$")
+    month = parts["q"].map({"1": "01", "2": "04", "3": "07", "4": "10"})
+    return parts["year"] + "-" + month, "%Y-%m"
+
+
+def offsets(parts: pd.Series) -> pd.Series:
+    """`+01:00`, `Z` as times (U,)."""
+    known = (
+        parts.fillna("")
+        .str.replace(":", "")
+        .replace({"Z": "+0000", "UTC": "+0000", "GMT": "+0000"})
+    )
+    known = known.where(known.str.len() != 3, known + "00")
+    minutes = 60 * pd.to_numeric(known.str[1:3], errors="coerce") + pd.to_numeric(
+        known.str[3:5], errors="coerce"
+    )
+    signed = minutes.where(known.str[:1] == "+", -minutes)
+    return pd.to_timedelta(signed, unit="min")
+
+
+def _in_the_past(local: pd.Series) -> pd.Series:
+    """Two-digit years in the century in which no date lies in the future."""
+    future = local > pd.Timestamp(datetime.datetime.now())
+    return local.where(~future, _years(local, np.full(len(local), -100)))
+
+
+def _within(local: pd.Series, first_year: int) -> pd.Series:
+    """Two-digit years in the hundred years from `first_year` on."""
+    years = local.dt.year.fillna(first_year).to_numpy(dtype=np.int64)
+    wanted = first_year + (years - first_year) % 100
+    return _years(local, wanted - years)
+
+
+def _years(local: pd.Series, shift: npt.NDArray[np.int64]) -> pd.Series:
+    """The same day and hour so many years later, NaT where there is none."""
+    result = local.copy()
+    for years in np.unique(shift[shift != 0]):
+        own = shift == years
+        result[own] = local[own] + pd.DateOffset(years=int(years))
+    return result
