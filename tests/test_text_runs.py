@@ -312,9 +312,7 @@ def test_a_text_of_4_kb_is_read_often_enough_to_beat_the_unigram(
     # An option that is said counts.
     result = run_text(kedro_run, f"{small},text.training.epochs=0.5")
     assert "gru seed 0: 0.5 epochs, validation loss " in result.output
-    advice = (
-        "raise text.training.epochs, since the validation loss was lowest at the end, after 0.5"
-    )
+    advice = "raise text.training.epochs (now 0.5), since the validation loss was lowest at the end"
     assert advice in result.output
     assert advice in (folder / "report.html").read_text()
     assert advice in (folder / "card.md").read_text()
