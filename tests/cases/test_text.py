@@ -200,3 +200,7 @@ def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
     found = said(kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3"))
     assert "mine, gru seed 0: " in found
     assert "last are left out: 1" in found
+    card = project / "data/06_models/text/mine/gru/seed_0.json"
+    card.write_text(card.read_text().replace('"hidden": 16', '"hidden": 17'))
+    changed = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3")
+    assert f"Error: file '{card}' has SHA-256 " in changed.output
