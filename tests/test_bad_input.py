@@ -104,6 +104,10 @@ def test_a_wrong_parameter_is_named(kedro_run: Run, params: str, sentence: str) 
         (("--tags", "nope"), "Pipeline contains no nodes after applying all provided filters."),
         (("--nodes", "nope"), "Pipeline does not contain nodes named ['nope']."),
         (("--runner", "nope"), "--runner is 'nope'; expected SequentialRunner, ThreadRunner,"),
+        (
+            ("--params", "horizon=6", "--params=season=4"),
+            "--params is given twice, and only the last would count; put all into one,",
+        ),
         (("--set", "horizon"), "--set has 'horizon'; expected one key=value:"),
         (("--set", "seeds=[1", "--set", "horizon=3"), "--params or --set has '[1'; expected every"),
     ],

@@ -212,7 +212,7 @@ def test_a_terminal_without_the_characters_gets_their_numbers_and_the_file_all(
         ),
         (
             "generate.repetition_penalty=.inf",
-            "parameter 'generate.repetition_penalty' is '.inf'; expected a number",
+            "parameter 'generate.repetition_penalty' is inf; expected a finite number",
         ),
         (
             "generate.top_p=0",

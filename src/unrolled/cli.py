@@ -137,6 +137,11 @@ class _SentenceCommand(click.Command):
         with sentences():
             for argument in args:
                 params.check_utf8(argument, "an argument")
+            if sum(argument.partition("=")[0] == "--params" for argument in args) > 1:
+                raise InputError(
+                    "--params is given twice, and only the last would count; put all into one, between"
+                    " commas, or use --set, as often as you like"
+                )
             return super().parse_args(ctx, args)
 
 
