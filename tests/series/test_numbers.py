@@ -74,7 +74,7 @@ def test_what_may_be_thousands_or_fractions_is_refused_until_it_is_said(values, 
 def test_where_the_comma_is_said_a_point_before_three_digits_marks_thousands():
     comma = Marks(decimal=",")
     assert parsed(["1.234,5", "2.345.678"], comma, ";")[0].tolist() == [1234.5, 2345678]
-    assert "'1.5' in row 2" in refusal(["1.234,5", "1.5"], comma, ";")
+    assert "'1.5' in row 1" in refusal(["1.5", "1234,5"], comma, ";")
 
 
 def test_three_digits_after_a_point_between_commas_are_a_fraction():
