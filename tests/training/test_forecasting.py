@@ -114,7 +114,7 @@ def test_the_loss_of_windows_with_gaps_is_that_of_their_observed_targets():
     seen = np.ones(90, dtype=bool)
     seen[::3] = False
     first, y = torch.tensor([3, 4, 5]), torch.arange(9.0).reshape(3, 3)
-    loss = forecasting._loss(torch.nn.functional.l1_loss, seen, SERIES)
+    loss = forecasting._loss(torch.nn.functional.l1_loss, torch.tensor(seen), SERIES)
     mask = np.array(
         [[seen[start + SERIES.context + step] for start in (3, 4, 5)] for step in range(3)]
     )
@@ -126,7 +126,7 @@ def test_windows_without_an_observed_target_are_left_out():
     seen = np.ones(90, dtype=bool)
     seen[40:44] = False
     first = torch.arange(0, 70)
-    kept = forecasting._scored(first, seen, SERIES)
+    kept = forecasting._scored(first, torch.tensor(seen), SERIES)
     lost = sorted(set(first.tolist()) - set(kept.tolist()))
     assert [start + SERIES.context for start in lost] == [40, 41]
 

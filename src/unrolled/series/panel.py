@@ -293,8 +293,13 @@ def _filled(panel: pd.DataFrame, fill: Fill, season: int) -> pd.DataFrame:
             f" missing, from {_show(own.iloc[0])} to {_show(own.iloc[-1])}; set fill to last, linear"
             " or seasonal, or mend the file"
         )
-    groups = panel["unique_id"]
-    y = panel["y"]
+    logger.warning(
+        "%d of %d rows have no value and are filled (%s); they are not scored",
+        missing.sum(),
+        len(panel),
+        fill,
+    )
+    groups, y = panel["unique_id"], panel["y"]
     if fill == "seasonal":
         phase = y.groupby(groups).cumcount() % season
         y = y.groupby([groups, phase]).ffill()

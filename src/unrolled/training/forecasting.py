@@ -51,13 +51,13 @@ def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor
     return inputs, steps[context:]
 
 
-def _targets_seen(observed: npt.NDArray[np.bool_], first: Tensor, series: SeriesOptions) -> Tensor:
+def _targets_seen(observed: Tensor, first: Tensor, series: SeriesOptions) -> Tensor:
     """Which targets of windows (B,) were observed, bool (K, B)."""
-    view = torch.from_numpy(observed).unfold(0, series.horizon, 1)
+    view = observed.unfold(0, series.horizon, 1)
     return view.index_select(0, first + series.context).T
 
 
-def _scored(first: Tensor, observed: npt.NDArray[np.bool_], series: SeriesOptions) -> Tensor:
+def _scored(first: Tensor, observed: Tensor, series: SeriesOptions) -> Tensor:
     """The windows of which a target was observed: others have nothing to learn from."""
     if observed.all():
         return first
@@ -65,9 +65,7 @@ def _scored(first: Tensor, observed: npt.NDArray[np.bool_], series: SeriesOption
 
 
 def _loss(
-    loss: Callable[[Tensor, Tensor], Tensor],
-    observed: npt.NDArray[np.bool_],
-    series: SeriesOptions,
+    loss: Callable[[Tensor, Tensor], Tensor], observed: Tensor, series: SeriesOptions
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """A loss of forecasts (K, B), targets (K, B) and the first rows of their windows (B,)."""
     if observed.all():
@@ -139,11 +137,12 @@ def _fit_parts(
     watch: Watch | None = None,
 ) -> tuple[Forecaster, list[Epoch]]:
     """Train on all windows of the parts, for so many epochs or as long as validation says."""
-    data, loss = torch.from_numpy(values), _loss(LOSSES[training.loss], observed, series)
+    data, seen = torch.from_numpy(values), torch.tensor(observed)
+    loss = _loss(LOSSES[training.loss], seen, series)
     with deterministic(seed, training.threads):
         net = Forecaster(model, 1 + len(series.lags), series.lookback, series.horizon)
-        first = _scored(torch.from_numpy(starts(windows, *parts)), observed, series)
-        later = _scored(torch.from_numpy(starts(windows, "validation")), observed, series)
+        first = _scored(torch.from_numpy(starts(windows, *parts)), seen, series)
+        later = _scored(torch.from_numpy(starts(windows, "validation")), seen, series)
         held_out = gather(data, later, series)
 
         def batch_loss(batch: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def train(
     curves: list[pd.DataFrame] = []
     weights, history, parameters = forecasting.fit_forecaster(
         np.array(values),
-        np.array(observed),
+        observed,
         windows,
         series,
         model,
