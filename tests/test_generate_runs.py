@@ -314,22 +314,3 @@ def test_weights_that_were_changed_are_not_used(
     )
     place.with_suffix(".json").write_text("{")
     assert f"file '{place.with_suffix('.json')}' cannot be read: " in generate("").output
-
-
-def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
-    kedro_run: Run, project: Path
-) -> None:
-    """The old seed 1 has the lower loss, and the same alphabet."""
-    small = "corpus=mine,text.model.hidden=16,text.baselines=[],text.samples.length=1"
-    file = project / "data/01_raw/corpora/mine.txt"
-    for text, seeds, epochs in (("abc" * 99, "[0,1]", 20), ("acb" * 99, "[0]", 1)):
-        file.write_text(text)
-        params = f"{small},text.seeds={seeds},text.training.epochs={epochs}"
-        printed(kedro_run("--pipelines=text", "--params", params))
-    found = printed(kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3"))
-    assert "mine, gru seed 0: " in found
-    assert "last are left out: 1" in " ".join(found.split())
-    card = project / "data/06_models/text/mine/gru/seed_0.json"
-    card.write_text(card.read_text().replace('"hidden": 16', '"hidden": 17'))
-    result = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3")
-    assert f"Error: file '{card}' has SHA-256 " in result.output

@@ -296,31 +296,6 @@ def test_a_small_file_still_runs(kedro_run: Run, project: Path, content: str) ->
 
 
 @pytest.mark.usefixtures("untracked")
-def test_a_text_of_4_kb_is_read_often_enough_to_beat_the_unigram(
-    kedro_run: Run, project: Path
-) -> None:
-    plays = (project / "data/01_raw/corpora/shakespeare.txt").read_bytes()
-    corpus_file(project, plays[:4096])
-    small = "corpus=mine,text.training.evaluations=10,text.baselines=[unigram,kneser_ney_2]"
-    result = run_text(kedro_run, f"{small},text.training.epochs=null")
-    assert result.exit_code == 0, result.output + str(result.exception)
-    assert "gru seed 0: 100 epochs, validation loss " in result.output
-    folder = project / "data/08_reporting/text/mine"
-    bits = pd.read_csv(folder / "leaderboard.csv").set_index("variant")["bits_per_char"]
-    assert bits["gru"] < bits["kneser_ney_2"] < bits["unigram"]
-    assert "Even the unigram" not in result.output
-    # An option that is said counts.
-    result = run_text(kedro_run, f"{small},text.training.epochs=0.5")
-    assert "gru seed 0: 0.5 epochs, validation loss " in result.output
-    advice = (
-        "raise text.training.epochs, since the validation loss was lowest at the end, after 0.5"
-    )
-    assert advice in result.output
-    assert advice in (folder / "report.html").read_text()
-    assert advice in (folder / "card.md").read_text()
-
-
-@pytest.mark.usefixtures("untracked")
 def test_documents_too_few_to_split_are_told_so(kedro_run: Run, project: Path) -> None:
     corpus_file(project, "one\ntwo\n")
     refused(

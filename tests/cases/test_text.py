@@ -163,15 +163,44 @@ def test_utf_32_is_read(project: Path, kedro_run: Run) -> None:
     assert "\0" not in known["characters"]
 
 
-def test_four_kilobytes_get_hundreds_of_steps(project: Path, kedro_run: Run) -> None:
-    play = (project / "data/01_raw/corpora/shakespeare.txt").read_text()[:4096]
-    (project / "data/01_raw/corpora/mine.txt").write_text(play)
-    (project / "conf/quick/parameters/text.yml").unlink()  # whose epochs are said
-    done = text(
-        kedro_run,
-        "corpus=mine,text.baselines=[unigram],text.seeds=[0],text.model.hidden=64,"
-        "text.samples.length=1",
-    )
+def test_four_kilobytes_are_read_often_enough_to_beat_the_unigram(
+    project: Path, kedro_run: Run
+) -> None:
+    plays = (project / "data/01_raw/corpora/shakespeare.txt").read_bytes()
+    (project / "data/01_raw/corpora/mine.txt").write_bytes(plays[:4096])
+    small = "corpus=mine,text.training.evaluations=10,text.baselines=[unigram,kneser_ney_2]"
+    done = text(kedro_run, f"{small},text.training.epochs=null")
     assert done.exit_code == 0, done.output
-    board = pd.read_csv("data/08_reporting/text/mine/leaderboard.csv").set_index("variant")
-    assert board.loc["gru", "bits_per_char"] < board.loc["unigram", "bits_per_char"]
+    assert "gru seed 0: 100 epochs, validation loss " in done.output
+    folder = project / "data/08_reporting/text/mine"
+    bits = pd.read_csv(folder / "leaderboard.csv").set_index("variant")["bits_per_char"]
+    assert bits["gru"] < bits["kneser_ney_2"] < bits["unigram"]
+    assert "Even the unigram" not in done.output
+    # An option that is said counts.
+    done = text(kedro_run, f"{small},text.training.epochs=0.5")
+    assert "gru seed 0: 0.5 epochs, validation loss " in done.output
+    advice = "raise text.training.epochs (now 0.5), since the validation loss was lowest at the end"
+    assert advice in done.output
+    assert advice in (folder / "report.html").read_text()
+    assert advice in (folder / "card.md").read_text()
+
+
+def test_a_replaced_file_trained_with_fewer_seeds_writes_by_its_own_models(
+    project: Path, kedro_run: Run
+) -> None:
+    """The old seed 1 has the lower loss, and the same alphabet."""
+    file = project / "data/01_raw/corpora/mine.txt"
+    for content, seeds, epochs in (("abc" * 99, "[0,1]", 20), ("acb" * 99, "[0]", 1)):
+        file.write_text(content)
+        done = text(
+            kedro_run,
+            f"corpus=mine,text.baselines=[],{SMALL},text.seeds={seeds},text.training.epochs={epochs}",
+        )
+        assert done.exit_code == 0, done.output
+    found = said(kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3"))
+    assert "mine, gru seed 0: " in found
+    assert "last are left out: 1" in found
+    card = project / "data/06_models/text/mine/gru/seed_0.json"
+    card.write_text(card.read_text().replace('"hidden": 16', '"hidden": 17'))
+    changed = kedro_run("--pipelines=generate", "--params", "corpus=mine,length=3")
+    assert f"Error: file '{card}' has SHA-256 " in changed.output

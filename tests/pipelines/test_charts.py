@@ -146,6 +146,16 @@ def test_the_picture_of_what_comes_shows_four_horizons_and_each_variant(panel):
     assert "mine: 40 rows" in interactive.layout.title.text
 
 
+def test_a_filled_row_is_no_observation_in_a_picture(panel):
+    forecast = panel[-1:].assign(variant="gru", y_hat=1.0)
+    gappy = panel.assign(observed=np.arange(len(panel)) % 5 != 0)
+    figure, _ = report.plot_ahead(forecast, stored(panel), gappy, "", SERIES, ROWS)
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    own = gappy[(gappy["unique_id"] == "a") & gappy["observed"]]
+    assert set(lines["observed"].get_ydata()) <= set(own["y"])
+    assert 9 < len(lines["observed"].get_xdata()) < 4 * 3 + 1
+
+
 @pytest.mark.parametrize(
     ("options", "x", "y"),
     [

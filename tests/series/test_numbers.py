@@ -71,6 +71,12 @@ def test_what_may_be_thousands_or_fractions_is_refused_until_it_is_said(values, 
     assert parsed(values, Marks(decimal=mark), sep)[0].iloc[0] == 1.234
 
 
+def test_where_the_comma_is_said_a_point_before_three_digits_marks_thousands():
+    comma = Marks(decimal=",")
+    assert parsed(["1.234,5", "2.345.678"], comma, ";")[0].tolist() == [1234.5, 2345678]
+    assert "'1.5' in row 2" in refusal(["1.234,5", "1.5"], comma, ";")
+
+
 def test_three_digits_after_a_point_between_commas_are_a_fraction():
     assert parsed(["1.234", "5.678"])[0].tolist() == [1.234, 5.678]
 

@@ -86,6 +86,8 @@ def _of_text(
         marks = Marks(decimal="," if marks.thousands == "." else ".", thousands=marks.thousands)
     elif not known and plain:
         marks = _found(text, column, marks)
+    elif not known and marks.thousands is None and _grouped(text, "."):
+        marks = Marks(decimal=",", thousands=".")
     written = text
     if marks.thousands:
         groups = [marks.thousands] if marks.thousands != " " else list(_GROUPS)
@@ -121,6 +123,13 @@ def _plain(text: pa.Array) -> pd.Series | None:
 
 def _matches(text: pa.Array, pattern: str) -> int:
     return int(pc.sum(pc.match_substring_regex(text, pattern)).as_py() or 0)
+
+
+def _grouped(text: pa.Array, mark: str) -> bool:
+    """Whether three digits follow every mark, and there is one."""
+    if mark.encode() not in text.buffers()[2].to_pybytes():
+        return False
+    return not _matches(text, rf"\{mark}(\d{{0,2}}|\d{{4,}})(\D|$)")
 
 
 def _most(text: pa.Array, mark: str) -> int:

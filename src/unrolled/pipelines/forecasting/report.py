@@ -8,6 +8,7 @@ import pandas as pd
 from unrolled.pipelines.charts import Chart, Line, Look, Pictures, Rows, draw, look
 from unrolled.pipelines.pictures import leaderboard_bars, learning_curves
 from unrolled.series.options import SeriesOptions
+from unrolled.series.panel import observed
 
 # Enough lines to compare, few enough to tell apart.
 SHOWN = 4
@@ -82,6 +83,7 @@ def _ahead(
     truth = panel[panel["unique_id"] == name]
     at = int(np.flatnonzero(truth["ds"] == cutoff)[0])
     truth = truth.iloc[max(0, at - HISTORY * series.horizon) : at + series.horizon + 1]
+    truth = truth[observed(truth)]  # what was filled is no observation
     y = pd.concat([truth["y"], forecasts["y_hat"]])
     lines = [
         Line(truth["ds"], truth["y"], "observed"),
