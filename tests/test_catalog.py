@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import yaml
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
@@ -35,3 +36,10 @@ def test_the_registry_lists_the_pipelines_of_the_design(project: Path) -> None:
         "generate",
         "monitor",
     }
+
+
+def test_names_in_tables_are_read_as_text(project: Path) -> None:
+    for path in sorted((project / "conf/base/catalog").glob("*.yml")):
+        for name, entry in yaml.safe_load(path.read_text()).items():
+            if entry.get("type") == "pandas.CSVDataset" and path.stem != "monitor":
+                assert entry["load_args"]["keep_default_na"] is False, name

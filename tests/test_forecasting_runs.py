@@ -226,3 +226,26 @@ def test_generated_series_need_no_file(kedro_run: Run, series: str) -> None:
     assert f"{series}: " in result.output
     kinds = pd.read_csv(f"data/08_reporting/forecasting/{series}/leaderboard.csv")["kind"]
     assert kinds.value_counts().to_dict() == {"recurrent": 1, "baseline": 1}
+
+
+@pytest.mark.usefixtures("untracked")
+def test_a_variant_and_a_series_may_be_called_as_numbers_and_missing_values_are(
+    kedro_run: Run, project: Path
+) -> None:
+    series = project / "data/01_raw/series"
+    (series / "1e5.csv").write_bytes((series / "airline.csv").read_bytes())
+    said = (
+        "series=1e5,season=12,horizon=6,lookback=12,seeds=[0],baselines=[ridge],training.epochs=1"
+    )
+    own = "variants=[NA,007],variant_options={NA: {cell: gru}, 007: {cell: rnn}}"
+    succeeded(kedro_run("--params", f"{said},{own}"))
+    board = pd.read_csv(
+        project / "data/08_reporting/forecasting/1e5/leaderboard.csv",
+        dtype={"variant": str},
+        keep_default_na=False,
+    )
+    assert set(board["variant"]) == {"NA", "007", "ridge"}
+    printed = succeeded(
+        kedro_run("--pipelines=forecast", "--params", "series=1e5,model=007")
+    ).output
+    assert "  007  " in printed
