@@ -28,7 +28,7 @@ LEAST = {
     "gradients": "gradients: {variants: [rnn], inits: [default], remedies: [none, gru],"
     " tasks: [adding], lengths: [6], training: {steps: 2, hidden: 4}}\n",
     "text": "text: {seeds: [0], variants: [gru], baselines: [uniform, kneser_ney_2],"
-    " model: {hidden: 16}, training: {evaluations: 1}}\n"
+    " model: {hidden: 16}, training: {epochs: 1, evaluations: 1}}\n"
     "corpus_options: {tang: {training: {epochs: 0.01}, model: {hidden: 16, embedding: 8}}}\n",
 }
 
