@@ -63,7 +63,8 @@ def read(
             reads it, where one does.
     """
     sep = options.sep if known is None else known.sep
-    table = tables.read(files, sep, options.sheet, options.encoding)
+    y = None if options.thousands else (options if known is None else known).columns.y
+    table = tables.read(files, sep, options.sheet, options.encoding, y)
     return of_table(table, options, name, known)
 
 
@@ -100,6 +101,8 @@ def of_table(
         options.dayfirst,
         known.times if known else None,
     )
+    if table.sep and marks.decimal is None:
+        marks = Marks(decimal=".")  # the table's own reader has read them
     rows = pd.DataFrame({"unique_id": ids, "ds": ds, "y": y})
     if known is not None:
         rows = _without(rows, known.dropped, name)

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from unrolled.errors import InputError
+from unrolled.series.numbers import MISSING
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,13 @@ class Table(NamedTuple):
     sep: str | None
 
 
-def read(files: Files, sep: str | None, sheet: str | int | None, encoding: str) -> Table:
+def read(
+    files: Files,
+    sep: str | None,
+    sheet: str | int | None,
+    encoding: str,
+    number: str | None = None,
+) -> Table:
     """Read a file, or the parts of a folder.
 
     Args:
@@ -66,6 +73,8 @@ def read(files: Files, sep: str | None, sheet: str | int | None, encoding: str) 
         sep: what stands between the cells of a text file; None: what divides every line alike.
         sheet: name or place of a spreadsheet's sheet; None: the first.
         encoding: of a text file.
+        number: a column that is float64 in a text file divided by commas, where all its cells are
+            numbers: as text it would be read twice.
 
     Raises:
         InputError: what is no table, or is none without an option; the sentence says which.
@@ -77,7 +86,7 @@ def read(files: Files, sep: str | None, sheet: str | int | None, encoding: str) 
     suffix = PurePosixPath(name.lower()).suffix
     try:
         if suffix in TEXT:
-            return _text(name, content, sep, encoding)
+            return _text(name, content, sep, encoding, number)
         if suffix in PARQUET:
             return Table(_parquet(content), None)
         if suffix in SHEETS:
@@ -130,7 +139,7 @@ def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
 # --- text -----------------------------------------------------------------------------------------
 
 
-def _text(name: str, content: bytes, sep: str | None, encoding: str) -> Table:
+def _text(name: str, content: bytes, sep: str | None, encoding: str, number: str | None) -> Table:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # "Unicode text" of a spreadsheet
         encoding = "utf-16"
     if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
@@ -159,7 +168,7 @@ def _text(name: str, content: bytes, sep: str | None, encoding: str) -> Table:
     sample = lines.splitlines()[:_SAMPLE]
     found = _separator(sample) if sep is None else sep
     _refuse_headless(name, sample, found)
-    cells = _cells(name, content, found)
+    cells = _cells(name, content, found, number if found == "," else None)
     if comments:
         logger.info("file '%s': %d lines that begin with # are left out", name, comments)
     return Table(cells, found)
@@ -221,8 +230,8 @@ def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
         )
 
 
-def _cells(name: str, content: bytes, sep: str) -> pd.DataFrame:
-    """Every cell as text; an empty one is ''."""
+def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFrame:
+    """Every cell as text, but of a column of numbers; an empty one is ''."""
     ragged: list[str] = []
 
     def judge(row: arrow_csv.InvalidRow) -> str:
@@ -243,21 +252,33 @@ def _cells(name: str, content: bytes, sep: str) -> pd.DataFrame:
         raise InputError(
             f"file '{name}': column '{twice[0]}' stands twice in its header; rename one"
         )
-    options = arrow_csv.ReadOptions(column_names=[str(at) for at in range(len(names))], skip_rows=1)
-    try:
-        table = arrow_csv.read_csv(
+    kinds = {
+        str(at): pa.float64() if one == number else pa.large_string()
+        for at, one in enumerate(names)
+    }
+
+    def parsed(kinds: Mapping[str, pa.DataType]) -> pa.Table:
+        return arrow_csv.read_csv(
             io.BytesIO(content),
-            read_options=options,
+            read_options=arrow_csv.ReadOptions(column_names=list(kinds), skip_rows=1),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=sep,
                 newlines_in_values=b'"' in content,
                 invalid_row_handler=judge,
             ),
             convert_options=arrow_csv.ConvertOptions(
-                column_types={str(at): pa.large_string() for at in range(len(names))},
-                strings_can_be_null=False,
+                column_types=kinds, null_values=list(MISSING), strings_can_be_null=False
             ),
         )
+
+    try:
+        try:
+            table = parsed(kinds)
+        except pa.ArrowInvalid:
+            if number not in names:
+                raise
+            ragged.clear()
+            table = parsed(dict.fromkeys(kinds, pa.large_string()))
     except pa.ArrowInvalid as error:
         if ragged:
             raise InputError(
