@@ -77,6 +77,62 @@ def test_where_the_comma_is_said_a_point_before_three_digits_marks_thousands():
     assert "'1.5' in row 1" in refusal(["1.5", "1234,5"], comma, ";")
 
 
+@pytest.mark.parametrize(
+    ("values", "y"),
+    [
+        (["1.234", "987,5", "1.000", "999,25"], [1234, 987.5, 1000, 999.25]),
+        (["500", "584,1", "5.000"], [500, 584.1, 5000]),
+        (["12,5", "1.250"], [12.5, 1250]),
+        (["1,234", "987.5"], [1234, 987.5]),
+        (["0,125", "0,130"], [0.125, 0.13]),
+        (["0.125", "1.130"], [0.125, 1.13]),
+        (["1.234.567", "1.000"], [1234567, 1000]),
+        (["12,34,567.5", "1,000"], [1234567.5, 1000]),  # as in India
+        (["1 234", "999,5"], [1234, 999.5]),
+        (["−1,5", "2,25"], [-1.5, 2.25]),
+    ],
+)
+def test_each_number_says_what_its_marks_can_be(values, y):
+    assert parsed(values, sep=";")[0].tolist() == y
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ("1,234.5", "999,5"),
+        ("1,234.5", "1.234,5"),
+        ("1.234,5", "999.5"),
+        ("1 234", "5 6"),
+        ("1.234,5", "3.5"),
+        ("1.234.567", "10.0.0.1"),
+        ("1.234.567", "1.5.24"),
+    ],
+)
+def test_a_mark_that_stands_before_no_group_of_three_is_refused(first, later):
+    marks = parsed([first], sep=";")[1]
+    assert f"'{later}' in row 2" in refusal([first, later], marks, ";", known=True)
+    assert "not numbers" in refusal([first, later], sep=";")
+
+
+def test_a_mark_that_no_file_had_is_asked_for_in_the_first_that_has_it():
+    marks = parsed(["950", "960"], sep=";")[1]
+    assert marks == Marks()
+    assert "may be thousands or fractions" in refusal(["999", "1.001"], marks, ";", known=True)
+
+
+def test_text_among_numbers_of_a_spreadsheet_says_what_it_can():
+    assert parsed([0.5, "1,5", 2.0], sep=None)[0].tolist() == [0.5, 1.5, 2.0]
+    assert "may be thousands or fractions" in refusal([1000.25, "1.101"], sep=None)
+    assert "'x5' in row 3" in refusal([1.5, 2.5, "x5"], sep=None)
+
+
+@pytest.mark.parametrize(("value", "stray"), [("1.003,77 €", "€"), ("$1,234", "$"), ("(1)", "()")])
+def test_a_sign_that_is_no_part_of_a_number_is_named(value, stray):
+    assert refusal([value], sep=";").endswith(
+        f"expected numbers without {stray!r}: take it out of the file"
+    )
+
+
 def test_three_digits_after_a_point_between_commas_are_a_fraction():
     assert parsed(["1.234", "5.678"])[0].tolist() == [1.234, 5.678]
 
@@ -119,12 +175,11 @@ def test_numbers_of_a_typed_file_are_numbers(values):
         (
             ["12%", "13%"],
             "column sales: 2 values are not numbers, the first is '12%' in row 1; expected numbers"
-            " without a percent sign: take it out of the file",
+            " without '%': take it out of the file",
         ),
         (
             ["1,5", "2,25", "x"],
-            "column sales: 1 values are not numbers, the first is 'x' in row 3; expected numbers such"
-            " as 1234,5",
+            "column sales: 1 values are not numbers, the first is 'x' in row 3; expected numbers",
         ),
         (
             ["True", "False"],

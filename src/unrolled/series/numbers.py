@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,10 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
 
-# What people and pandas write where there is no value.
-MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "-", ".")
+# What people, spreadsheets and pandas write where there is no value.
+MISSING = (
+    *("", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "null", "NULL", "None", "<NA>", "\\N"),
+    *("-", "--", ".", "#VALUE!", "#DIV/0!"),
+)
 _LARGEST = float(np.finfo(np.float32).max)
-_GROUPS = " \u00a0\u202f'’"  # between thousands, besides comma and point
+_SPACES = " \u00a0\u202f"  # between thousands
+_TICKS = "'’"
 
 
 class Marks(BaseModel):
@@ -43,6 +49,8 @@ def read(
     Raises:
         InputError: what is no number, is infinite or beyond single precision, or may be two numbers.
     """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
     kind = "floating"
     if not pd.api.types.is_float_dtype(values):
         kind = pd.api.types.infer_dtype(values, skipna=True)
@@ -51,9 +59,7 @@ def read(
     elif values.isna().all():
         numbers = pd.Series(np.nan, index=values.index)
     elif kind.startswith(("string", "mixed")):
-        numbers, marks = _of_text(
-            values, column, marks, sep, known=known and marks.decimal is not None
-        )
+        numbers, marks = _of_cells(values, column, marks, sep, known=known)
     else:
         first = values.dropna().tolist()[0]
         raise InputError(
@@ -64,51 +70,51 @@ def read(
     return numbers, marks
 
 
+def _of_cells(
+    values: pd.Series, column: str, marks: Marks, sep: str | None, *, known: bool
+) -> tuple[pd.Series, Marks]:
+    """Cells of text, or of text among numbers, as in a spreadsheet."""
+    written = values.map(lambda cell: isinstance(cell, str)).to_numpy(dtype=bool)
+    if written.all() or isinstance(values.dtype, pd.StringDtype):
+        return _of_text(values, column, marks, sep, known=known)
+    # Where numbers are numbers, text that is one as well was typed by somebody, who knows how.
+    numbers = pd.to_numeric(values.where(~written), errors="coerce").astype("float64")
+    typed, marks = _of_text(values.where(written, ""), column, marks, ";", known=known)
+    return numbers.where(~written, typed), marks
+
+
 def _of_text(
     values: pd.Series, column: str, marks: Marks, sep: str | None, *, known: bool
 ) -> tuple[pd.Series, Marks]:
     text = pa.array(values.astype("str"), type=pa.large_string(), from_pandas=True)
     if isinstance(text, pa.ChunkedArray):
         text = text.combine_chunks()
-    plain = marks.thousands is None and marks.decimal in (None, ".")
-    numbers = _plain(text) if plain else None  # most files need no more
+    undecided = marks.thousands is None and marks.decimal in (None, ".")
+    numbers = _plain(text) if undecided else None  # most files need no more
     if numbers is None:
         text = pc.utf8_trim_whitespace(text)
         absent = pc.is_in(text, value_set=pa.array(MISSING, type=pa.large_string()))
         if pc.any(absent).as_py():
             text = pc.if_else(absent, None, text)
-            numbers = _plain(text) if plain else None
+        if "−".encode() in text.buffers()[2].to_pybytes():
+            text = pc.replace_substring(text, "−", "-")
+        numbers = _plain(text) if undecided else None
     if numbers is not None:
-        if marks.decimal is None and sep not in (None, ","):
-            _refuse_grouped(text, column, ".", "thousands=. or decimal=.")
-        return numbers, Marks(decimal=".")
-    if marks.thousands and marks.decimal is None:
-        marks = Marks(decimal="," if marks.thousands == "." else ".", thousands=marks.thousands)
-    elif not known and plain:
+        pointed = b"." in text.buffers()[2].to_pybytes()
+        if pointed and marks.decimal is None and sep not in (None, ","):
+            _refuse_ambiguous(text, column, ".", "thousands=. or decimal=.")
+        return numbers, Marks(decimal="." if pointed or marks.decimal else None)
+    if not (known and marks.decimal):
         marks = _found(text, column, marks)
-    elif not known and marks.thousands is None and _grouped(text, "."):
-        marks = Marks(decimal=",", thousands=".")
-    written = text
-    if marks.thousands:
-        groups = [marks.thousands] if marks.thousands != " " else list(_GROUPS)
-        for group in groups:
-            text = pc.replace_substring(text, group, "")
-    if marks.decimal == ",":
-        text = _with_points(text)
-    numbers = _plain(text)
-    if numbers is None:
-        _refuse_text(written, text, column, marks)
-    assert numbers is not None
-    return numbers, marks
+    return _grouped_text(text, column, marks).set_axis(values.index), marks
 
 
-def _with_points(text: pa.Array) -> pa.Array:
-    """Commas as points; a point, which then is no mark, as what no number has. In the bytes of all."""
+def _swapped(text: pa.Array, mark: str) -> pa.Array:
+    """The decimal mark as a point, in the bytes of all."""
     null, starts, raw = text.buffers()
-    marks = bytes.maketrans(b",.", b".?")
-    swapped = pa.py_buffer(raw.to_pybytes().translate(marks))
+    bytes_ = pa.py_buffer(raw.to_pybytes().replace(mark.encode(), b"."))
     return pa.Array.from_buffers(
-        text.type, len(text), [null, starts, swapped], text.null_count, text.offset
+        text.type, len(text), [null, starts, bytes_], text.null_count, text.offset
     )
 
 
@@ -125,23 +131,12 @@ def _matches(text: pa.Array, pattern: str) -> int:
     return int(pc.sum(pc.match_substring_regex(text, pattern)).as_py() or 0)
 
 
-def _grouped(text: pa.Array, mark: str) -> bool:
-    """Whether three digits follow every mark, and there is one."""
-    if mark.encode() not in text.buffers()[2].to_pybytes():
-        return False
-    return not _matches(text, rf"\{mark}(\d{{0,2}}|\d{{4,}})(\D|$)")
-
-
-def _most(text: pa.Array, mark: str) -> int:
-    return int(pc.max(pc.count_substring(text, mark)).as_py() or 0)
-
-
-def _refuse_grouped(text: pa.Array, column: str, mark: str, remedy: str) -> None:
-    """Where every number is 1.234, it may as well be a thousand or one and a bit."""
-    grouped = rf"^[+-]?\d{{1,3}}\{mark}\d{{3}}$"
+def _refuse_ambiguous(text: pa.Array, column: str, mark: str, remedy: str) -> None:
+    """Where every number that has a mark is 1.234, it may as well be a thousand or one and a bit."""
+    either = rf"^[+-]?[1-9]\d{{0,2}}\{mark}\d{{3}}$"
     for some in (text[:1000], text):  # most columns tell at once
         marked = pc.filter(some, pc.fill_null(pc.match_substring(some, mark), fill_value=False))
-        if _matches(marked, grouped) < len(marked):
+        if _matches(marked, either) < len(marked):
             return
     if len(marked):
         raise InputError(
@@ -151,38 +146,91 @@ def _refuse_grouped(text: pa.Array, column: str, mark: str, remedy: str) -> None
 
 
 def _found(text: pa.Array, column: str, marks: Marks) -> Marks:
-    """The marks that all numbers of the column have."""
-    raw = text.buffers()[2].to_pybytes()  # ten times as fast to look through as cell by cell
-    points, commas = b"." in raw, b"," in raw
-    if any(group.encode() in raw for group in _GROUPS) and _matches(text, rf"\d[{_GROUPS}]\d{{3}}"):
-        thousands = "'" if _matches(text, r"\d'\d{3}") else " "
-        return Marks(decimal="," if commas else ".", thousands=thousands)
-    if points and commas:
-        comma_last = _matches(text, r"\..*,\d*$")
-        return (
-            Marks(decimal=",", thousands=".") if comma_last else Marks(decimal=".", thousands=",")
+    """The marks that the numbers of the column show; what the user says stays.
+
+    A mark that stands twice in a number divides thousands, and so does the first of two; one that is
+    not followed by three digits, or follows more than three, or a 0, stands before a fraction.
+    """
+    raw = text.buffers()[2].to_pybytes()
+    decimal, thousands = marks.decimal, marks.thousands
+    if thousands is None:
+        for group in (_SPACES, _TICKS):
+            if any(one.encode() in raw for one in group) and _matches(text, rf"\d[{group}]\d{{3}}"):
+                thousands = group[0]
+    if decimal is None:
+        fraction = r"(^|\D)\d{4,}MARK|MARK(\d{0,2}|\d{4,})$|^[+-]?0*MARK"
+        twice = r"MARK.*MARK"
+        before = {}
+        for mark, other in ((".", ","), (",", ".")):
+            if mark.encode() not in raw or mark == thousands:
+                continue
+            at = rf"\{mark}"
+            once = pc.filter(
+                text, pc.fill_null(pc.equal(pc.count_substring(text, mark), 1), fill_value=False)
+            )
+            if _matches(once, fraction.replace("MARK", at)) or (
+                other.encode() in raw and _matches(once, rf"\{other}.*{at}\d*$")
+            ):
+                before[mark] = True
+            elif _matches(text, twice.replace("MARK", at)):
+                before[mark] = False
+        found = [mark for mark, is_decimal in before.items() if is_decimal]
+        grouped = [mark for mark, is_decimal in before.items() if not is_decimal]
+        if found:
+            decimal = found[0]
+        elif grouped:
+            decimal = "," if grouped[0] == "." else "."
+        elif thousands is not None:
+            decimal = "," if b"," in raw and thousands != "," else "."
+        elif b"," in raw:
+            _refuse_ambiguous(text, column, ",", 'thousands="," or decimal=","')
+            decimal = ","
+        else:
+            decimal = "."
+    if thousands is None:
+        other = "," if decimal == "." else "."
+        thousands = other if other.encode() in raw else None
+    return Marks(decimal=decimal, thousands=thousands)
+
+
+def _grouped_text(text: pa.Array, column: str, marks: Marks) -> pd.Series:
+    """Numbers of these marks; a mark of thousands stands before groups of three, or of two and three."""
+    written = text
+    if marks.thousands:
+        group = _SPACES if marks.thousands == " " else _TICKS if marks.thousands == "'" else None
+        mark = f"[{group}]" if group else re.escape(marks.thousands)
+        point = re.escape(marks.decimal or ".")
+        pattern = (
+            rf"^[+-]?(\d{{1,3}}({mark}\d{{2,3}})*{mark}\d{{3}}|\d*)({point}\d*)?([eE][+-]?\d+)?$"
         )
-    if points and _most(text, ".") > 1:
-        return Marks(decimal=",", thousands=".")
-    if commas and _most(text, ",") > 1:
-        return Marks(decimal=".", thousands=",")
-    if not commas:
-        return Marks(decimal=marks.decimal or ".")
-    if marks.decimal == ".":
-        return Marks(decimal=".", thousands=",")
-    _refuse_grouped(text, column, ",", 'thousands="," or decimal=","')
-    return Marks(decimal=",")
+        fits = pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=True)
+        if not pc.all(fits).as_py():
+            _refuse_text(written, pc.invert(fits), column, marks)
+        text = pc.replace_substring_regex(text, mark, "")
+    if marks.decimal == ",":
+        points = pc.fill_null(pc.match_substring(text, "."), fill_value=False)
+        if b"." in text.buffers()[2].to_pybytes() and pc.any(points).as_py():
+            _refuse_text(written, points, column, marks)
+        text = _swapped(text, ",")
+    numbers = _plain(text)
+    if numbers is None:
+        read = pd.to_numeric(text.to_pandas(), errors="coerce").isna().to_numpy()
+        _refuse_text(
+            written, pa.array(read & text.is_valid().to_numpy(zero_copy_only=False)), column, marks
+        )
+    assert numbers is not None
+    return numbers
 
 
-def _refuse_text(written: pa.Array, text: pa.Array, column: str, marks: Marks) -> None:
-    numbers = pd.to_numeric(text.to_pandas(), errors="coerce")
-    bad = np.flatnonzero(numbers.isna().to_numpy() & text.is_valid().to_numpy(zero_copy_only=False))
+def _refuse_text(written: pa.Array, wrong: pa.Array, column: str, marks: Marks) -> None:
+    bad = np.flatnonzero(wrong.to_numpy(zero_copy_only=False))
     first = written[int(bad[0])].as_py()
+    stray = re.sub(r"[\d.,'’\s+-]", "", first)
     expected = "numbers"
-    if first.endswith("%"):
-        expected = "numbers without a percent sign: take it out of the file"
-    elif marks.decimal == "," or marks.thousands:
-        expected = f"numbers such as {f'1{marks.thousands or str()}234{marks.decimal or str()}5'}"
+    if re.search(r"\d", first) and stray and not stray.isalnum():
+        expected = f"numbers without {stray!r}: take it out of the file"
+    elif re.search(r"\d", first) and (marks.decimal == "," or marks.thousands):
+        expected = f"numbers such as 1{marks.thousands or ''}234{marks.decimal or ''}5"
     raise InputError(
         f"column {column}: {len(bad)} values are not numbers, the first is {first!r} in row"
         f" {bad[0] + 1}; expected {expected}"
