@@ -35,11 +35,26 @@ _EXCEL_EPOCH = pd.Timestamp(1899, 12, 30)  # not 31: a spreadsheet takes 1900 fo
 _EXCEL_RANGE = (25_569, 55_152)  # days of 1970 to 2050
 _EPOCH_RANGE = (631_152_000, 4_102_444_800)  # seconds of 1990 to 2100
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_OFFSET = r"(:\d\d(?:[.,]\d+)?|[T ]\d\d)\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
+_OFFSET = r"(:\d\d(?:[.,]\d+)?|[T ]\d\d(?:\d\d){0,2})\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 _ENDS = _OFFSET.replace("(:", "(?::", 1).replace("(Z", "(?:Z", 1)
 _CLOCK = re.compile(r"([T ,]+)?(\d{1,2}):(\d\d)(:\d\d)?([.,]\d+)?(\s*)([AaPp]\.?[Mm]\.?)?$")
-_QUARTER = re.compile(r"(\d{4})([-\s/]*)[Qq]([1-4])$|[Qq]([1-4])([-\s/]*)(\d{4})$")
-_WEEK = re.compile(r"\d{4}-?[Ww]\d\d(-?[1-7])?$")
+_DAY_WITH_OFFSET = r"^(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)$"
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_QUARTER = re.compile(
+    r"(?i)Q(?:uart[ea][lr])?\s*([1-4])(?!\d)|(?<!\d)([1-4])\.?\s?Q(?:uart[ea][lr])?"
+)
+_WEEK = re.compile(r"(?i)(?<![a-z])(?:KW|CW|week|wk|w)\s*(\d{1,2})(?!\d)")
+_ISO_WEEK = re.compile(r"\d{4}-?[Ww]\d\d-?[1-7]$")
+# What pandas cannot read in a form, or only together.
+_PARTS = {
+    "%Y": r"(?P<year>\d{4})",
+    "%G": r"(?P<year>\d{4})",
+    "%q": r"(?P<quarter>[1-4])",
+    "%V": r"(?P<week>\d{1,2})",
+    "%u": r"(?P<day>[1-7])",
+}
+# Words of a date that say nothing.
+_FILLERS = {"t", "m", "年", "月", "日", "of", "de", "th", "st", "nd", "rd"}
 _MONTHS = {
     datetime.date(2001, month, 1).strftime(form).lower(): form
     for month in range(1, 13)
@@ -50,6 +65,14 @@ _DAYS = {
     for day in range(1, 8)
     for form in ("%A", "%a")
 }
+
+
+# Dates in digits alone, those first that hardly are anything else.
+COMPACT = (
+    *((6, "%Y%m"), (8, "%Y%m%d"), (10, "%Y%m%d%H"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")),
+    *((6, "%G%V"), (6, "%y%m%d"), (7, "%Y%j")),
+)
+PLAIN = {form for _, form in COMPACT[:5]}
 
 
 class Stamps(NamedTuple):
@@ -92,9 +115,10 @@ def candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str]
         return [EXCEL]
     if (
         text.str.fullmatch(r"-?\d+(\.\d+)?|-?inf|nan").mean() > 0.5
-        and not text.str.fullmatch(r"\d{4}\.(0[1-9]|1[0-2])").any()
+        and not text.str.fullmatch(r"\d{4}\.(0[1-9]|1[0-2])|(0?[1-9]|1[0-2])\.\d{4}").any()
     ):
         return [NUMBER]
+    _refuse_fiscal(text, column)
     if text.str.match(r"\d{4}").all():
         iso = parse(text, ISO).local
         if iso.notna().all():
@@ -105,6 +129,18 @@ def candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str]
     if dayfirst is not None:
         found = [form for form in found if _dayfirst(form) in (None, dayfirst)]
     return found or [ISO]
+
+
+def looks_like_time(cell: str) -> bool:
+    """Whether a cell can be read as a time that is no plain number.
+
+    >>> looks_like_time("Jan-22"), looks_like_time("Sales"), looks_like_time("2024")
+    (True, False, False)
+    """
+    one = pd.Series([cell])
+    if not re.search(r"\d", cell) or cell.isdigit():
+        return False
+    return any(parse(one, form).local.notna().all() for form in (ISO, *_forms(cell)))
 
 
 def _dayfirst(form: str) -> bool | None:
@@ -118,13 +154,22 @@ def _numeric(values: pd.Series, text: pd.Series) -> list[str]:
     """Whole numbers: steps, and what they look like besides."""
     widths = set(text.str.len())
     low, high = values.min(), values.max()
-    for width, form in ((6, "%Y%m"), (8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
-        likely = widths == {width} and text.str.match("1[6-9]|20|21").all()
-        if likely and parse(text, form).local.notna().all():
-            return [form, NUMBER]
-    for unit, scale in _UNITS.items():
-        if low >= _EPOCH_RANGE[0] * scale and high <= _EPOCH_RANGE[1] * scale:
-            return [unit]
+    likely = [
+        form
+        for width, form in COMPACT
+        if widths == {width}
+        and (form == "%y%m%d" or text.str.match("1[6-9]|20|21").all())
+        and parse(text, form).local.notna().all()
+    ]
+    units = [
+        unit
+        for unit, scale in _UNITS.items()
+        if low >= _EPOCH_RANGE[0] * scale and high <= _EPOCH_RANGE[1] * scale
+    ]
+    if units:
+        return [*likely, *units]
+    if likely:
+        return [*likely[:1], NUMBER]
     if low >= _EXCEL_RANGE[0] and high <= _EXCEL_RANGE[1]:
         return [NUMBER, EXCEL]
     return [NUMBER]
@@ -140,23 +185,38 @@ def _refuse_incomplete(text: pd.Series, column: str) -> None:
     elif text.str.fullmatch(r"(?i)(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*").all():
         found = "a month without its year", "years too, such as 2001-01"
     if found:
+        remedy = "write them into the file"
+        if re.fullmatch(r"\d\d[-/.]\d\d", row):
+            remedy += f", or say which is which, as in date_format=%m{row[2]}%y"
         raise InputError(
-            f"column {column}: {row!r} looks like {found[0]}; expected {found[1]}: write them into"
-            " the file"
+            f"column {column}: {row!r} looks like {found[0]}; expected {found[1]}: {remedy}"
+        )
+
+
+def _refuse_fiscal(text: pd.Series, column: str) -> None:
+    """2000-01, 2001-02, 2002-03 are years that end in the next, not months thirteen apart."""
+    if len(text) < 3 or not text.str.fullmatch(r"\d{4}[-/]\d\d").all():
+        return
+    if ((text.str[:4].astype(int) + 1) % 100 == text.str[5:].astype(int)).all():
+        raise InputError(
+            f"column {column}: {text.iloc[0]!r} and all others look like years that end in the next"
+            " one; expected whole years, or dates such as 2024-12-31: write them into the file"
         )
 
 
 def _forms(stamp: str) -> list[str]:
     """Forms of strftime that one stamp may have been written by."""
     stamp = re.sub(_OFFSET, r"\1", stamp)
-    if quarter := _QUARTER.fullmatch(stamp):
-        year, between, _, _, other, _ = quarter.groups()
-        q = stamp[stamp.upper().index("Q")]
-        return [f"%Y{between}{q}%q" if year else f"{q}%q{other}%Y"]
-    if week := _WEEK.fullmatch(stamp):
+    if _ISO_WEEK.fullmatch(stamp):
         divided = "-" if stamp[4] == "-" else ""
-        day = f"{'-' if week[1].startswith('-') else ''}%u" if week[1] else ""
-        return [f"%G{divided}{stamp[len('2015') + len(divided)]}%V{day}"]
+        return [f"%G{divided}W%V{divided}%u"]
+    for pattern, year_form, form in ((_QUARTER, "%Y", "%q"), (_WEEK, "%G", "%V")):
+        part, years = pattern.search(stamp), _YEAR.findall(stamp)
+        if part and len(years) == 1 and len(re.findall(r"\d+", stamp)) == 2:
+            at = next(group for group in range(1, pattern.groups + 1) if part[group])
+            first, last = part.span(at)
+            literal = (stamp[:first].replace("%", "%%"), stamp[last:].replace("%", "%%"))
+            return [(literal[0] + form + literal[1]).replace(years[0], year_form)]
     clock = _CLOCK.search(stamp)
     time = ""
     if clock:
@@ -168,6 +228,11 @@ def _forms(stamp: str) -> list[str]:
     tokens = re.findall(r"\d+|[^\W\d_]+|[\W_]+", stamp)
     words = [_word(token) for token in tokens]
     numbers = [len(token) for token in tokens if token.isdigit()]
+    if any(
+        token.isalpha() and word == [token] and token.lower() not in _FILLERS
+        for token, word in zip(tokens, words, strict=True)
+    ):
+        return []
     named = any("%b" in word or "%B" in word for word in words)
     found = []
     for roles in _roles(numbers, named=named):
@@ -183,9 +248,10 @@ def _forms(stamp: str) -> list[str]:
 def _word(token: str) -> list[str]:
     """What a part of a stamp that is no number may stand for."""
     lower = token.lower()
-    forms = [*{_MONTHS.get(lower, ""), "%b" if lower == "may" else ""} - {""}]
-    forms += [form for day, form in _DAYS.items() if day == lower]
-    return forms or [token.replace("%", "%%")]
+    if lower == "may":
+        return ["%b", "%B"]
+    found = _MONTHS.get(lower) or _DAYS.get(lower)
+    return [found or token.replace("%", "%%")]
 
 
 def _roles(widths: list[int], *, named: bool) -> list[tuple[str, ...]]:
@@ -249,19 +315,19 @@ def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
     if form == NATIVE:
         form = ISO
     offset = None
+    if form == ISO and text.str.fullmatch(r"\d{4}-\d\d-\d\d(Z|[+-]\d\d:\d\d)").any():
+        text = text.str.replace(_DAY_WITH_OFFSET, r"\1T00:00\2", regex=True)
     parts = text.str.extract(_OFFSET)[1] if text.str.contains(_ENDS).any() else None
     if parts is not None:
         offset = offsets(parts)
         text = text.str.replace(_OFFSET, r"\1", regex=True)
     form = form.replace("%z", "").strip() if "%z" in form else form
     text = text.where(text.str.contains(r"\d"))  # "now" is a date to pandas, in any form
-    if "%q" in form:
-        text, form = _of_quarters(text, form)
-    if "%V" in form and "%u" not in form:
-        text, form = text + "-1", form + "-%u"
+    if "%q" in form or "%V" in form:
+        text, form = _of_parts(text, form)
     try:
         local = pd.to_datetime(text, format=form, errors="coerce")
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise InputError(
             f"parameter 'date_format' is {form!r}: {' '.join(str(error).split())}; expected a form of"
             f" strftime such as %d/%m/%Y, or one of {', '.join(FORMS)}"
@@ -275,12 +341,17 @@ def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
     return Stamps(local, offset)
 
 
-def _of_quarters(text: pd.Series, form: str) -> tuple[pd.Series, str]:
-    """Quarters as the month that they begin with."""
-    pattern = re.escape(form).replace("%Y", r"(?P<year>\d{4})").replace("%q", r"(?P<q>[1-4])")
-    parts = text.str.extract(f"(?i)^{pattern}$")
-    month = parts["q"].map({"1": "01", "2": "04", "3": "07", "4": "10"})
-    return parts["year"] + "-" + month, "%Y-%m"
+def _of_parts(text: pd.Series, form: str) -> tuple[pd.Series, str]:
+    """Quarters as the month that they begin with, weeks as their Monday or a day of theirs."""
+    pattern = re.escape(form)
+    for part, digits in _PARTS.items():
+        pattern = pattern.replace(part, digits)
+    found = text.str.extract(f"(?i)^{pattern}$")
+    if "quarter" in found:
+        month = found["quarter"].map({"1": "01", "2": "04", "3": "07", "4": "10"})
+        return found["year"] + "-" + month, "%Y-%m"
+    day = found.get("day", "1")
+    return found["year"] + "-" + found["week"].str.zfill(2) + "-" + day, "%G-%V-%u"
 
 
 def offsets(parts: pd.Series) -> pd.Series:
@@ -294,6 +365,7 @@ def offsets(parts: pd.Series) -> pd.Series:
     minutes = 60 * pd.to_numeric(known.str[1:3], errors="coerce") + pd.to_numeric(
         known.str[3:5], errors="coerce"
     )
+    minutes = minutes.where(minutes <= 14 * 60)  # the farthest that there is
     signed = minutes.where(known.str[:1] == "+", -minutes)
     return pd.to_timedelta(signed, unit="min")
 

@@ -1,6 +1,5 @@
 """Options of a series: where it lies, how it is cut, transformed and windowed."""
 
-import codecs
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -149,10 +148,16 @@ class SeriesOptions(BaseModel):
                 f"date_format is {form!r}; expected a form of strftime, such as %d/%m/%Y, or one of"
                 f" {', '.join(FORMS)}"
             )
+        if form is not None and "%q" in form and (form.count("%q"), form.count("%Y")) != (1, 1):
+            raise ValueError(
+                f"date_format is {form!r}; expected %q, a quarter, once and its year %Y once"
+            )
         try:
-            codecs.lookup(self.encoding)
+            "".encode(self.encoding)
         except LookupError:
-            raise ValueError(f"encoding is {self.encoding!r}, which Python does not know") from None
+            raise ValueError(
+                f"encoding is {self.encoding!r}; expected one of text, such as utf-8 or cp1252"
+            ) from None
         if any(lag < 1 for lag in self.lags):
             raise ValueError(f"lags are {list(self.lags)}; expected whole numbers from 1")
         return self

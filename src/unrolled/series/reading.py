@@ -100,6 +100,7 @@ def of_table(
         options.date_format,
         options.dayfirst,
         known.times if known else None,
+        y.notna() if y.notna().any() else None,
     )
     if table.sep and marks.decimal is None:
         marks = Marks(decimal=".")  # the table's own reader has read them

@@ -12,6 +12,7 @@ import gzip
 import io
 import logging
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,10 +22,12 @@ from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from unrolled.errors import InputError
+from unrolled.series.forms import looks_like_time
 from unrolled.series.numbers import MISSING
 
 logger = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ EXPECTED = (
     f" {PARQUET[0]} or a folder of such parts, {SHEETS[0]}"
 )
 _SEPARATORS = (",", ";", "\t", "|")
+_SEPARATOR = re.compile(rb"(?i:sep=)([,;\t|])\r?\n")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _SAMPLE = 200  # lines that say what divides the cells of all
 
@@ -118,7 +122,9 @@ def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
             members = [
                 one
                 for one in archive.namelist()
-                if not one.endswith("/") and not one.startswith("__MACOSX/")
+                if not one.endswith("/")
+                and not one.startswith("__MACOSX/")
+                and not PurePosixPath(one).name.startswith(".")
             ]
             if len(members) == 1:
                 return PurePosixPath(members[0]).name, archive.read(members[0])
@@ -140,7 +146,9 @@ def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
 
 
 def _text(name: str, content: bytes, sep: str | None, encoding: str, number: str | None) -> Table:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # "Unicode text" of a spreadsheet
+    if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        encoding = "utf-32"
+    elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # "Unicode text" of a spreadsheet
         encoding = "utf-16"
     if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         try:
@@ -155,6 +163,10 @@ def _text(name: str, content: bytes, sep: str | None, encoding: str, number: str
             f"file '{name}' holds NUL bytes, which no text has; {EXPECTED}, or name its encoding"
             " (utf-16, utf-32)"
         )
+    if b"\r" in content and b"\n" not in content:  # line ends of an old Macintosh
+        content = content.replace(b"\r", b"\n")
+    if said := _SEPARATOR.match(content):  # what Excel writes to itself
+        sep, content = sep or said[1].decode(), content[said.end() :]
     content, comments = _uncommented(content)
     if not content[:1000].strip() and not content.strip():
         raise InputError(f"file '{name}' has no rows; expected a header and at least one")
@@ -216,13 +228,22 @@ def _separator(lines: list[str]) -> str:
 
 
 def _is_value(cell: str) -> bool:
-    """A number or a date rather than a name."""
+    """A number, a time or what stands for none, rather than a name."""
     cell = cell.strip().strip('"')
-    return bool(cell) and cell[-1].isdigit() and cell.lstrip("+-.")[:1].isdigit()
+    if not cell:
+        return False
+    if cell in MISSING or (cell[-1].isdigit() and cell.lstrip("+-.")[:1].isdigit()):
+        return True
+    return looks_like_time(cell)
 
 
 def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
     first = next(csv.reader(lines, delimiter=sep), [])
+    if not any(one.strip() for one in first):
+        raise InputError(
+            f"file '{name}': its first line names no columns; add a header such as ds,y, and take out"
+            " what stands above it"
+        )
     if len(first) > 1 and all(map(_is_value, first)):
         raise InputError(
             f"file '{name}': its first line is {sep.join(first)!r}, which names no columns; add a"
@@ -243,10 +264,14 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
         )
         return "error"
 
-    header = next(
-        csv.reader(io.StringIO(content[:100_000].decode(errors="replace")), delimiter=sep)
-    )
-    names = [one.strip().removeprefix("# ") for one in header]
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", errors="replace", newline="")
+    header = next(csv.reader(lines, delimiter=sep))
+    names = [" ".join(one.split()).removeprefix("# ") for one in header]
+    if content.count(b'"') % 2:
+        raise InputError(
+            f"file '{name}': one of its quotes is never closed, so rows would run into one another;"
+            " close it, or write a quote that is a part of a cell twice"
+        )
     twice = sorted({one for one in names if one and names.count(one) > 1})
     if twice:
         raise InputError(
@@ -260,7 +285,9 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
     def parsed(kinds: Mapping[str, pa.DataType]) -> pa.Table:
         return arrow_csv.read_csv(
             io.BytesIO(content),
-            read_options=arrow_csv.ReadOptions(column_names=list(kinds), skip_rows=1),
+            read_options=arrow_csv.ReadOptions(
+                column_names=list(kinds), skip_rows=1 + "".join(header).count("\n")
+            ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=sep,
                 newlines_in_values=b'"' in content,
@@ -280,6 +307,9 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
             ragged.clear()
             table = parsed(dict.fromkeys(kinds, pa.large_string()))
     except pa.ArrowInvalid as error:
+        if ragged and names[-1] and all(row.endswith(f"{sep}'") for row in ragged):
+            ended = content.replace(b"\n", sep.encode() + b"\n", 1)  # rows end in a separator
+            return _cells(name, ended, sep, number)
         if ragged:
             raise InputError(
                 f"file '{name}': a row {ragged[0]}; mend that row, or put cells that hold"
@@ -292,8 +322,43 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
             ) from error
         raise
     cells = table.to_pandas()
-    cells.columns = pd.Index(names)
-    return cells
+    _refuse_swallowed(name, cells, sep)
+    return _with_names(cells.set_axis(names, axis=1))
+
+
+def _refuse_swallowed(name: str, cells: pd.DataFrame, sep: str) -> None:
+    """A cell that holds lines of as many cells as the table has is no cell."""
+    for at in range(cells.shape[1]):
+        if not isinstance(cells.dtypes.iloc[at], pd.StringDtype):
+            continue
+        text = pa.array(cells.iloc[:, at], type=pa.large_string())
+        text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+        if b"\n" not in text.buffers()[2].to_pybytes():
+            continue
+        lines = text.filter(pc.match_substring(text, "\n")).to_pylist()
+        for cell in lines:
+            if any(line.count(sep) == cells.shape[1] - 1 > 0 for line in cell.split("\n")[1:]):
+                raise InputError(
+                    f"file '{name}': the quotes of a cell hold whole rows, {cell[:60]!r}; close the"
+                    " quote before them, or write a quote that is a part of a cell twice"
+                )
+
+
+def _with_names(cells: pd.DataFrame) -> pd.DataFrame:
+    """Without columns that have neither name nor cells, nor an index that pandas has written."""
+    kept, names = [], []
+    for at, name in enumerate(map(str, cells.columns)):
+        own = cells.iloc[:, at]
+        unnamed = not name or name.startswith("Unnamed: ")
+        blank = own.isna() | (own.astype("str").str.strip() == "") if unnamed else None
+        counted = pd.Series(range(len(own)), index=own.index).astype("str")
+        if blank is not None and (
+            blank.all() or (at == 0 and (own.astype("str") == counted).all())
+        ):
+            continue
+        kept.append(at)
+        names.append(name if not unnamed else f"column {at + 1}")
+    return cells if len(kept) == cells.shape[1] else cells.iloc[:, kept].set_axis(names, axis=1)
 
 
 # --- others ---------------------------------------------------------------------------------------
@@ -310,7 +375,7 @@ def _index_as_column(frame: pd.DataFrame) -> pd.DataFrame:
     if isinstance(frame.index, pd.MultiIndex):
         return frame.reset_index()
     timed = isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex)
-    if frame.index.name is None and not timed:
+    if frame.index.name is None and not timed and "ds" in frame.columns:
         return frame.reset_index(drop=True)
     frame.index.name = frame.index.name or "ds"
     return frame.reset_index()
@@ -318,8 +383,9 @@ def _index_as_column(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _parts(files: Files) -> pd.DataFrame:
     """The parquet parts of a folder; what `key=value` in their paths says is a column of text."""
-    frames = []
-    for name in sorted(files):
+    frames: list[pd.DataFrame] = []
+    first: set[object] = set()
+    for name in sorted(files, key=_naturally):
         path = PurePosixPath(name)
         if path.suffix.lower() not in PARQUET:
             continue
@@ -329,6 +395,13 @@ def _parts(files: Files) -> pd.DataFrame:
             raise InputError(
                 f"file '{name}' cannot be read as a table: {_reason(error)}; {EXPECTED}"
             ) from error
+        if frames and set(frame.columns) != first:
+            other = sorted(map(str, set(frame.columns) ^ first))
+            raise InputError(
+                f"file '{name}' has other columns than the first part of its folder"
+                f" ({', '.join(other)}); expected the same in all parts"
+            )
+        first = set(frame.columns)
         keys = dict(folder.split("=", 1) for folder in path.parts[:-1] if "=" in folder)
         frames.append(
             frame.assign(
@@ -340,6 +413,14 @@ def _parts(files: Files) -> pd.DataFrame:
             f"the folder has {len(files)} files, but none that ends in {PARQUET[0]}; {EXPECTED}"
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _naturally(name: str) -> list[tuple[int, str]]:
+    """Order in which part 2 comes before part 10."""
+    return [
+        (int(piece or 0), "") if piece.isdigit() else (0, piece)
+        for piece in re.split(r"(\d+)", name)
+    ]
 
 
 def _sheet(name: str, content: bytes, sheet: str | int | None) -> pd.DataFrame:
@@ -363,5 +444,21 @@ def _sheet(name: str, content: bytes, sheet: str | int | None) -> pd.DataFrame:
             len(book.sheet_names),
         )
     # As they are written: "NA" is a name there too.
-    frame = book.parse(chosen, keep_default_na=False, na_values=[""])
-    return frame.rename(columns=lambda one: str(one).strip())
+    frame = book.parse(chosen, header=None, dtype=object, keep_default_na=False, na_values=[""])
+    if frame.empty:
+        raise InputError(f"file '{name}': sheet '{chosen}' has no rows; expected a header and rows")
+    header = frame.iloc[0].map(lambda one: "" if pd.isna(one) else " ".join(str(one).split()))
+    twice = header[header.duplicated() & (header != "")]
+    if len(twice):
+        raise InputError(
+            f"file '{name}': column '{twice.iloc[0]}' stands twice in its header; rename one"
+        )
+    cells = frame.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
+    return _with_names(cells).apply(_in_seconds)
+
+
+def _in_seconds(column: pd.Series) -> pd.Series:
+    """Times to the second, which a day's fraction has no more digits than; others as they are."""
+    if pd.api.types.infer_dtype(column, skipna=True) != "datetime":
+        return column
+    return pd.to_datetime(column).dt.round("s")

@@ -51,6 +51,7 @@ def read(
     date_format: str | None = None,
     dayfirst: bool | None = None,
     known: Times | None = None,
+    valued: pd.Series | None = None,
 ) -> tuple[pd.Series, Times]:
     """Read a column of time stamps.
 
@@ -61,6 +62,7 @@ def read(
         date_format: its form, where the user says it.
         dayfirst: of 01/02/2015 the day is 1, or 2; None: the grid says.
         known: how the stamps of this series were read before; a file that contradicts it is refused.
+        valued: whether a row has a value; two-digit years of those that have none may be to come.
 
     Returns:
         datetime64 without a zone, or int64 (N,); and how they were read.
@@ -83,7 +85,15 @@ def read(
         readings = {form: forms.parse(text, form) for form in tried}
         form = _choose(readings, ds, codes, ids, column, said=date_format is not None)
         stamps = readings[form]
-        first_year = int(stamps.local.min().year) if "%y" in form else None
+        first_year = None
+        if "%y" in form:
+            past = (
+                np.isin(np.arange(len(unique)), codes[valued])
+                if valued is not None
+                else slice(None)
+            )
+            first_year = int(stamps.local[past].min().year)
+            stamps = forms.parse(text, form, first_year)
     else:
         form, first_year, stamps = NATIVE, None, forms.native(every)
         _refuse_unread(stamps.local, ds, codes, column, form, said=False)
@@ -135,7 +145,9 @@ def _as_text(unique: pd.Series) -> pd.Series | None:
         return text.str.removesuffix(".0") if pd.api.types.is_float_dtype(unique) else text
     if pd.api.types.infer_dtype(unique, skipna=True) in ("date", "datetime", "datetime64"):
         return None
-    return unique.astype("str").str.strip()
+    text = unique.astype("str").str.strip()
+    # Whole numbers as pandas writes them where one was missing.
+    return text.str.removesuffix(".0") if text.str.fullmatch(r"-?\d+\.0").all() else text
 
 
 def _choose(
@@ -163,7 +175,7 @@ def _choose(
     }
     for most in (0, len(ds)):
         regular = [form for form in different if lacking[form] <= most]
-        if len(regular) == 1 or (regular and regular[0] in ("%Y%m", "%Y%m%d")):
+        if len(regular) == 1 or (regular and regular[0] in forms.PLAIN):
             return regular[0]
         if regular:
             break
