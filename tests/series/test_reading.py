@@ -1,5 +1,6 @@
 """How a file is read is found once, and holds for every later file of the series."""
 
+import io
 import logging
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_of_more_columns_it_is_asked():
 
 @pytest.mark.parametrize("column", ["unique_id", "shop", "#shop"])
 def test_names_of_series_are_text(column):
-    names = ["NA", "null", "None", "001", "1e5", "1", "01", "on", "2015-01-01", "1.0", " x"]
+    names = ["NA", "null", "None", "001", "1e5", "1", "01", "on", "2015-01-01", "1.0", "x y"]
     frame = pd.concat([rows(**{column: name}) for name in names])
     panel, _ = read(csv(frame), SeriesOptions(columns=Columns(unique_id=column)), "it")
     assert panel["unique_id"].unique().tolist() == names
@@ -193,3 +194,77 @@ def test_a_cell_of_a_wide_table_is_named_by_its_column_and_row():
     assert refusal(csv(frame), wide=True) == (
         "column south: 1 values are not numbers, the first is 'many' in row 4; expected numbers"
     )
+
+
+def test_spaces_around_a_name_are_no_part_of_it():
+    frame = pd.concat([rows(unique_id="a").head(20), rows(unique_id=" a ").tail(20)])
+    assert read(csv(frame), SeriesOptions(), "it")[0]["unique_id"].unique().tolist() == ["a"]
+
+
+def test_rows_that_do_not_go_on_where_the_series_began_are_refused():
+    days = pd.date_range("2024-01-01", periods=40, tz="Europe/Berlin")
+    _, how = read(csv(rows(ds=[day.isoformat() for day in days])), SeriesOptions(), "it")
+    later = {"it.csv": b"ds,y\n2024-02-09T23:00:00+00:00,1\n"}
+    assert refusal(later, how) == (
+        "series 'it': time stamp 2024-02-09 23:00:00 is off the grid that the series was trained on,"
+        " in steps of D from 2024-01-01; expected rows that go on from there"
+    )
+    tens = read(csv(rows(ds=range(0, 400, 10))), SeriesOptions(), "it")[1]
+    assert "time stamp 405 is off the grid" in refusal({"it.csv": b"ds,y\n405,1\n415,2\n"}, tens)
+    assert read({"it.csv": b"ds,y\n410,1\n"}, SeriesOptions(), "it", tens)[0]["ds"].tolist() == [
+        410
+    ]
+
+
+def test_two_digit_years_may_lie_in_the_future_where_there_is_no_value():
+    months = pd.date_range("2018-01-01", "2027-04-01", freq="MS")
+    y = np.where(months < "2026-06-01", 1.0 + np.arange(len(months)) % 7, np.nan)
+    files = csv(pd.DataFrame({"ds": months.strftime("%b-%y"), "y": y}))
+    panel, how = read(files, SeriesOptions(), "it")
+    assert (panel["ds"].iloc[0], panel["ds"].iloc[-1]) == (months[0], pd.Timestamp("2026-05-01"))
+    assert how.times.first_year == 2018
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "sentence"),
+    [
+        ("Sales", ["1.003,77 €"] * 3, "column Sales: 3 values are not numbers"),
+        ("Sales", ["4,560", "4,561", "4,562"], "may be thousands or fractions"),
+        ("Day", ["01/01/2024", "02/01/2024", "03/01/2024"], "may be read as"),
+        ("Day", ["2024-01-01", "2024-01-02", "soon"], "column Day: 1 of 3 time stamps"),
+    ],
+)
+def test_what_is_wrong_in_one_of_two_columns_is_said_of_it(column, values, sentence):
+    frame = pd.DataFrame({"Day": ["2024-01-01", "2024-01-02", "2024-01-03"], "Sales": [1.5, 2, 3]})
+    assert sentence in refusal(csv(frame.assign(**{column: values})))
+
+
+def test_of_two_columns_of_numbers_it_is_asked_which_is_the_time():
+    frame = pd.DataFrame({"volume": range(100, 120), "price": np.arange(20) / 4})
+    assert "column 'ds' for ds is missing" in refusal(csv(frame))
+
+
+def test_hours_that_the_clocks_left_out_or_repeat_want_an_offset():
+    spring = pd.date_range("2024-03-30", periods=60, freq="h").drop("2024-03-31 02:00")
+    autumn = pd.date_range("2024-10-26", periods=60, freq="h").append(
+        pd.DatetimeIndex(["2024-10-27 02:00"])
+    )
+    for times in (spring, autumn.sort_values()):
+        frame = pd.DataFrame({"ds": times.strftime("%Y-%m-%d %H:%M"), "y": np.arange(len(times))})
+        assert refusal(csv(frame)).endswith(
+            "; if the clocks were changed then, write each time with its offset from UTC"
+        )
+
+
+def test_ids_of_a_spreadsheet_are_what_was_typed():
+    frame = pd.DataFrame(
+        {
+            "unique_id": ["001"] * 3 + [1] * 3 + ["12E3"] * 3 + [2.0] * 3,
+            "ds": [*pd.date_range("2024-01-01", periods=3)] * 4,
+            "y": 1.5,
+        }
+    )
+    file = io.BytesIO()
+    frame.to_excel(file, index=False)
+    panel, _ = read({"it.xlsx": file.getvalue()}, SeriesOptions(), "it")
+    assert panel["unique_id"].unique().tolist() == ["001", "1", "12E3", "2"]

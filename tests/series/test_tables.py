@@ -200,3 +200,80 @@ def test_a_spreadsheet_is_its_first_sheet_or_the_one_that_is_said():
     assert refusal("it.xlsx", content, sheet="three") == (
         "file 'it.xlsx' has the sheets one, two, but the option sheet is 'three'"
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"sep=;\r\n" + RAW.replace(b",", b";"),
+        RAW.replace(b"\n", b"\r"),
+        RAW.decode().encode("utf-32"),
+        b"ds,y\n2001-01-01,1,\n2001-01-02,2.5,\n",
+        b"ds,y,\n2001-01-01,1,\n2001-01-02,2.5,\n",
+        b",ds,y\n0,2001-01-01,1\n1,2001-01-02,2.5\n",
+    ],
+)
+def test_what_programs_add_is_left_out(content):
+    assert cells("it.csv", content) == CELLS
+
+
+def test_a_header_may_hold_a_line_break_and_be_long():
+    assert cells("it.csv", b'ds,"Sales\n(EUR)"\n2001-01-01,1\n') == {
+        "ds": ["2001-01-01"],
+        "Sales (EUR)": ["1"],
+    }
+    names = [f"series number {i}" for i in range(10_000)]
+    content = ",".join(["ds", *names]) + "\n" + ",".join(["2001-01-01", *["1"] * 10_000]) + "\n"
+    assert list(cells("it.csv", content.encode())) == ["ds", *names]
+
+
+def test_a_quote_that_is_never_closed_swallows_nothing():
+    rows = [f"2001-01-{day:02d},{day},note" for day in range(1, 29)]
+    one = [*rows]
+    one[14] = '2001-01-15,15,"oops'
+    assert "one of its quotes is never closed" in refusal(
+        "it.csv", "\n".join(["ds,y,n", *one]).encode()
+    )
+    two = [*one]
+    two[20] = '2001-01-21,21,oops"'
+    assert "the quotes of a cell hold whole rows" in refusal(
+        "it.csv", "\n".join(["ds,y,n", *two]).encode()
+    )
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["Jan-22,0", "Q1 2000,0", "2022-01-20T00:00:00Z,0", "01/20/2022 12:00 AM,0", "2022-01-01,NA"],
+)
+def test_a_first_line_of_values_is_no_header(first):
+    assert "which names no columns" in refusal("it.csv", f"{first}\n{first}\n".encode())
+
+
+def test_empty_lines_above_the_header_are_named():
+    assert refusal("it.csv", b";\n;\nMonth;Sales\n2001-01;1\n") == (
+        "file 'it.csv': its first line names no columns; add a header such as ds,y, and take out what"
+        " stands above it"
+    )
+
+
+def test_parts_are_joined_in_their_own_order_and_have_the_same_columns():
+    files = {f"part.{i}.parquet": parquet(FRAME.iloc[[0]].assign(y=i)) for i in range(12)}
+    assert table(files).cells["y"].tolist() == list(range(12))
+    files["part.1.parquet"] = parquet(FRAME.rename(columns={"y": "Y"}))
+    with pytest.raises(InputError) as caught:
+        table(files)
+    assert str(caught.value) == (
+        "file 'part.1.parquet' has other columns than the first part of its folder (Y, y); expected"
+        " the same in all parts"
+    )
+
+
+def test_times_of_a_spreadsheet_are_whole_seconds():
+    odd = pd.date_range("2024-01-01", periods=50, freq="5min") - pd.Timedelta("1ms")
+    found = table({"it.xlsx": workbook(one=pd.DataFrame({"ds": odd, "y": 1.0}))}).cells["ds"]
+    assert found.tolist() == pd.date_range("2024-01-01", periods=50, freq="5min").tolist()
+
+
+def test_an_unnamed_index_is_the_time_where_there_is_none():
+    years = pd.DataFrame({"y": [1.0, 2.0]}, index=[2001, 2002])
+    assert table({"it.parquet": parquet(years)}).cells["ds"].tolist() == [2001, 2002]

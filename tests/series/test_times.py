@@ -310,3 +310,70 @@ def test_no_digit_of_a_second_is_lost(micros):
     times = pd.Timestamp("2024-05-01") + pd.to_timedelta(np.sort(micros), unit="us")
     assert parsed(times.strftime("%Y-%m-%dT%H:%M:%S.%f"))[0].tolist() == times.tolist()
     assert parsed(times)[0].tolist() == times.tolist()
+
+
+@pytest.mark.parametrize(
+    ("stamps", "times"),
+    [
+        ([f"{q}Q{y}" for y in range(2010, 2013) for q in range(1, 5)], "QS"),
+        ([f"FY{y} Q{q}" for y in range(2010, 2013) for q in range(1, 5)], "QS"),
+        ([f"{y}:Q{q}" for y in range(2010, 2013) for q in range(1, 5)], "QS"),
+        ([f"{m}.{y}" for y in range(2010, 2012) for m in range(1, 13)], "MS"),
+        ([f"{time:%B %Y}" for time in pd.date_range("2010-05-01", periods=12, freq="MS")], "MS5"),
+        ([f"{y}年{m}月" for y in range(2010, 2012) for m in range(1, 13)], "MS"),
+    ],
+)
+def test_other_ways_to_write_months_and_quarters(stamps, times):
+    first = "2010-05-01" if times == "MS5" else "2010-01-01"
+    expected = pd.date_range(first, periods=len(stamps), freq=times[:2])
+    assert parsed(stamps)[0].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("form", ["KW {}/2024", "W{:02d} 2024", "2024 week {}"])
+def test_weeks_are_weeks(form):
+    found, _ = parsed([form.format(week) for week in range(1, 53)])
+    assert found.tolist() == pd.date_range("2024-01-01", periods=52, freq="W-MON").tolist()
+
+
+@pytest.mark.parametrize("word", ["T{} 2000", "X{} 2000", "H{} 2000"])
+def test_a_number_after_other_letters_is_no_month(word):
+    assert "cannot be read as a date" in refusal([word.format(n) for n in (1, 2, 3, 4)])
+
+
+def test_compact_hours_are_no_seconds_and_seconds_no_hours():
+    hours = pd.date_range("2024-01-01", periods=100, freq="h")
+    assert parsed(hours.strftime("%Y%m%d%H"))[0].tolist() == hours.tolist()
+    for first in ("2020-10-01", "2024-01-01", "2030-06-01"):
+        times = pd.date_range(first, periods=50, freq="h")
+        counts = [int(time.timestamp()) for time in times]
+        assert parsed(counts)[0].tolist() == times.tolist()
+
+
+@pytest.mark.parametrize(("form", "rows"), [("%G%V", 200), ("%Y%j", 500), ("%y%m%d", 60)])
+def test_compact_dates_are_told_by_the_grid_that_they_make(form, rows):
+    times = pd.date_range("2021-01-04", periods=rows, freq="W-MON" if form == "%G%V" else "D")
+    assert parsed(times.strftime(form))[0].tolist() == times.tolist()
+    few = times[20:24].strftime(form)
+    assert "may be read as" in refusal(few)
+
+
+@pytest.mark.parametrize("values", [["1704067200.0", "1704070800.0", "1704074400.0"]])
+def test_whole_numbers_with_a_point_are_whole_numbers(values):
+    assert parsed(values)[0].iloc[0] == pd.Timestamp("2024-01-01")
+
+
+def test_years_that_end_in_the_next_are_refused():
+    years = [f"{y}-{(y + 1) % 100:02d}" for y in range(1998, 2012)]
+    assert "look like years that end in the next one" in refusal(years)
+
+
+@pytest.mark.parametrize("offset", ["Z", "+01:00", "-05:00"])
+def test_a_day_with_an_offset_is_a_day(offset):
+    found, how = parsed([f"{day:%Y-%m-%d}{offset}" for day in DAYS])
+    assert (found.tolist(), how.clock) == (DAYS.tolist(), "local")
+
+
+def test_basic_iso_with_its_offset_is_read():
+    found, how = parsed([f"{hour:%Y%m%dT%H%M%S}Z" for hour in HOURS])
+    assert (found.tolist(), how.clock) == (HOURS.tolist(), "UTC")
+    assert "cannot be read" in refusal(["2024-01-01T00:00:00+25:00"] * 3)

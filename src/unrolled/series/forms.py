@@ -54,7 +54,7 @@ _PARTS = {
     "%u": r"(?P<day>[1-7])",
 }
 # Words of a date that say nothing.
-_FILLERS = {"t", "m", "年", "月", "日", "of", "de", "th", "st", "nd", "rd"}
+_FILLERS = {"m", "年", "月", "日", "of", "de", "th", "st", "nd", "rd"}
 _MONTHS = {
     datetime.date(2001, month, 1).strftime(form).lower(): form
     for month in range(1, 13)
@@ -169,7 +169,7 @@ def _numeric(values: pd.Series, text: pd.Series) -> list[str]:
     if units:
         return [*likely, *units]
     if likely:
-        return [*likely[:1], NUMBER]
+        return [*likely, NUMBER]
     if low >= _EXCEL_RANGE[0] and high <= _EXCEL_RANGE[1]:
         return [NUMBER, EXCEL]
     return [NUMBER]

@@ -38,6 +38,22 @@ def grid(times: pd.Index, step: Step) -> pd.Index:
     return pd.date_range(times[0], times[-1], freq=step, unit=times.unit)
 
 
+def joins(time: Any, origin: Any, step: Step) -> bool:  # noqa: ANN401
+    """Whether a time lies on the grid that another one begins, in either direction.
+
+    >>> joins(205, 0, 10), joins(pd.Timestamp(2024, 2, 1), pd.Timestamp(2023, 1, 1), "MS")
+    (False, True)
+    """
+    if isinstance(step, int):
+        return bool((time - origin) % step == 0)
+    first, last = min(time, origin), max(time, origin)
+    offset = pd.tseries.frequencies.to_offset(step)
+    if isinstance(offset, pd.offsets.Tick):
+        return (last - first) % pd.Timedelta(offset) == pd.Timedelta(0)
+    points = pd.date_range(first, last, freq=step)
+    return bool(len(points) and points[0] == first and points[-1] == last)
+
+
 def sparseness(times: pd.Index) -> float:
     """Points that a grid of the smallest step would have, for each that is there."""
     closest = (times[1:] - times[:-1]).min()

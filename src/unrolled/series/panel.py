@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +36,19 @@ OBSERVED = "observed"
 _SPARSEST = 100
 
 
+class Grid(NamedTuple):
+    """The regular times of a series."""
+
+    step: Step
+    first: Any  # time stamp, or number
+
+
 def regular(
     rows: pd.DataFrame,
     fill: Fill,
     season: int,
-    step_of: Callable[[str], Step | None] | None = None,
-) -> tuple[pd.DataFrame, dict[str, Step]]:
+    known: Callable[[str], Grid | None] | None = None,
+) -> tuple[pd.DataFrame, dict[str, Grid]]:
     """Bring rows into a panel.
 
     Exact twins are dropped, a series that runs backwards is turned round; rows without a value are
@@ -52,10 +59,10 @@ def regular(
             there is none); series may alternate.
         fill: what to do about missing values and gaps; see `Fill`.
         season: steps in a season, for `fill="seasonal"`.
-        step_of: the step of a series, where it is known.
+        known: the grid of a series, where it is known.
 
     Returns:
-        The panel; and the step of each series, where it has 3 rows or its step is known.
+        The panel; and the grid of each series, where it has 3 rows or its grid is known.
 
     Raises:
         InputError: a time stamp with two values, rows in no order, times on no regular grid, a gap
@@ -72,32 +79,38 @@ def regular(
     panel, codes = _without_ends(panel, codes)
     panel = panel.reset_index(drop=True)
 
-    steps: dict[str, Step] = {}
-    known: dict[bytes, tuple[Step, bool]] = {}
+    grids: dict[str, Grid] = {}
+    seen: dict[bytes, tuple[Step, bool]] = {}
     whole: list[pd.DataFrame] = []
     complete = 0  # rows up to here are on their grid as they stand
     times, stamps = panel["ds"].to_numpy(), pd.Index(panel["ds"])
     begins = (np.flatnonzero(_border(codes)) + 1).tolist()
     for start, end in zip([0, *begins], [*begins, len(panel)], strict=True):
         key = names[codes[start]]
-        step = step_of(key) if step_of else None
-        if step is None and end - start < 3:
+        trained = known(key) if known else None
+        if trained is None and end - start < 3:
             continue
         digest = times[start:end].tobytes()  # most series of a panel have the same times
-        if digest in known and known[digest][1] and step in (None, known[digest][0]):
-            steps[key] = known[digest][0]
+        if trained is None and digest in seen and seen[digest][1]:
+            grids[key] = Grid(seen[digest][0], stamps[start])
             continue
         own = stamps[start:end]
-        step = step or _step(key, own)
+        step = trained.step if trained else _step(key, own)
+        if trained is not None and not grid.joins(own[0], trained.first, step):
+            raise InputError(
+                f"series '{key}': time stamp {_show(own[0])} is off the grid that the series was"
+                f" trained on, in steps of {step} from {_show(trained.first)}; expected rows that go on"
+                " from there"
+            )
         points = _points(key, own, step, fill)
-        steps[key] = step
-        known[digest] = step, len(points) == len(own)
+        grids[key] = Grid(step, own[0])
+        seen[digest] = step, len(points) == len(own)
         if len(points) != len(own):
             whole += [panel.iloc[complete:start], _on(points, key, panel.iloc[start:end])]
             complete = end
     if whole:
         panel = pd.concat([*whole, panel.iloc[complete:]], ignore_index=True)
-    return _filled(panel, fill, season), steps
+    return _filled(panel, fill, season), grids
 
 
 def following(ds: pd.Series, count: int, step: Step | None = None) -> npt.NDArray[Any]:
@@ -178,6 +191,7 @@ def _without_twins(panel: pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, Cod
         raise InputError(
             f"series '{first['unique_id']}': {len(repeated)} time stamps occur twice with different"
             f" values, the first is {_show(first['ds'])}; keep one row for each unique_id and ds"
+            f"{_clocks(repeated['ds'])}"
         )
     return panel, codes
 
@@ -219,6 +233,16 @@ def _without_ends(panel: pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, Code
         if found.any():
             logger.warning("%d rows without a value are left out at the %s", found.sum(), where)
     return panel[~(after | before)], codes[~(after | before)]
+
+
+def _clocks(ds: pd.Series) -> str:
+    """What to do about hours that the clocks leave out or repeat, where all these may be such."""
+    if ds.dtype.kind != "M":
+        return ""
+    night = ds.dt.hour.isin([1, 2, 3]) & ds.dt.month.isin([3, 4, 9, 10, 11])
+    if len(ds) > 100 or not night.all():
+        return ""
+    return "; if the clocks were changed then, write each time with its offset from UTC"
 
 
 def _show(time: object) -> str:
@@ -291,7 +315,7 @@ def _filled(panel: pd.DataFrame, fill: Fill, season: int) -> pd.DataFrame:
         raise InputError(
             f"series '{key}': {len(own)} of {int((panel['unique_id'] == key).sum())} values are"
             f" missing, from {_show(own.iloc[0])} to {_show(own.iloc[-1])}; set fill to last, linear"
-            " or seasonal, or mend the file"
+            f" or seasonal, or mend the file{_clocks(own)}"
         )
     logger.warning(
         "%d of %d rows have no value and are filled (%s); they are not scored",

@@ -7,19 +7,22 @@ later file of the series the same way, or refuses it.
 from __future__ import annotations
 
 import logging
+from typing import TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
 from unrolled.series import numbers, tables, times
+from unrolled.series.forms import NUMBER
 from unrolled.series.grid import Step
 from unrolled.series.numbers import Marks
 from unrolled.series.options import Columns, SeriesOptions
-from unrolled.series.panel import regular
+from unrolled.series.panel import Grid, regular
 from unrolled.series.tables import Files, Table
 from unrolled.series.times import Times
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -35,6 +38,9 @@ class Reading(BaseModel):
     steps: Step | dict[str, Step] = Field(
         default_factory=dict, description="from one row to the next, of all series or by series"
     )
+    firsts: str | int | dict[str, str | int] = Field(
+        default_factory=dict, description="first time stamp, of all series or by series"
+    )
     dropped: dict[str, str] = Field(
         default_factory=dict, description="why a series was left out of the training, by its name"
     )
@@ -42,6 +48,14 @@ class Reading(BaseModel):
     def step(self, unique_id: str) -> Step | None:
         """The step of a series; None of one that is not known."""
         return self.steps.get(unique_id) if isinstance(self.steps, dict) else self.steps
+
+    def grid(self, unique_id: str) -> Grid | None:
+        """The grid of a series; None of one that is not known."""
+        step = self.step(unique_id)
+        first = self.firsts.get(unique_id) if isinstance(self.firsts, dict) else self.firsts
+        if step is None or first is None:
+            return None
+        return Grid(step, pd.Timestamp(first) if isinstance(first, str) else first)
 
 
 def read(
@@ -72,11 +86,15 @@ def of_table(
     table: Table, options: SeriesOptions, name: str, known: Reading | None = None
 ) -> tuple[pd.DataFrame, Reading]:
     """Bring a table into a panel; as `read`."""
-    cells = _filled(table.cells)
     columns = options.columns if known is None else known.columns
-    if cells.empty:
+    if table.cells.empty:
         raise InputError(f"series '{name}': its file has no rows; expected at least one")
+    cells = _filled(table.cells, columns.ds)
+    if cells.empty:
+        raise InputError(f"series '{name}': nothing stands in the rows of its file")
     if options.wide:
+        asked = columns.model_copy(update={"unique_id": None, "y": columns.ds})
+        _refuse_absent(cells, asked, name, known)
         cells, columns = _long(cells, columns, name)
     elif known is None:
         columns = _named(cells, columns, table.sep)
@@ -102,12 +120,12 @@ def of_table(
         known.times if known else None,
         y.notna() if y.notna().any() else None,
     )
-    if table.sep and marks.decimal is None:
+    if table.sep and cells[columns.y].dtype == float:
         marks = Marks(decimal=".")  # the table's own reader has read them
     rows = pd.DataFrame({"unique_id": ids, "ds": ds, "y": y})
     if known is not None:
         rows = _without(rows, known.dropped, name)
-    panel, steps = regular(rows, options.fill, options.season, known.step if known else None)
+    panel, grids = regular(rows, options.fill, options.season, known.grid if known else None)
     if known is not None:
         return panel, known
     reading = Reading(
@@ -115,30 +133,48 @@ def of_table(
         sep=table.sep,
         marks=marks,
         times=found,
-        steps=next(iter(steps.values())) if len(set(steps.values())) == 1 else steps,
+        steps=_shared({key: grid.step for key, grid in grids.items()}),
+        firsts=_shared(
+            {
+                key: grid.first.isoformat()
+                if isinstance(grid.first, pd.Timestamp)
+                else int(grid.first)
+                for key, grid in grids.items()
+            }
+        ),
     )
-    _state(len(panel), max(len(steps), 1), reading, cells, columns, name)
+    _state(len(panel), max(len(grids), 1), reading, cells, columns, name)
     return panel, reading
 
 
-def _filled(cells: pd.DataFrame) -> pd.DataFrame:
-    """Without the rows in which nothing stands, as a spreadsheet leaves them at the end."""
+def _shared(values: dict[str, T]) -> T | dict[str, T]:
+    """The one value of all series, or each one's."""
+    different = set(values.values())
+    return different.pop() if len(different) == 1 else values
+
+
+def _filled(cells: pd.DataFrame, ds: str) -> pd.DataFrame:
+    """Without the rows in which nothing stands, as spreadsheets leave them."""
     cells = cells.reset_index(drop=True)
-    last = cells.tail(1)
-    if len(last) and (last.isna() | (last.astype("str") == "")).all(axis=None):
-        blank = (cells.isna() | (cells.astype("str") == "")).all(axis=1)
-        logger.info("%d rows in which nothing stands are left out", int(blank.sum()))
-        return cells[~blank]
-    return cells
+    untimed = cells[_blank(cells[ds] if ds in cells else cells.iloc[:, 0])]
+    nothing = untimed.index
+    for at in range(cells.shape[1]):
+        nothing = nothing[_blank(cells.iloc[:, at].loc[nothing]).to_numpy(dtype=bool)]
+    if not len(nothing):
+        return cells
+    logger.info("%d rows in which nothing stands are left out", len(nothing))
+    return cells.drop(index=nothing)
+
+
+def _blank(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.str.strip().fillna("") == ""
+    empty = column.map(lambda cell: isinstance(cell, str) and not cell.strip())
+    return column.isna() | empty.astype(bool) if column.dtype == object else column.isna()
 
 
 def _long(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.DataFrame, Columns]:
     """A table of one column a series as rows of one value each."""
-    if columns.ds not in cells.columns:
-        raise InputError(
-            f"series '{name}': column '{columns.ds}' for ds is missing, the wide table has"
-            f" {_listed(cells)}; name the right one by ds=NAME"
-        )
     names = [column for column in cells.columns if column != columns.ds]
     if not names:
         raise InputError(
@@ -167,21 +203,32 @@ def _named(cells: pd.DataFrame, columns: Columns, sep: str | None) -> Columns:
     if len(absent) == 1:
         (other,) = (column for column in own if column not in asked.values())
         return columns.model_copy(update={absent[0]: other})
-    for ds, y in (own, own[::-1]):
-        if _reads(cells, ds, y, sep) and not _reads(cells, y, ds, sep):
-            return columns.model_copy(update={"ds": ds, "y": y})
+    are_numbers = [_are_numbers(cells[column], sep) for column in own]
+    are_times = [_are_times(cells[column]) for column in own]
+    for ds, y in ((0, 1), (1, 0)):
+        # One that is clear is enough: what is wrong in the other is then said of it.
+        if (are_times[ds] and not are_times[y]) or (
+            are_numbers[y] and not are_numbers[ds] and not are_times[y]
+        ):
+            return columns.model_copy(update={"ds": own[ds], "y": own[y]})
     return columns
 
 
-def _reads(cells: pd.DataFrame, ds: str, y: str, sep: str | None) -> bool:
-    """Whether these columns are times and numbers."""
-    ids = pd.Series("", index=cells.index)
+def _are_numbers(cells: pd.Series, sep: str | None) -> bool:
     try:
-        numbers.read(cells[y], y, Marks(), sep)
-        times.read(cells[ds], ids, ds)
+        numbers.read(cells, "", Marks(), sep)
     except InputError:
         return False
     return True
+
+
+def _are_times(cells: pd.Series) -> bool:
+    """Whether cells are dates; plain numbers may be anything."""
+    try:
+        _, found = times.read(cells, pd.Series("", index=cells.index), "")
+    except InputError as error:
+        return "may be read as" in str(error) and "whole numbers" not in str(error)
+    return found.form != NUMBER
 
 
 def _refuse_absent(cells: pd.DataFrame, columns: Columns, name: str, known: Reading | None) -> None:
@@ -214,7 +261,11 @@ def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> pd.Series:
     raw = cells[columns.unique_id]
     if pd.api.types.is_float_dtype(raw) and (raw.dropna() % 1 == 0).all():
         raw = raw.astype("Int64")  # 7.0 is 7, as a spreadsheet has it
-    ids = raw.astype("string")
+    if raw.dtype == object:
+        raw = raw.map(
+            lambda cell: str(int(cell)) if isinstance(cell, float) and cell % 1 == 0 else cell
+        )
+    ids = raw.astype("string").str.strip()
     empty = (ids.isna() | (ids == "")).to_numpy(dtype=bool, na_value=True)
     if empty.any():
         raise InputError(
