@@ -311,7 +311,8 @@ def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
                 found = pd.to_datetime(numbers, unit=form, errors="coerce")  # type: ignore[call-overload]
         except (ValueError, OverflowError):
             found = pd.Series(pd.NaT, index=text.index)
-        return Stamps(found.astype("datetime64[us]") if form != "ns" else found, None)
+        found = found.astype("datetime64[us]") if form != "ns" else found
+        return Stamps(found.where(found.dt.year.between(1, 9999)), None)
     if form == NATIVE:
         form = ISO
     offset = None
