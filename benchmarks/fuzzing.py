@@ -283,6 +283,7 @@ ODD = (
     *(None, True, "", "a", "now", "1e3", "1e400", "-0", "nan", "9" * 5000, -1, 0, 1.5, 1e300, -1e300),
     *(10**30, float("inf"), float("nan"), [], {}, [1], "2024-13-01", "0001-01-01", "9999-12-31"),
     *("2262-04-12", "1677-01-01", "2001-06-01T00:00:00+02:00", "2001-06-01T25:00", "\ud800", 1 << 63),
+    *("03.04.2015", "03/04/2015", "15-04-03", "2001-06", "2001-06-01 00:00:00.5", 20010601, 991353600),
 )  # fmt: skip
 
 
@@ -376,7 +377,7 @@ def _application() -> Any:  # noqa: ANN401
         signature=signatures.forecaster("datetime"),
         pip_requirements=[],
     )
-    return guarded(scoring_server.init(mlflow.pyfunc.load_model(str(place))))
+    return guarded(scoring_server.init(mlflow.pyfunc.load_model(str(place))), "datetime")
 
 
 def requests(chance: random.Random) -> Attempt:

@@ -221,7 +221,27 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "no date": (
         lambda rows: records([row | {"ds": "soon"} for row in rows]),
         400,
+        "column 'ds' is 'soon' in row 1; expected dates such as 2024-12-31 or 2024-12-31T23:00:00",
+    ),
+    "a date that pandas would guess": (
+        lambda rows: records([row | {"ds": row["ds"].replace("-", "/")} for row in rows]),
+        400,
+        "column 'ds' is '1954/01/01' in row 1; expected dates such as 2024-12-31",
+    ),
+    "a number for a date": (
+        lambda rows: split([row | {"ds": int(row["ds"].replace("-", ""))} for row in rows]),
+        400,
+        "column 'ds' is 19540101 in row 1; expected dates such as 2024-12-31",
+    ),
+    "a date beyond pandas": (
+        lambda rows: records([row | {"ds": "0001-01-01"} for row in rows]),
+        400,
         "Failed to convert column ds",
+    ),
+    "another form": (
+        lambda rows: json.dumps({"inputs": rows}).encode(),
+        400,
+        'the body has \'inputs\'; expected {"dataframe_records": [{"unique_id": "a", "ds":',
     ),
     "the clock": (
         lambda rows: records([*rows[:-1], rows[-1] | {"ds": "now"}]),
@@ -279,7 +299,7 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "no rows": (lambda _: records([]), 400, "Model is missing inputs"),
     "no JSON": (lambda _: b"hello", 400, "Ensure that input is a valid JSON formatted string"),
     "a list": (lambda _: b"[1]", 400, "Received a list."),
-    "other keys": (lambda _: b'{"rows": []}', 400, "The input must be a JSON dictionary"),
+    "other keys": (lambda _: b'{"rows": []}', 400, "the body has 'rows'; expected {"),
     "nested deep": (
         lambda _: b'{"dataframe_records":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         400,

@@ -13,11 +13,11 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import InputError
+from unrolled.errors import InputError, shown
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,18 +32,25 @@ ZONED = (
 SENTENCE = 400  # characters of an error that are told
 
 
-# What a request may hold that MLflow takes for something else: times with an offset from UTC, words
-# that pandas reads as the clock, truth for a number.
-_ODD = re.compile(
-    rb'"\d{4}-[^"]*\d[Tt ]\d[^"]*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)"|"\s*(?i:now|today)\s*"|true|false'
+EXPECTED = (
+    'expected {"dataframe_records": [{"unique_id": "a", "ds": "2024-12-31", "y": 1.5}, ...]}, or'
+    ' {"dataframe_split": {"columns": [...], "data": [[...], ...]}}'
+)
+
+# A date of ISO 8601: month, day, time, fraction of a second, offset from UTC.
+_ISO = re.compile(
+    r"(\d{4}-\d\d)(?:(-\d\d)(?:[T ](\d\d(?::\d\d(?::\d\d(?:\.(\d{1,9}))?)?)?)"
+    r"([Zz]|[+-]\d\d(?::?\d\d)?)?)?)?",
+    re.ASCII,
 )
 
 
-def guarded(app: App, clock: str = "") -> App:
+def guarded(app: App, ds: str = "", clock: str = "") -> App:
     """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence.
 
     Args:
         app: MLflow's.
+        ds: type of the times that its model takes, `datetime` or `long`; empty: it takes none.
         clock: that the model's series are on, `local`, `UTC` or `+01:00`: times with an offset from
             UTC are brought to it; empty: it knows none, and they are refused.
     """
@@ -62,9 +69,9 @@ def guarded(app: App, clock: str = "") -> App:
             return await _refuse(
                 send, 415, f"the Content-Type is {found}; expected application/json"
             )
-        if _ODD.search(body):
+        if ds and scope["method"] == "POST":
             try:
-                body = mended(body, clock)
+                body = mended(body, ds, clock)
             except InputError as error:
                 return await _refuse(send, 400, str(error))
         status, headers, answer = await _answered(app, scope, body)
@@ -76,48 +83,131 @@ def guarded(app: App, clock: str = "") -> App:
     return guard
 
 
-def mended(body: bytes, clock: str) -> bytes:
-    """A request whose times `ds` have no offset, on a clock; as it is where it is no such request.
+def mended(body: bytes, ds: str, clock: str) -> bytes:
+    """A request whose times `ds` are written alike, without offset, on a clock.
 
-    >>> mended(b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}', "+01:00")
+    MLflow hands them to pandas, which guesses: `03.04.2015` is the fourth of March, a number
+    counts nanoseconds, `now` is the clock on the wall.
+
+    Args:
+        body: of the request; given back as it is where there is nothing to mend, or no JSON.
+        ds: `datetime` or `long`.
+        clock: as in `guarded`.
+
+    >>> body = b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}'
+    >>> mended(body, "datetime", "+01:00")
     b'{"dataframe_records": [{"ds": "2024-06-30T23:30:00", "y": 1}]}'
 
     Raises:
-        InputError: a word for a time, truth for a number.
+        InputError: rows in another form, a time that would be guessed, truth for a number.
     """
     try:
         found = json.loads(body)
-        split = found.get("dataframe_split", {})
-        columns = split.get("columns", [])
-        rows = [dict(zip(columns, row, strict=True)) for row in split.get("data", [])]
-        rows += found.get("dataframe_records", [])
-        for number, row in enumerate(rows):
-            if isinstance(row.get("y"), bool):
-                raise InputError(
-                    f"column 'y' is {str(row['y']).lower()} in row {number + 1}; expected a number"
-                )
-            if isinstance(row.get("ds"), str):
-                row["ds"] = _brought(row["ds"], clock, number + 1)
-        if split:
-            split["data"] = [[row[column] for column in columns] for row in rows]
-        return json.dumps(found).encode()
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except RecursionError:
+        raise InputError("the body cannot be read: its JSON is nested too deeply") from None
+    except ValueError:
         return body  # MLflow says what is wrong
+    if not isinstance(found, dict):
+        return body
+    rows = _rows(found)
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row.get("y"), bool):
+            raise InputError(
+                f"column 'y' is {str(row['y']).lower()} in row {number}; expected a number"
+            )
+    times = [row.get("ds") for row in rows]
+    if ds == "long":
+        _refuse_no_whole(times)
+        return body
+    brought = _brought(times, clock)
+    if brought == times:
+        return body
+    for row, time in zip(rows, brought, strict=True):
+        if time is not None:
+            row["ds"] = time
+    if "dataframe_split" in found:
+        found["dataframe_split"]["data"] = [list(row.values()) for row in rows]
+    return json.dumps(found).encode()
 
 
-def _brought(stamp: str, clock: str, row: int) -> str:
-    if stamp.strip().lower() in ("now", "today"):
+def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a request, in either form; others would reach the model unseen."""
+    forms = [key for key in found if key != "params"]
+    if forms == ["dataframe_records"]:
+        rows = found["dataframe_records"]
+        if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+            return rows
+        raise InputError(f"dataframe_records is no list of rows by column; {EXPECTED}")
+    if forms != ["dataframe_split"]:
         raise InputError(
-            f"column 'ds' is {stamp!r} in row {row}; expected dates such as 2024-12-31"
+            f"the body has {', '.join(map(shown, forms[:5])) or 'no rows'}; {EXPECTED}"
         )
-    if not clock:
-        return stamp
-    time = datetime.fromisoformat(stamp)
-    if time.tzinfo is not None and clock != "local":
-        time = time.astimezone(UTC if clock == "UTC" else datetime.strptime(clock, "%z").tzinfo)
-    return time.replace(tzinfo=None).isoformat()
+    split = found["dataframe_split"]
+    columns, data = (
+        (split.get("columns"), split.get("data")) if isinstance(split, dict) else (None, None)
+    )
+    if (
+        not isinstance(columns, list)
+        or not all(isinstance(column, str) for column in columns)
+        or len(set(columns)) < len(columns)
+        or not isinstance(data, list)
+        or not all(isinstance(row, list) and len(row) == len(columns) for row in data)
+    ):
+        raise InputError(
+            "dataframe_split is no list of columns, each named once, with rows of as many values;"
+            f" {EXPECTED}"
+        )
+    return [dict(zip(columns, row, strict=True)) for row in data]
+
+
+def _refuse_no_whole(times: list[Any]) -> None:
+    """Refuse what is no whole number; what is empty is refused by the model."""
+    for number, time in enumerate(times, start=1):
+        whole = type(time) is int or (type(time) is float and time.is_integer())
+        if not whole and time is not None:
+            raise InputError(
+                f"column 'ds' is {shown(time)} in row {number}; expected whole numbers, such as 2024"
+            )
+
+
+def _brought(times: list[Any], clock: str) -> list[Any]:
+    """Dates of ISO 8601, all with as many digits and on the clock; what is empty stays so."""
+    zone = (
+        datetime.strptime(clock.replace("UTC", "Z"), "%z").tzinfo
+        if clock not in ("", "local")
+        else None
+    )
+    offsets, fraction, forms = False, 0, set()
+    found: list[tuple[datetime, str] | None] = []
+    for number, time in enumerate(times, start=1):
+        if time is None:
+            found.append(None)
+            continue
+        parts = _ISO.fullmatch(time) if isinstance(time, str) else None
+        try:
+            if parts is None:
+                raise ValueError
+            month, day, hours, digits, offset = parts.groups("")
+            written = f"{month}{day or '-01'}T{(hours or '00').partition('.')[0]}{offset.upper()}"
+            moment = datetime.fromisoformat(written)
+            if offset and zone:
+                moment = moment.astimezone(zone)
+        except (ValueError, OverflowError):
+            raise InputError(
+                f"column 'ds' is {shown(time)} in row {number}; expected dates such as 2024-12-31"
+                " or 2024-12-31T23:00:00"
+            ) from None
+        if offset and not clock:
+            raise InputError(ZONED)
+        offsets, fraction = offsets or bool(offset), max(fraction, len(digits))
+        forms.add((len(time), time[10:11]))
+        found.append((moment.replace(tzinfo=None), digits))
+    if not offsets and len(forms) < 2:
+        return times
+    return [
+        one and one[0].isoformat() + (f".{one[1]:0<{fraction}}" if fraction else "")
+        for one in found
+    ]
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -182,8 +272,6 @@ def _sentence(answer: bytes) -> str:
     except (ValueError, AttributeError):
         pass
     text = text.partition("\nInput: ")[0].partition(" IMPORTANT: ")[0].rpartition("\nError: ")[2]
-    if "timezone" in text:  # MLflow neither names the column nor says what to send
-        return ZONED
     if text.startswith("Failed to enforce schema"):
         text = text.rpartition(" Error: ")[2]
     text = " ".join(text.split())
@@ -195,7 +283,8 @@ def application(model: Any) -> App:  # noqa: ANN401
     from mlflow.pyfunc import scoring_server
 
     served = getattr(model.unwrap_python_model(), "served", None)
-    return guarded(scoring_server.init(model), getattr(served, "options", {}).get("clock", ""))
+    options = getattr(served, "options", {})
+    return guarded(scoring_server.init(model), options.get("ds", ""), options.get("clock", ""))
 
 
 def main() -> None:
