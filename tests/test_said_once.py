@@ -65,6 +65,41 @@ def test_a_series_is_described_once(
     )
 
 
+def test_new_rows_may_be_a_file_of_another_kind_beside_the_series(
+    kedro_run: Run, project: Path, untracked: None, write_series: Callable[..., pd.DataFrame]
+) -> None:
+    frame = write_series()
+    folder = project / "data/01_raw/series"
+    (folder / "mine.csv").unlink()
+    typed = frame.assign(ds=pd.to_datetime(frame["ds"]))
+    typed.to_parquet(folder / "Report.PARQUET")
+    said = "series=Report,season=12,horizon=6,lookback=12"
+    done = kedro_run("--params", f"{said},{TINY}")
+    assert done.exit_code == 0, done.output + str(done.exception)
+
+    place = Path("data/07_model_output/forecasting/Report/forecast.csv")
+    before = pd.read_csv(place)
+    place.unlink()
+    typed.to_csv(folder / "new.csv", index=False, date_format="%d/%m/%Y")
+    asked = "series=Report,rows=new.csv,date_format=%d/%m/%Y"
+    done = kedro_run("--pipelines=forecast", "--params", asked)
+    assert done.exit_code == 0, done.output + str(done.exception)
+    winner = json.loads(Path("data/06_models/forecasting/Report/winner.json").read_text())[
+        "variant"
+    ]
+    expected = before[before["variant"] == winner]
+    found = pd.read_csv(place)
+    assert found["ds"].tolist() == expected["ds"].tolist()
+    np.testing.assert_allclose(found["y_hat"], expected["y_hat"])
+
+    done = kedro_run("--pipelines=forecast", "--params", "series=Report,rows=never.csv")
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1] == (
+        f"Error: parameter 'rows' is 'never.csv', but there is no such file in '{project}' or in"
+        f" '{project}/data/01_raw/series'; put it there, or give its whole path"
+    )
+
+
 def test_a_missing_file_leaves_no_run_in_mlflow(kedro_run: Run, project: Path) -> None:
     result = kedro_run("--params", "series=nowhere")
     assert result.exit_code == 1

@@ -14,6 +14,10 @@ from unrolled.study import StudyConfigLoader, expanded, with_kept
 NAMES = {"series": "airline", "corpus": "shakespeare"}
 
 
+def loaded(**typed):
+    return StudyConfigLoader("conf", runtime_params=typed, **CONFIG_LOADER_ARGS).study
+
+
 def full(**asked):
     return expanded(asked, NAMES.__getitem__)
 
@@ -100,6 +104,32 @@ def test_saying_the_same_again_is_fine_and_saying_others_names_both(kept):
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "other"),
+    [
+        ("sep", ";", "|"),
+        ("decimal", ",", "."),
+        ("thousands", ".", " "),
+        ("encoding", "latin-1", "utf-16"),
+        ("sheet", "new", "old"),
+        ("date_format", "%d/%m/%Y", "%m/%d/%Y"),
+        ("dayfirst", True, False),
+    ],
+)
+def test_how_a_series_is_written_may_be_said_later_but_not_otherwise(kept, option, value, other):
+    asked = {"series_options": {"mine": {option: value}}}
+    entry = with_kept(PARAMETERS, asked, kept)["series_options"]["mine"]
+    assert (entry[option], entry["season"]) == (value, 12)
+    (path,) = kept.rglob("study.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {option: other}))
+    with pytest.raises(InputError) as refused:
+        with_kept(PARAMETERS, asked, kept)
+    assert str(refused.value) == (
+        f"series 'mine' was run with {option} {other!r}, but --params says {value!r}; leave it out,"
+        " or run kedro run --pipelines=forecasting with it first"
+    )
+
+
 def test_nothing_kept_changes_nothing(tmp_path):
     assert with_kept(PARAMETERS, {}, tmp_path) == PARAMETERS
 
@@ -126,13 +156,57 @@ def test_only_pipelines_that_read_results_take_what_is_kept(project, asked, hori
         pipelines.set_requested(None)
 
 
+# --- where files lie ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("suffix", [".CSV", ".Csv.GZ", ".XLSX", ".parquet", ""])
+def test_the_file_of_a_series_is_found_whatever_the_case_of_its_suffix(suffix):
+    place = f"data/01_raw/series/Report{suffix}"
+    Path(place).touch()
+    assert loaded(series="Report").forecasting.source == place
+    missing = loaded(series="report").forecasting.source
+    assert missing == "data/01_raw/series/report.csv"
+
+
+@pytest.mark.usefixtures("project")
+def test_two_files_of_one_name_are_both_named():
+    for suffix in (".CSV", ".csv"):
+        Path(f"data/01_raw/series/Report{suffix}").touch()
+    with pytest.raises(InputError) as refused:
+        loaded(series="Report")
+    assert str(refused.value) == (
+        "series 'Report': there are data/01_raw/series/Report.CSV and data/01_raw/series/Report.csv;"
+        " say which by path=data/01_raw/series/Report.CSV, or keep one"
+    )
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("rows", ["new.csv", "parts/new.csv"])
+def test_rows_are_looked_for_in_the_projects_folder_and_then_among_the_series(rows):
+    def found(asked):
+        return loaded(rows=asked).deploy.rows
+
+    assert found(rows) == rows
+    place = Path("data/01_raw/series") / rows
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    assert found(rows) == str(place)
+    assert found(str(place)) == str(place)
+    assert found(str(place.resolve())) == str(place.resolve())
+    Path(rows).parent.mkdir(exist_ok=True)
+    Path(rows).touch()
+    assert found(rows) == rows
+    for other in ("s3://bucket/new.csv", "a\0b", "x" * 300, None):
+        assert found(other) == other
+
+
 # --- what is refused before any node --------------------------------------------------------------
 
 
 def asked(text):
     """The study of `kedro run --params`."""
-    typed = split_params(text)
-    return StudyConfigLoader("conf", runtime_params=typed, **CONFIG_LOADER_ARGS).study
+    return loaded(**split_params(text))
 
 
 WHOLE = "expected whole numbers from 0 to 4294967295"

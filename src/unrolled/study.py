@@ -53,6 +53,8 @@ KEPT = "data/06_models/{job}/{name}/study.json"
 READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only read results
 # Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
 PLACES = ("path", "licence", "unit")
+# How a series is written; a later file may be of another kind, so what was not said may be said then.
+WRITTEN = ("sep", "decimal", "thousands", "encoding", "sheet", "date_format", "dayfirst")
 
 # Of whole numbers: beyond it lie seeds that torch does not take, and counts that no memory holds.
 _LARGEST = 2**32
@@ -432,7 +434,8 @@ def with_kept(
 
     Args:
         parameters: the raw parameters of Kedro, runtime parameters merged in.
-        asked: the runtime parameters alone, which must not say otherwise.
+        asked: the runtime parameters alone, which must not say otherwise, but may say how a file is
+            written where that was not said.
         project: root of the project.
 
     Raises:
@@ -458,14 +461,19 @@ def with_kept(
         now = _checked(model, (f"{path}", kept), (f"{kind}_options.{name}", said))
         before = dict(_leaves(_checked(model, (f"{path}", kept)).model_dump(mode="json")))
         for key, value in _leaves(now.model_dump(mode="json")):
-            if value != before[key]:
+            unsaid = (
+                kind == "series"
+                and key in WRITTEN
+                and before[key] == model.model_fields[key].default
+            )
+            if value != before[key] and not unsaid:
                 raise InputError(
                     f"{kind} '{name}' was run with {key} {before[key]!r}, but --params says"
                     f" {value!r}; leave it out, or run kedro run --pipelines={job} with it first"
                 )
         places = {key: kept[key] for key in PLACES if key in kept}
         learnt = {key: value for key, value in kept.items() if key not in PLACES}
-        entry = _merged(places, entries.get(name, {}), learnt)
+        entry = _merged(places, entries.get(name, {}), learnt, said)
         parameters = _merged(parameters, {f"{kind}_options": {name: entry}})
     return parameters
 
@@ -504,14 +512,35 @@ def _source(name: str, options: SeriesOptions, project: Path) -> str:
         return ""
     if options.path:
         return options.path
-    places = [str(SERIES_FOLDER / f"{name}{suffix}") for suffix in (*SUFFIXES, "")]
-    found = [place for place in places if (project / place).exists()]
+    suffixes = (*SUFFIXES, "")
+    found = [
+        str(SERIES_FOLDER / file.name)
+        for file in sorted((project / SERIES_FOLDER).glob("*"))
+        if file.name.startswith(name) and file.name.removeprefix(name).lower() in suffixes
+    ]
     if len(found) > 1:
         raise InputError(
             f"series '{name}': there are {' and '.join(found)}; say which by path={found[0]}, or keep"
             " one"
         )
-    return found[0] if found else places[0]
+    return found[0] if found else str(SERIES_FOLDER / f"{name}{SUFFIXES[0]}")
+
+
+def _rows(parameters: dict[str, Any], project: Path) -> dict[str, Any]:
+    """The parameters with `rows` found: from the project's folder, or among the series."""
+    rows = parameters.get("rows")
+    if isinstance(rows, str) and rows and not _there(rows, project):
+        place = str(SERIES_FOLDER / rows)
+        return parameters | ({"rows": place} if _there(place, project) else {})
+    return parameters
+
+
+def _there(place: str, project: Path) -> bool:
+    """Whether there is such a file; a URL or a whole path is taken as it is."""
+    try:
+        return "://" in place or Path(place).is_absolute() or (project / place).exists()
+    except (OSError, ValueError):  # no name that a file may have
+        return False
 
 
 def read(
@@ -537,7 +566,7 @@ def read(
             parameters, project, full.get("training", {}), _short("series", asked)
         ),
         text=_text(parameters, full.get("text", {}), _short("corpus", asked)),
-        deploy=_top(DeployStudy, parameters),
+        deploy=_top(DeployStudy, _rows(parameters, project)),
         monitor=_checked(MonitorOptions, ("monitor", parameters.get("monitor", {}))),
         gradients=_gradients(parameters),
         generate=_top(GenerateStudy, parameters),
@@ -922,6 +951,12 @@ class StudyConfigLoader(OmegaConfigLoader):
             if wanted and set(wanted) <= READERS:
                 parameters = with_kept(parameters, self.runtime_params, project)
             self._study = read(parameters, project, self._typed)
+            rows = self._study.deploy.rows
+            if rows and "forecast" in (wanted or ()) and not _there(rows, project):
+                raise InputError(
+                    f"parameter 'rows' is {shown(rows)}, but there is no such file in '{project}' or"
+                    f" in '{project / SERIES_FOLDER}'; put it there, or give its whole path"
+                )
         return self._study
 
     def __getitem__(self, key: str) -> dict[str, Any]:
