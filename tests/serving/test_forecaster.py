@@ -109,6 +109,11 @@ REFUSED = {
         rows("2001-06-01", 5.0).assign(ds=np.inf),
         "column 'ds' cannot be read: a time is infinite; expected dates such as 2024-12-31",
     ),
+    "an offset": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds="2001-06-01T00:00:00+02:00"),
+        "column 'ds' cannot be read: times have an offset from UTC; expected dates such as 2024-12-31",
+    ),
     "a zero under a factor": (
         ETS,
         rows("2001-06-01", 5.0, 0.0),

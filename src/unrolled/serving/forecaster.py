@@ -162,6 +162,8 @@ class ServedForecaster:
             ds = rows["ds"].astype("int64") if whole else pd.to_datetime(rows["ds"])
             if ds.isna().any():  # pandas' answer to infinity
                 raise ValueError("a time is infinite")
+            if isinstance(ds.dtype, pd.DatetimeTZDtype):
+                raise ValueError("times have an offset from UTC")
             ids = rows["unique_id"].astype(str)
         except UnicodeEncodeError:
             raise InputError("column 'unique_id' holds half a character; expected text") from None
