@@ -268,3 +268,13 @@ def test_ids_of_a_spreadsheet_are_what_was_typed():
     frame.to_excel(file, index=False)
     panel, _ = read({"it.xlsx": file.getvalue()}, SeriesOptions(), "it")
     assert panel["unique_id"].unique().tolist() == ["001", "1", "12E3", "2"]
+
+
+def test_what_no_file_has_shown_may_be_said_for_a_later_one():
+    file = io.BytesIO()
+    pd.DataFrame({"ds": MONTHS, "y": Y}).to_parquet(file)
+    _, how = read({"it.parquet": file.getvalue()}, SeriesOptions(), "it")
+    later = {"it.csv": b"ds;y\n2018-05-01;1.234\n"}
+    assert "may be thousands or fractions" in refusal(later, how)
+    for options, y in (({"decimal": "."}, 1.234), ({"thousands": "."}, 1234.0)):
+        assert read(later, SeriesOptions(**options), "it", how)[0]["y"].tolist() == [y]

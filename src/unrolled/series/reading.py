@@ -76,7 +76,7 @@ def read(
         InputError: what cannot be read, or is not as it is `known`; the sentence says which option
             reads it, where one does.
     """
-    sep = options.sep if known is None else known.sep
+    sep = options.sep if known is None or known.sep is None else known.sep
     y = None if options.thousands else (options if known is None else known).columns.y
     table = tables.read(files, sep, options.sheet, options.encoding, y)
     return of_table(table, options, name, known)
@@ -101,7 +101,8 @@ def of_table(
     _refuse_absent(cells, columns, name, known)
     ids = _ids(cells, columns, name)
     marks = Marks(decimal=options.decimal, thousands=options.thousands)
-    marks = known.marks if known else marks
+    if known and known.marks.decimal:  # else no file has had any
+        marks = known.marks
     try:
         y, marks = numbers.read(
             cells[columns.y], columns.y, marks, table.sep, known=known is not None
