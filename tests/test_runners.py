@@ -175,9 +175,17 @@ def test_a_node_that_fails_fails_the_run_with_its_own_error(run):
         run([node("a"), node("b", function=broken)])
 
 
+@pytest.fixture
+def heard():
+    """Hear Ctrl-C, which tests in the background of a shell would ignore."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals")
-def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(run):
+def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(run, heard):
     before = set(multiprocessing.active_children())
     threading.Timer(8, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()

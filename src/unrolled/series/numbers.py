@@ -74,8 +74,10 @@ def _of_cells(
     values: pd.Series, column: str, marks: Marks, sep: str | None, *, known: bool
 ) -> tuple[pd.Series, Marks]:
     """Cells of text, or of text among numbers, as in a spreadsheet."""
+    if isinstance(values.dtype, pd.StringDtype):
+        return _of_text(values, column, marks, sep, known=known)
     written = values.map(lambda cell: isinstance(cell, str)).to_numpy(dtype=bool)
-    if written.all() or isinstance(values.dtype, pd.StringDtype):
+    if written.all():
         return _of_text(values, column, marks, sep, known=known)
     # Where numbers are numbers, text that is one as well was typed by somebody, who knows how.
     numbers = pd.to_numeric(values.where(~written), errors="coerce").astype("float64")

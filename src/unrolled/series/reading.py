@@ -169,9 +169,10 @@ def _filled(cells: pd.DataFrame, ds: str) -> pd.DataFrame:
 
 def _blank(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.StringDtype):
-        return column.str.strip().fillna("") == ""
-    empty = column.map(lambda cell: isinstance(cell, str) and not cell.strip())
-    return column.isna() | empty.astype(bool) if column.dtype == object else column.isna()
+        return (column == "") | column.str.isspace() | column.isna()
+    if column.dtype != object:
+        return column.isna()
+    return column.isna() | column.map(lambda cell: isinstance(cell, str) and not cell.strip())
 
 
 def _long(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.DataFrame, Columns]:
@@ -266,7 +267,7 @@ def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> pd.Series:
         raw = raw.map(
             lambda cell: str(int(cell)) if isinstance(cell, float) and cell % 1 == 0 else cell
         )
-    ids = raw.astype("string").str.strip()
+    ids = raw.astype("str").str.strip()
     empty = (ids.isna() | (ids == "")).to_numpy(dtype=bool, na_value=True)
     if empty.any():
         raise InputError(

@@ -267,7 +267,8 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", errors="replace", newline="")
     header = next(csv.reader(lines, delimiter=sep))
     names = [" ".join(one.split()).removeprefix("# ") for one in header]
-    if content.count(b'"') % 2:
+    quoted = b'"' in content
+    if quoted and content.count(b'"') % 2:
         raise InputError(
             f"file '{name}': one of its quotes is never closed, so rows would run into one another;"
             " close it, or write a quote that is a part of a cell twice"
@@ -290,7 +291,7 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=sep,
-                newlines_in_values=b'"' in content,
+                newlines_in_values=quoted,
                 invalid_row_handler=judge,
             ),
             convert_options=arrow_csv.ConvertOptions(
@@ -322,7 +323,8 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
             ) from error
         raise
     cells = table.to_pandas()
-    _refuse_swallowed(name, cells, sep)
+    if quoted:
+        _refuse_swallowed(name, cells, sep)
     return _with_names(cells.set_axis(names, axis=1))
 
 
@@ -348,16 +350,14 @@ def _with_names(cells: pd.DataFrame) -> pd.DataFrame:
     """Without columns that have neither name nor cells, nor an index that pandas has written."""
     kept, names = [], []
     for at, name in enumerate(map(str, cells.columns)):
-        own = cells.iloc[:, at]
         unnamed = not name or name.startswith("Unnamed: ")
-        blank = own.isna() | (own.astype("str").str.strip() == "") if unnamed else None
-        counted = pd.Series(range(len(own)), index=own.index).astype("str")
-        if blank is not None and (
-            blank.all() or (at == 0 and (own.astype("str") == counted).all())
-        ):
-            continue
+        if unnamed:
+            own = cells.iloc[:, at].astype("str").fillna("").str.strip()
+            counts = pd.Series(range(len(own)), index=own.index).astype("str")
+            if (own == "").all() or (at == 0 and (own == counts).all()):
+                continue
         kept.append(at)
-        names.append(name if not unnamed else f"column {at + 1}")
+        names.append(f"column {at + 1}" if unnamed else name)
     return cells if len(kept) == cells.shape[1] else cells.iloc[:, kept].set_axis(names, axis=1)
 
 
