@@ -10,6 +10,8 @@ import logging
 from typing import TypeVar
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
@@ -22,6 +24,7 @@ from unrolled.series.panel import Grid, regular
 from unrolled.series.tables import Files, Table
 from unrolled.series.times import Times
 
+_A_FEW_SPACES = 3
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -157,8 +160,7 @@ def _shared(values: dict[str, T]) -> T | dict[str, T]:
 def _filled(cells: pd.DataFrame, ds: str) -> pd.DataFrame:
     """Without the rows in which nothing stands, as spreadsheets leave them."""
     cells = cells.reset_index(drop=True)
-    untimed = cells[_blank(cells[ds] if ds in cells else cells.iloc[:, 0])]
-    nothing = untimed.index
+    nothing = cells.index[_blank(cells[ds] if ds in cells else cells.iloc[:, 0])]
     for at in range(cells.shape[1]):
         nothing = nothing[_blank(cells.iloc[:, at].loc[nothing]).to_numpy(dtype=bool)]
     if not len(nothing):
@@ -169,6 +171,9 @@ def _filled(cells: pd.DataFrame, ds: str) -> pd.DataFrame:
 
 def _blank(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.StringDtype):
+        text = pa.array(column, type=pa.large_string())
+        if len(text) and (pc.min(pc.binary_length(text)).as_py() or 0) > _A_FEW_SPACES:
+            return pd.Series(data=False, index=column.index)  # the usual case, at once
         return (column == "") | column.str.isspace() | column.isna()
     if column.dtype != object:
         return column.isna()
