@@ -283,3 +283,11 @@ def test_tang_is_split_by_poem_and_no_line_of_verse_leaks(shared_text):
     verses = [{verse for poem in part for verse in poem[:-1].replace("。", "，").split("，")}
               for part in (train, validation, test)]  # fmt: skip
     assert sum(map(len, verses)) == 4 * len(documents) == len(set.union(*verses))
+
+
+def test_a_text_with_some_nuls_is_not_taken_for_pairs_of_bytes():
+    raw = b"abc def\0 ghi\n" * 60
+    with pytest.raises(InputError, match="drop_control"):
+        corpus.decode(raw, CorpusOptions(), "nul")
+    found = corpus.decode(raw, CorpusOptions(drop_control=True), "nul")
+    assert found == "abc def ghi\n" * 60

@@ -104,8 +104,18 @@ def _refuse_nul(unit: str, at: int, options: CorpusOptions, name: str) -> None:
 
 def _wide(raw: bytes) -> str | None:
     """The one of UTF-16 and UTF-32 in which a file is text, by its ASCII; None for neither."""
+    if raw.count(0) * 4 < len(raw) and _is_utf8(raw.replace(b"\0", b"")):
+        return None  # text with some NULs, which as pairs of bytes would be Chinese
     found = max(_WITHOUT_MARK, key=lambda encoding: _ascii(raw, encoding))
     return found if _ascii(raw, found) > 0 else None
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _ascii(raw: bytes, encoding: str) -> int:
