@@ -670,6 +670,8 @@ def test_a_language_model_streams_what_its_network_would_write(
         model.predict(pd.DataFrame({"prompt": pd.Series([None], dtype=object)}), params=params)
     with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
         model.predict(frame, params=params | {"length": 0})
+    with pytest.raises(mlflow.MlflowException, match=r"11 prompts of length 10000 ask for more"):
+        model.predict(pd.concat([frame] * 11), params=params | {"length": 10_000})
 
 
 def test_a_card_of_a_language_model_names_the_counts_that_are_better(writer: Service) -> None:

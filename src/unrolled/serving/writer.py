@@ -29,6 +29,7 @@ from unrolled.text.writing import (
 logger = logging.getLogger(__name__)
 
 MAX_LENGTH = 10_000
+MAX_TOTAL = 100_000  # characters of one request: some ten seconds
 DEFAULTS: dict[str, Any] = {"length": 200, "temperature": 0.8, "seed": 0}
 
 

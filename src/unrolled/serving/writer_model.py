@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from unrolled.errors import InputError
-from unrolled.serving.writer import DEFAULTS, ServedWriter
+from unrolled.serving.writer import DEFAULTS, MAX_TOTAL, ServedWriter
 
 
 class WriterModel(PythonModel):
@@ -26,6 +26,13 @@ class WriterModel(PythonModel):
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Write on from every prompt."""
         prompts = model_input["prompt"].tolist()
+        length = int((DEFAULTS | (params or {}))["length"])
+        if len(prompts) * length > MAX_TOTAL:
+            raise MlflowException(
+                f"{len(prompts)} prompts of length {length} ask for more than {MAX_TOTAL} characters;"
+                " send fewer prompts at once",
+                error_code=INVALID_PARAMETER_VALUE,
+            )
         texts = ["".join(self._stream(prompt, params)) for prompt in prompts]
         unknown = ["".join(self.served.unknown(prompt)) for prompt in prompts]
         return model_input[["prompt"]].assign(text=texts, unknown=unknown)
