@@ -277,3 +277,12 @@ def test_times_of_a_spreadsheet_are_whole_seconds():
 def test_an_unnamed_index_is_the_time_where_there_is_none():
     years = pd.DataFrame({"y": [1.0, 2.0]}, index=[2001, 2002])
     assert table({"it.parquet": parquet(years)}).cells["ds"].tolist() == [2001, 2002]
+
+
+def test_columns_without_a_name_are_told_apart():
+    assert cells("it.csv", b"ds,,,y\n2001-01-01,a,b,1\n") == {
+        "ds": ["2001-01-01"],
+        "column 2": ["a"],
+        "column 3": ["b"],
+        "y": ["1"],
+    }

@@ -27,7 +27,7 @@ class Marks(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    decimal: str | None = Field(None, description="before the fraction; None: no text was read")
+    decimal: str | None = Field(None, description="before the fraction; None: none was seen")
     thousands: str | None = Field(None, description="between groups of three digits")
 
 

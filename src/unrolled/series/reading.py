@@ -24,7 +24,7 @@ from unrolled.series.panel import Grid, regular
 from unrolled.series.tables import Files, Table
 from unrolled.series.times import Times
 
-_A_FEW_SPACES = 3
+_A_FEW_SPACES = 3  # bytes; a longer cell is looked into only where a shorter one is among them
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -112,8 +112,8 @@ def of_table(
         )
     except InputError:
         if options.wide:  # the column and row of the file, not of the long table
-            for name in table.cells.columns.drop(columns.ds):
-                numbers.read(table.cells[name], name, marks, table.sep, known=known is not None)
+            for one in table.cells.columns.drop(columns.ds):
+                numbers.read(table.cells[one], one, marks, table.sep, known=known is not None)
         raise
     ds, found = times.read(
         cells[columns.ds],

@@ -358,7 +358,7 @@ def _with_names(cells: pd.DataFrame) -> pd.DataFrame:
                 continue
         kept.append(at)
         names.append(f"column {at + 1}" if unnamed else name)
-    return cells if len(kept) == cells.shape[1] else cells.iloc[:, kept].set_axis(names, axis=1)
+    return cells.iloc[:, kept].set_axis(names, axis=1)
 
 
 # --- others ---------------------------------------------------------------------------------------
