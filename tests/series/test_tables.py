@@ -286,3 +286,20 @@ def test_columns_without_a_name_are_told_apart():
         "column 3": ["b"],
         "y": ["1"],
     }
+
+
+@pytest.mark.parametrize("late", ["1.234,5", "1 234,5", "12x", "1.5"])
+def test_a_decimal_comma_of_the_first_rows_holds_for_no_row_that_contradicts_it(late):
+    """The reader of numbers then looks at the whole column, as text."""
+    lines = ["ds;y", *(f"{year};1,5" for year in range(1000, 1400)), f"1400;{late}"]
+    table = read({"a.csv": "\n".join(lines).encode()}, None, None, "utf-8", "y")
+    assert table.decimal is None
+    assert table.cells["y"].iloc[-1] == late
+    whole = read({"a.csv": "\n".join(lines[:-1]).encode()}, None, None, "utf-8", "y")
+    assert (whole.decimal, whole.cells["y"].iloc[0]) == (",", 1.5)
+
+
+@pytest.mark.parametrize("cell", ["1,234", "1.234", "12"])
+def test_a_mark_that_may_be_of_thousands_is_left_to_the_whole_column(cell):
+    lines = ["ds;y", *(f"{year};{cell}" for year in range(1000, 1010))]
+    assert read({"a.csv": "\n".join(lines).encode()}, None, None, "utf-8", "y").decimal is None

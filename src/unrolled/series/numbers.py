@@ -65,9 +65,27 @@ def read(
         raise InputError(
             f"column {column} holds {values.dtype}, the first is {str(first)!r}; expected numbers"
         )
-    numbers = pd.Series(numbers.to_numpy(dtype="float64", na_value=np.nan), index=values.index)
+    found = numbers.to_numpy(dtype="float64", na_value=np.nan)
+    numbers = pd.Series(found, index=values.index, copy=False)
     _refuse_beyond(numbers, column)
     return numbers, marks
+
+
+def clear_mark(cells: list[str]) -> str | None:
+    """The decimal mark of some numbers, where they leave no doubt: one mark stands in all that have one,
+    and at least once where a mark of thousands cannot.
+
+    >>> clear_mark(["1,5", "12"]), clear_mark(["1,500", "2,250"]), clear_mark(["1.500,5"])
+    (',', None, None)
+    """
+    marked = [cell for cell in cells if "." in cell or "," in cell]
+    for mark, other in (".,", ",."):
+        if any(other in cell or cell.count(mark) > 1 for cell in marked):
+            continue
+        clear = rf"[+-]?(\d*\{mark}(\d{{1,2}}|\d{{4,}})|\d{{4,}}\{mark}\d+|0*\{mark}\d+)"
+        if any(re.fullmatch(clear, cell.strip()) for cell in marked):
+            return mark
+    return None
 
 
 def _of_cells(

@@ -36,6 +36,33 @@ OBSERVED = "observed"
 _SPARSEST = 100
 
 
+class Runs(NamedTuple):
+    """Rows of a series that follow one another: there are mostly far fewer than rows.
+
+    Letters: R runs.
+    """
+
+    ids: pd.Series  # str (R,)
+    ends: npt.NDArray[np.int64]  # (R,), row after the last of each
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Rows of each (R,)."""
+        return np.diff(self.ends, prepend=0)
+
+
+def runs_of(ids: pd.Series) -> Runs:
+    """The runs of a column of names, str (N,).
+
+    >>> runs_of(pd.Series(["a", "a", "b", "a"], dtype="str")).ends
+    array([2, 3, 4])
+    """
+    text = pa.array(ids, type=pa.large_string())
+    text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    runs = pc.run_end_encode(text, run_end_type=pa.int64())
+    return Runs(runs.values.to_pandas().astype("str"), runs.run_ends.to_numpy())
+
+
 class Grid(NamedTuple):
     """The regular times of a series."""
 
@@ -48,6 +75,7 @@ def regular(
     fill: Fill,
     season: int,
     known: Callable[[str], Grid | None] | None = None,
+    runs: Runs | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Grid]]:
     """Bring rows into a panel.
 
@@ -60,6 +88,7 @@ def regular(
         fill: what to do about missing values and gaps; see `Fill`.
         season: steps in a season, for `fill="seasonal"`.
         known: the grid of a series, where it is known.
+        runs: of `unique_id`, where they are known.
 
     Returns:
         The panel; and the grid of each series, where it has 3 rows or its grid is known.
@@ -68,7 +97,7 @@ def regular(
         InputError: a time stamp with two values, rows in no order, times on no regular grid, a gap
             or missing value under `fill="error"`, a series without any value.
     """
-    codes, names = _numbered(rows["unique_id"])
+    codes, names = _numbered(runs or runs_of(rows["unique_id"]))
     panel = rows
     if (codes[1:] < codes[:-1]).any():
         order = np.argsort(codes, kind="stable")
@@ -80,7 +109,7 @@ def regular(
     panel = panel.reset_index(drop=True)
 
     grids: dict[str, Grid] = {}
-    seen: dict[bytes, tuple[Step, bool]] = {}
+    seen: dict[bytes, tuple[Grid, bool]] = {}
     whole: list[pd.DataFrame] = []
     complete = 0  # rows up to here are on their grid as they stand
     times, stamps = panel["ds"].to_numpy(), pd.Index(panel["ds"])
@@ -92,7 +121,7 @@ def regular(
             continue
         digest = times[start:end].tobytes()  # most series of a panel have the same times
         if trained is None and digest in seen and seen[digest][1]:
-            grids[key] = Grid(seen[digest][0], stamps[start])
+            grids[key] = seen[digest][0]
             continue
         own = stamps[start:end]
         step = trained.step if trained else _step(key, own)
@@ -104,7 +133,7 @@ def regular(
             )
         points = _points(key, own, step, fill)
         grids[key] = Grid(step, own[0])
-        seen[digest] = step, len(points) == len(own)
+        seen[digest] = grids[key], len(points) == len(own)
         if len(points) != len(own):
             whole += [panel.iloc[complete:start], _on(points, key, panel.iloc[start:end])]
             complete = end
@@ -156,15 +185,10 @@ def digest(panel: pd.DataFrame) -> str:
     return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
 
 
-def _numbered(ids: pd.Series) -> tuple[Codes, list[str]]:
+def _numbered(runs: Runs) -> tuple[Codes, list[str]]:
     """The number of each row's series (N,), in the order of their first rows, and their names."""
-    text = pa.array(ids, type=pa.large_string())
-    text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-    # Rows of a series mostly follow one another: half the time of numbering each.
-    runs = pc.run_end_encode(text, run_end_type=pa.int64())
-    codes, names = pd.factorize(runs.values.to_pandas())
-    ends = runs.run_ends.to_numpy()
-    return np.repeat(codes, np.diff(ends, prepend=0)), list(map(str, names))
+    codes, names = pd.factorize(runs.ids)
+    return np.repeat(codes, runs.lengths), list(map(str, names))
 
 
 def _later(panel: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +21,7 @@ from unrolled.series.forms import NUMBER
 from unrolled.series.grid import Step
 from unrolled.series.numbers import Marks
 from unrolled.series.options import Columns, SeriesOptions
-from unrolled.series.panel import Grid, regular
+from unrolled.series.panel import Grid, Runs, regular, runs_of
 from unrolled.series.tables import Files, Table
 from unrolled.series.times import Times
 
@@ -80,8 +81,9 @@ def read(
             reads it, where one does.
     """
     sep = options.sep if known is None or known.sep is None else known.sep
-    y = None if options.thousands else (options if known is None else known).columns.y
-    table = tables.read(files, sep, options.sheet, options.encoding, y)
+    marks = _marks(options, known)
+    y = None if marks.thousands else (options if known is None else known).columns.y
+    table = tables.read(files, sep, options.sheet, options.encoding, y, marks.decimal)
     return of_table(table, options, name, known)
 
 
@@ -102,10 +104,8 @@ def of_table(
     elif known is None:
         columns = _named(cells, columns, table.sep)
     _refuse_absent(cells, columns, name, known)
-    ids = _ids(cells, columns, name)
-    marks = Marks(decimal=options.decimal, thousands=options.thousands)
-    if known and known.marks.decimal:  # else no file has had any
-        marks = known.marks
+    ids, runs = _ids(cells, columns, name)
+    marks = _marks(options, known)
     try:
         y, marks = numbers.read(
             cells[columns.y], columns.y, marks, table.sep, known=known is not None
@@ -123,13 +123,20 @@ def of_table(
         options.dayfirst,
         known.times if known else None,
         y.notna() if y.notna().any() else None,
+        runs,
     )
-    if table.sep and cells[columns.y].dtype == float:
-        marks = Marks(decimal=".")  # the table's own reader has read them
-    rows = pd.DataFrame({"unique_id": ids, "ds": ds, "y": y})
+    if table.decimal and cells[columns.y].dtype == float:
+        marks = Marks(decimal=table.decimal)  # the table's own reader has read them
+    rows = pd.DataFrame({"unique_id": ids, "ds": ds, "y": y}, copy=False)
     if known is not None:
         rows = _without(rows, known.dropped, name)
-    panel, grids = regular(rows, options.fill, options.season, known.grid if known else None)
+    panel, grids = regular(
+        rows,
+        options.fill,
+        options.season,
+        known.grid if known else None,
+        runs if len(rows) == len(ids) else None,
+    )
     if known is not None:
         return panel, known
     reading = Reading(
@@ -151,6 +158,13 @@ def of_table(
     return panel, reading
 
 
+def _marks(options: SeriesOptions, known: Reading | None) -> Marks:
+    """Of the numbers, as the first file has shown them or the user says."""
+    if known and known.marks.decimal:  # else no file has had any
+        return known.marks
+    return Marks(decimal=options.decimal, thousands=options.thousands)
+
+
 def _shared(values: dict[str, T]) -> T | dict[str, T]:
     """The one value of all series, or each one's."""
     different = set(values.values())
@@ -160,7 +174,10 @@ def _shared(values: dict[str, T]) -> T | dict[str, T]:
 def _filled(cells: pd.DataFrame, ds: str) -> pd.DataFrame:
     """Without the rows in which nothing stands, as spreadsheets leave them."""
     cells = cells.reset_index(drop=True)
-    nothing = cells.index[_blank(cells[ds] if ds in cells else cells.iloc[:, 0])]
+    blank = _blank(cells[ds] if ds in cells else cells.iloc[:, 0])
+    if not blank.any():
+        return cells
+    nothing = cells.index[blank]
     for at in range(cells.shape[1]):
         nothing = nothing[_blank(cells.iloc[:, at].loc[nothing]).to_numpy(dtype=bool)]
     if not len(nothing):
@@ -261,10 +278,11 @@ def _listed(cells: pd.DataFrame) -> str:
     return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
 
 
-def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> pd.Series:
-    """Names of the series, as text."""
+def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.Series, Runs]:
+    """Names of the series, as text, and their runs."""
     if columns.unique_id not in cells.columns:
-        return pd.Series(name, index=cells.index, dtype="str")
+        ids = pd.Series(name, index=cells.index, dtype="str")
+        return ids, Runs(ids[:1], np.array([len(ids)]))
     raw = cells[columns.unique_id]
     if pd.api.types.is_float_dtype(raw) and (raw.dropna() % 1 == 0).all():
         raw = raw.astype("Int64")  # 7.0 is 7, as a spreadsheet has it
@@ -272,14 +290,19 @@ def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> pd.Series:
         raw = raw.map(
             lambda cell: str(int(cell)) if isinstance(cell, float) and cell % 1 == 0 else cell
         )
-    ids = raw.astype("str").str.strip()
-    empty = (ids.isna() | (ids == "")).to_numpy(dtype=bool, na_value=True)
+    ids = raw.astype("str")
+    written, ends = runs = runs_of(ids)
+    names = written.str.strip()
+    empty = (names.isna() | (names == "")).to_numpy(dtype=bool, na_value=True)
     if empty.any():
+        row = int(ends[empty.argmax()] - runs.lengths[empty.argmax()]) + 1
         raise InputError(
-            f"series '{name}': column '{columns.unique_id}' is empty in row"
-            f" {int(empty.argmax()) + 1}; every row must name its series"
+            f"series '{name}': column '{columns.unique_id}' is empty in row {row}; every row must"
+            " name its series"
         )
-    return ids.astype("str")
+    if not names.equals(written):
+        ids = names.repeat(runs.lengths).set_axis(ids.index)
+    return ids, Runs(names, ends)
 
 
 def _without(rows: pd.DataFrame, dropped: dict[str, str], name: str) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from pyarrow import csv as arrow_csv
 
 from unrolled.errors import InputError
 from unrolled.series.forms import looks_like_time
-from unrolled.series.numbers import MISSING
+from unrolled.series.numbers import MISSING, clear_mark
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +57,14 @@ _SAMPLE = 200  # lines that say what divides the cells of all
 
 
 class Table(NamedTuple):
-    """Cells, and how they were divided: `sep` is None where the file is no text."""
+    """Cells, and how they were divided: `sep` is None where the file is no text.
+
+    `decimal` is the mark of the column that was read as numbers at once; None: every cell is text.
+    """
 
     cells: pd.DataFrame
     sep: str | None
+    decimal: str | None = None
 
 
 def read(
@@ -69,6 +73,7 @@ def read(
     sheet: str | int | None,
     encoding: str,
     number: str | None = None,
+    decimal: str | None = None,
 ) -> Table:
     """Read a file, or the parts of a folder.
 
@@ -77,8 +82,9 @@ def read(
         sep: what stands between the cells of a text file; None: what divides every line alike.
         sheet: name or place of a spreadsheet's sheet; None: the first.
         encoding: of a text file.
-        number: a column that is float64 in a text file divided by commas, where all its cells are
-            numbers: as text it would be read twice.
+        number: a column that is float64 in a text file where all its cells are numbers and their
+            decimal mark is beyond doubt: as text it would be read twice.
+        decimal: that mark, where it is known.
 
     Raises:
         InputError: what is no table, or is none without an option; the sentence says which.
@@ -90,7 +96,7 @@ def read(
     suffix = PurePosixPath(name.lower()).suffix
     try:
         if suffix in TEXT:
-            return _text(name, content, sep, encoding, number)
+            return _text(name, content, sep, encoding, number, decimal)
         if suffix in PARQUET:
             return Table(_parquet(content), None)
         if suffix in SHEETS:
@@ -145,7 +151,14 @@ def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
 # --- text -----------------------------------------------------------------------------------------
 
 
-def _text(name: str, content: bytes, sep: str | None, encoding: str, number: str | None) -> Table:
+def _text(
+    name: str,
+    content: bytes,
+    sep: str | None,
+    encoding: str,
+    number: str | None,
+    decimal: str | None,
+) -> Table:
     if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
         encoding = "utf-32"
     elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # "Unicode text" of a spreadsheet
@@ -180,10 +193,21 @@ def _text(name: str, content: bytes, sep: str | None, encoding: str, number: str
     sample = lines.splitlines()[:_SAMPLE]
     found = _separator(sample) if sep is None else sep
     _refuse_headless(name, sample, found)
-    cells = _cells(name, content, found, number if found == "," else None)
+    decimal = decimal or ("." if found == "," else _decimal(sample, found, number))
+    cells = _cells(name, content, found, number if decimal else None, decimal or ".")
     if comments:
         logger.info("file '%s': %d lines that begin with # are left out", name, comments)
-    return Table(cells, found)
+    at_once = number in cells.columns and cells[number].dtype == float
+    return Table(cells, found, decimal if at_once else None)
+
+
+def _decimal(lines: list[str], sep: str, number: str | None) -> str | None:
+    """The decimal mark that the first numbers of a column leave no doubt about."""
+    rows = list(csv.reader(lines, delimiter=sep))
+    if number not in rows[0]:
+        return None
+    at = rows[0].index(number)
+    return clear_mark([row[at] for row in rows[1:] if len(row) > at])
 
 
 def _uncommented(content: bytes) -> tuple[bytes, int]:
@@ -251,7 +275,7 @@ def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
         )
 
 
-def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFrame:
+def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str) -> pd.DataFrame:
     """Every cell as text, but of a column of numbers; an empty one is ''."""
     ragged: list[str] = []
 
@@ -295,7 +319,10 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
                 invalid_row_handler=judge,
             ),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=kinds, null_values=list(MISSING), strings_can_be_null=False
+                column_types=kinds,
+                null_values=list(MISSING),
+                strings_can_be_null=False,
+                decimal_point=decimal,
             ),
         )
 
@@ -310,7 +337,7 @@ def _cells(name: str, content: bytes, sep: str, number: str | None) -> pd.DataFr
     except pa.ArrowInvalid as error:
         if ragged and names[-1] and all(row.endswith(f"{sep}'") for row in ragged):
             ended = content.replace(b"\n", sep.encode() + b"\n", 1)  # rows end in a separator
-            return _cells(name, ended, sep, number)
+            return _cells(name, ended, sep, number, decimal)
         if ragged:
             raise InputError(
                 f"file '{name}': a row {ragged[0]}; mend that row, or put cells that hold"
