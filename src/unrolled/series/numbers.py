@@ -72,8 +72,9 @@ def read(
 
 
 def clear_mark(cells: list[str]) -> str | None:
-    """The decimal mark of some numbers, where they leave no doubt: one mark stands in all that have one,
-    and at least once where a mark of thousands cannot.
+    """The decimal mark of some numbers, where they leave no doubt.
+
+    It stands in all that have a mark, and at least once where a mark of thousands cannot.
 
     >>> clear_mark(["1,5", "12"]), clear_mark(["1,500", "2,250"]), clear_mark(["1.500,5"])
     (',', None, None)

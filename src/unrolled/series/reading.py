@@ -301,7 +301,7 @@ def _ids(cells: pd.DataFrame, columns: Columns, name: str) -> tuple[pd.Series, R
             " name its series"
         )
     if not names.equals(written):
-        ids = names.repeat(runs.lengths).set_axis(ids.index)
+        ids = pd.Series(names.array.repeat(runs.lengths), index=ids.index)
     return ids, Runs(names, ends)
 
 
