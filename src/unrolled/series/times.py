@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
-from unrolled.series import forms
+from unrolled.series import forms, unread
 from unrolled.series.clocks import clock_of, on_clock
 from unrolled.series.forms import ISO, NAMED, NATIVE, NUMBER, Stamps
 from unrolled.series.grid import missing
@@ -202,13 +202,19 @@ def _refuse_unread(
     if not len(bad):
         return
     found = ds.iloc[bad[:1]].tolist()[0]
+    like = None if said else unread.looks(str(found))
     if said:
-        expected = f"of the form {form}, in which this series is read"
+        remedy = f"expected dates of the form {form}, in which this series is read"
+    elif like:
+        remedy = like
     elif form in (ISO, NATIVE, NUMBER):
-        expected = "such as 2024-12-31, all of one form, or whole numbers; date_format says another"
+        remedy = (
+            "expected dates such as 2024-12-31, all of one form, or whole numbers; date_format says"
+            " another"
+        )
     else:
-        expected = f"of the form {form}, which the others have"
+        remedy = f"expected dates of the form {form}, which the others have"
     raise InputError(
         f"column {column}: {len(bad)} of {len(ds)} time stamps cannot be read as a date, the first is"
-        f" {found!r} in row {bad[0] + 1}; expected dates {expected}"
+        f" {found!r} in row {bad[0] + 1}; {remedy}"
     )
