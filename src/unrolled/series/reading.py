@@ -22,7 +22,7 @@ from unrolled.series.numbers import Marks
 from unrolled.series.options import Columns, SeriesOptions
 from unrolled.series.panel import Grid, regular
 from unrolled.series.tables import Files, Table
-from unrolled.series.times import Times
+from unrolled.series.times import SeveralForms, Times
 
 _A_FEW_SPACES = 3  # bytes; a longer cell is looked into only where a shorter one is among them
 T = TypeVar("T")
@@ -233,8 +233,10 @@ def _are_times(cells: pd.Series) -> bool:
     """Whether cells are dates; plain numbers may be anything."""
     try:
         _, found = times.read(cells, pd.Series("", index=cells.index), "")
-    except InputError as error:
-        return "may be read as" in str(error) and "whole numbers" not in str(error)
+    except SeveralForms as error:
+        return NUMBER not in error.readings
+    except InputError:
+        return False
     return found.form != NUMBER
 
 

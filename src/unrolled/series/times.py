@@ -22,6 +22,15 @@ from unrolled.series.forms import ISO, NAMED, NATIVE, NUMBER, Stamps
 from unrolled.series.grid import missing
 
 
+class SeveralForms(InputError):
+    """Stamps that several forms read, and the rows do not tell by which they were written."""
+
+    def __init__(self, sentence: str, readings: list[str]) -> None:
+        """Keep the forms beside the sentence."""
+        super().__init__(sentence)
+        self.readings = readings
+
+
 class Times(BaseModel):
     """How the time stamps of a series are read."""
 
@@ -183,10 +192,11 @@ def _choose(
         f"{NAMED.get(form, form)} ({_show(readings[form].local.min())} to {_show(readings[form].local.max())})"
         for form in different
     ]
-    raise InputError(
+    raise SeveralForms(
         f"column {column}: {ds.iloc[:1].tolist()[0]!r} and all other time stamps may be read as"
         f" {' or as '.join(shown)}, and the rows do not tell which; say it by the option date_format,"
-        f" as in date_format={different[0]}"
+        f" as in date_format={different[0]}",
+        different,
     )
 
 
