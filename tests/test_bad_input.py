@@ -168,7 +168,8 @@ DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").
         ),
         (
             {"y": _y(r3="many")},
-            "column y: 1 values are not numbers, the first is 'many' in row 4; expected numbers",
+            "column y: 1 values are not numbers, the first is 'many' in row 4; expected numbers"
+            ", or an empty cell where there is no value; a row of units, sums or notes must be taken out",
         ),
         (
             {"ds": ["soon", *DATES[1:]]},

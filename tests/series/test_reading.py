@@ -193,6 +193,7 @@ def test_a_cell_of_a_wide_table_is_named_by_its_column_and_row():
     frame.loc[3, "south"] = "many"
     assert refusal(csv(frame), wide=True) == (
         "column south: 1 values are not numbers, the first is 'many' in row 4; expected numbers"
+        ", or an empty cell where there is no value; a row of units, sums or notes must be taken out"
     )
 
 
