@@ -505,7 +505,10 @@ ENGLISH = "', but names of months are read in English: write numbers, such as 20
             "it looks like a day and an hour without its minutes: write 11:00 PM, or say the form,"
             " such as date_format='%m/%d/%Y %I %p'",
         ),
-        ("Total", "it has no digit, like a line of sums or a note: take the row out of the file"),
+        (
+            "Total",
+            "it has no digit: take the row out where it is of sums or a note, else write a date",
+        ),
     ],
 )
 def test_what_no_form_reads_is_told_by_what_it_looks_like(stamp, sentence):

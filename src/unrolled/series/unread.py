@@ -18,6 +18,7 @@ _FOREIGN = (
     r"|novembro|dezembro|januari|februari|maart|mrt|mei|augustus"
 )
 _ZONES = r"CES?T|ME[SZ]Z|MEZ|WES?T|EES?T|BST|IST|MSK|[ECMP][SD]T|AK[SD]T|HST|JST|KST|AE[SD]T|AWST|NZ[SD]T"
+_NO_TIMES = {"NaT", "nan", "<NA>", "inf", "-inf", "True", "False", "None"}  # as cells without text
 _CENTURY = r"(?:1[5-9]|20|21)\d\d"
 
 
@@ -99,10 +100,10 @@ def looks(stamp: str) -> str | None:
     >>> looks("2015-03-01 00:00 CET")[:41]
     "it has the name of a time zone, 'CET': wr"
     >>> looks("Total")
-    'it has no digit, like a line of sums or a note: take the row out of the file'
+    'it has no digit: take the row out where it is of sums or a note, else write a date'
     """
-    if not re.search(r"\d", stamp) and re.search(r"\w\w", stamp):
-        return "it has no digit, like a line of sums or a note: take the row out of the file"
+    if not re.search(r"\d", stamp) and re.search(r"\w\w", stamp) and stamp not in _NO_TIMES:
+        return "it has no digit: take the row out where it is of sums or a note, else write a date"
     for pattern, what, cure in _KINDS:
         found = re.search(pattern, stamp)
         if found:
