@@ -146,3 +146,10 @@ def test_numbers_that_were_changed_are_refused_by_their_name(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes().replace(b"5.0", b"6.0"))
     with pytest.raises(InputError, match=r"file 'numbers\.json' has SHA-256 .* was registered"):
         ServedForecaster(tmp_path)
+
+
+def test_months_stamped_on_their_15th_go_on_so(tmp_path: Path) -> None:
+    model = served(tmp_path, {"formula": "repeat", "rows": 3}, "MS+14D")
+    asked = rows("1990-01-01", 1.0, 2.0, 3.0)
+    found = model.predict(asked.assign(ds=asked["ds"] + pd.Timedelta(days=14)))
+    assert found["ds"].tolist() == [pd.Timestamp("1990-04-15"), pd.Timestamp("1990-05-15")]

@@ -19,6 +19,7 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.series import formulas
+from unrolled.series.grid import dates
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -247,5 +248,5 @@ def _times(last: Any, step: Any, count: int, *, ahead: bool) -> npt.NDArray[Any]
         first = last + step if ahead else last - (count - 1) * step
         return first + step * np.arange(count)
     if ahead:
-        return pd.date_range(last, periods=count + 1, freq=step).to_numpy()[1:]
-    return pd.date_range(end=last, periods=count, freq=step).to_numpy()
+        return dates(step, start=last, periods=count + 1).to_numpy()[1:]
+    return dates(step, end=last, periods=count).to_numpy()
