@@ -529,3 +529,12 @@ def test_no_digit_is_lost_beside_the_hour_24():
         "2015-01-02 00:00:00",
         "2015-01-02 00:00:00.000000001",
     ]
+
+
+@pytest.mark.parametrize("kind", ["int64", "str"])
+def test_years_and_months_of_four_digits_are_told_from_steps_by_the_grid_that_they_make(kind):
+    stamps = pd.Series(MONTHS.strftime("%y%m")).astype(kind)
+    found, how = parsed(stamps)
+    assert (found.tolist(), how.form, how.first_year) == (MONTHS.tolist(), "%y%m", 2015)
+    assert parsed(stamps[:12])[0].tolist() == list(range(1501, 1513))  # years, or steps
+    assert "may be read as %y%m" in refusal(pd.Series([2001, 2002, 2003, 2005]).astype(kind))

@@ -94,9 +94,9 @@ class Stamps(NamedTuple):
 
 def only_steps(ds: pd.Series) -> bool:
     """Whether whole numbers are too small to look like anything but steps; for these nothing is tried."""
-    return bool(
-        pd.api.types.is_integer_dtype(ds) and ds.notna().all() and ds.max() < _EXCEL_RANGE[0]
-    )
+    if not pd.api.types.is_integer_dtype(ds) or ds.isna().any() or ds.max() >= _EXCEL_RANGE[0]:
+        return False
+    return not (ds.min() > 100 and (ds % 100).between(1, 12).all())  # which may be months: 2301
 
 
 def native(unique: pd.Series) -> Stamps:
@@ -180,6 +180,8 @@ def _numeric(values: pd.Series, text: pd.Series) -> list[str]:
         return [*likely, *units]
     if likely:
         return [*likely, NUMBER]
+    if widths == {4} and (values % 100).between(1, 12).all() and np.ptp(np.diff(np.sort(values))):
+        return ["%y%m", NUMBER]  # 2312, 2401; one after the other they are years, or steps
     if low >= _EXCEL_RANGE[0] and high <= _EXCEL_RANGE[1]:
         return [NUMBER, EXCEL]
     return [NUMBER]
