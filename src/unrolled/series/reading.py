@@ -147,7 +147,7 @@ def of_table(
             }
         ),
     )
-    _state(len(panel), max(len(grids), 1), reading, cells, columns, name)
+    _state(panel, max(len(grids), 1), reading, cells, columns, name)
     return panel, reading
 
 
@@ -252,6 +252,12 @@ def _refuse_absent(cells: pd.DataFrame, columns: Columns, name: str, known: Read
                 f"series '{name}': {found}; expected the columns of the file that it was trained"
                 f" on{cut}"
             )
+        beneath = cells.head(20).eq(column).any(axis=1)
+        if beneath.any():
+            raise InputError(
+                f"series '{name}': {found}, and '{column}' stands in row {int(beneath.argmax()) + 1};"
+                " take out what stands above the names of the columns"
+            )
         raise InputError(
             f"series '{name}': {found}; name the right one by {role}=NAME, in full"
             f" series_options.{name}.columns.{role}"
@@ -299,8 +305,12 @@ def _without(rows: pd.DataFrame, dropped: dict[str, str], name: str) -> pd.DataF
     return rows[~strange]
 
 
+def _may_be_years(ds: pd.Series) -> bool:
+    return ds.dtype.kind == "i" and ds.min() >= 1500 and ds.max() < 2200
+
+
 def _state(
-    rows: int,
+    panel: pd.DataFrame,
     series: int,
     reading: Reading,
     cells: pd.DataFrame,
@@ -309,7 +319,7 @@ def _state(
 ) -> None:
     """One line on how the series was read."""
     cut = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-    parts = [f"{rows} rows" + (f" of {series} series" if series > 1 else "")]
+    parts = [f"{len(panel)} rows" + (f" of {series} series" if series > 1 else "")]
     if reading.sep:
         parts.append(f"{cut.get(reading.sep, repr(reading.sep))} between cells")
     if reading.marks.decimal == ",":
@@ -319,7 +329,8 @@ def _state(
     steps = reading.steps if not isinstance(reading.steps, dict) else ""
     if isinstance(reading.steps, dict):
         steps = ", ".join(sorted({str(step) for step in reading.steps.values()})) or "nothing"
-    parts.append(f"{columns.ds} {reading.times.sentence} in steps of {steps}")
+    count = " (years, or steps)" if _may_be_years(panel["ds"]) else ""
+    parts.append(f"{columns.ds} {reading.times.sentence}{count} in steps of {steps}")
     parts.append(f"{columns.y} is forecast")
     used = (columns.unique_id, columns.ds, columns.y)
     unused = [str(column) for column in cells.columns if column not in used]
