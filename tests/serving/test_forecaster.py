@@ -107,7 +107,24 @@ REFUSED = {
     "an infinite time": (
         DRIFT,
         rows("2001-06-01", 5.0).assign(ds=np.inf),
-        "column 'ds' cannot be read: a time is infinite; expected dates such as 2024-12-31",
+        "column 'ds' cannot be read: inf is no date of ISO 8601; expected dates such as 2024-12-31",
+    ),
+    "a date that would be guessed": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds="03.04.2001"),
+        "column 'ds' cannot be read: '03.04.2001' is no date of ISO 8601; expected dates such as"
+        " 2024-12-31",
+    ),
+    "the clock on the wall": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds="now"),
+        "column 'ds' cannot be read: 'now' is no date of ISO 8601; expected dates such as 2024-12-31",
+    ),
+    "a count of nanoseconds": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds=991353600),
+        "column 'ds' cannot be read: 991353600 is no date of ISO 8601; expected dates such as"
+        " 2024-12-31",
     ),
     "an offset": (
         DRIFT,

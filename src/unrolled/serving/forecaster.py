@@ -160,7 +160,7 @@ class ServedForecaster:
             )
         try:
             whole = self.options["ds"] == "long"
-            ds = rows["ds"].astype("int64") if whole else pd.to_datetime(rows["ds"])
+            ds = rows["ds"].astype("int64") if whole else _dates(rows["ds"])
             if ds.isna().any():  # pandas' answer to infinity
                 raise ValueError("a time is infinite")
             if isinstance(ds.dtype, pd.DatetimeTZDtype):
@@ -240,6 +240,19 @@ class ServedForecaster:
 
     def _ahead(self, name: str, ds: pd.Series) -> npt.NDArray[Any]:
         return _times(ds.iloc[-1], self.steps[name], self.options["horizon"], ahead=True)
+
+
+def _dates(ds: pd.Series) -> pd.Series:
+    """Dates, or text of ISO 8601; pandas would guess at any other, and read `now` as the clock."""
+    if pd.api.types.is_datetime64_any_dtype(ds):
+        return ds
+    if not pd.api.types.is_numeric_dtype(ds):
+        read = pd.to_datetime(ds, format="ISO8601", errors="coerce")
+        read = read.where(ds.astype(str).str.contains(r"\d"))
+        if read.notna().all():
+            return read
+        ds = ds[read.isna()]
+    raise ValueError(f"{ds.tolist()[0]!r} is no date of ISO 8601")
 
 
 def _times(last: Any, step: Any, count: int, *, ahead: bool) -> npt.NDArray[Any]:  # noqa: ANN401
