@@ -168,13 +168,13 @@ DATES = pd.date_range("2001-01-01", periods=60, freq="MS").strftime("%Y-%m-%d").
         ),
         (
             {"y": _y(r3="many")},
-            "column y: 1 values are not numbers, the first is 'many' in row 4; expected numbers",
+            "column y: 1 values are not numbers, the first is 'many' in row 4; expected numbers"
+            ", or an empty cell where there is no value; a row of units, sums or notes must be taken out",
         ),
         (
             {"ds": ["soon", *DATES[1:]]},
             "column ds: 1 of 60 time stamps cannot be read as a date, the first is 'soon' in row 1;"
-            " expected dates such as 2024-12-31, all of one form, or whole numbers; date_format says"
-            " another",
+            " it has no digit: take the row out where it is of sums or a note, else write a date",
         ),
         (
             {"ds": [DATES[1], *DATES[1:]]},

@@ -17,6 +17,7 @@ BASELINES = ["persistence", "seasonal_naive", "drift", "ridge", "holt_winters", 
 ROWS = {"recurrent": ["rnn", "lstm", "gru"], "baseline": BASELINES}
 EVERY = [*ROWS["recurrent"], *BASELINES]
 SERIES = SeriesOptions(horizon=3, unit="thousand passengers a month")
+READING = {"columns": Columns().model_dump()}
 STYLES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 DICHROMATS = {  # Machado, Oliveira & Fernandes (2009), linear RGB
     "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
@@ -111,9 +112,9 @@ def test_a_row_has_one_look_in_every_picture_of_a_run(panel, leaderboard):
     )
     board = leaderboard.iloc[1:]
     pictures = [
-        report.plot_error_by_step(steps, board, "", SERIES, ROWS),
-        report.plot_ahead(forecast, stored(panel), panel, "", SERIES, ROWS),
-        report.plot_forecast(backtest, panel, leaderboard, "", SERIES, ROWS),
+        report.plot_error_by_step(steps, board, "", SERIES, READING, ROWS),
+        report.plot_ahead(forecast, stored(panel), panel, "", SERIES, READING, ROWS),
+        report.plot_forecast(backtest, panel, leaderboard, "", SERIES, READING, ROWS),
     ]
     for picture in pictures:
         rows = {name: own for name, own in drawn(picture).items() if name in [*EVERY, "gru_median"]}
@@ -135,7 +136,7 @@ def test_the_picture_of_what_comes_shows_four_horizons_and_each_variant(panel):
     )
     forecast["ds"] = forecast["ds"].astype(str)  # as a CSV holds them
     figure, interactive = report.plot_ahead(
-        forecast, stored(panel), panel, "mine: 40 rows", SERIES, ROWS
+        forecast, stored(panel), panel, "mine: 40 rows", SERIES, READING, ROWS
     )
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert set(lines) == {"observed", "gru", "ridge", "cutoff"}
@@ -149,7 +150,7 @@ def test_the_picture_of_what_comes_shows_four_horizons_and_each_variant(panel):
 def test_a_filled_row_is_no_observation_in_a_picture(panel):
     forecast = panel[-1:].assign(variant="gru", y_hat=1.0)
     gappy = panel.assign(observed=np.arange(len(panel)) % 5 != 0)
-    figure, _ = report.plot_ahead(forecast, stored(panel), gappy, "", SERIES, ROWS)
+    figure, _ = report.plot_ahead(forecast, stored(panel), gappy, "", SERIES, READING, ROWS)
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
     own = gappy[(gappy["unique_id"] == "a") & gappy["observed"]]
     assert set(lines["observed"].get_ydata()) <= set(own["y"])
@@ -157,17 +158,19 @@ def test_a_filled_row_is_no_observation_in_a_picture(panel):
 
 
 @pytest.mark.parametrize(
-    ("options", "x", "y"),
+    ("unit", "found", "x", "y"),
     [
-        ({"unit": "mm"}, "time", "mm"),
-        ({"unit": "€", "columns": Columns(ds="Month", y="Sales")}, "Month", "Sales, €"),
-        ({}, "time", "value"),
+        ("mm", Columns(), "time", "mm"),
+        ("€", Columns(ds="Month", y="Sales"), "Month", "Sales, €"),
+        (None, Columns(), "time", "value"),
     ],
 )
-def test_axes_bear_names_and_units(panel, options, x, y):
+def test_axes_bear_the_units_and_the_names_that_the_file_has(panel, unit, found, x, y):
     forecast = panel[-1:].assign(variant="gru", y_hat=1.0)
-    series = SeriesOptions(horizon=3, **options)
-    figure, interactive = report.plot_ahead(forecast, stored(panel), panel, "", series, ROWS)
+    series, reading = SeriesOptions(horizon=3, unit=unit), {"columns": found.model_dump()}
+    figure, interactive = report.plot_ahead(
+        forecast, stored(panel), panel, "", series, reading, ROWS
+    )
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == (x, y)
     layout = interactive.layout
     assert (layout.xaxis.title.text, layout.yaxis.title.text) == (x, y)

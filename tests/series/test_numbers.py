@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from unrolled.errors import InputError
 from unrolled.series.numbers import Marks, read
 
+NONE = ", or an empty cell where there is no value; a row of units, sums or notes must be taken out"
 Y = [1234.5, 0.25, -1234567.75, 12.0]
 
 
@@ -39,6 +40,7 @@ def written(decimal, thousands):
         (",", " "),
         (".", " "),
         (",", "\u202f"),
+        (",", "\u2009"),
         (",", "\u00a0"),
         (".", "'"),
         (".", "’"),
@@ -90,6 +92,7 @@ def test_where_the_comma_is_said_a_point_before_three_digits_marks_thousands():
         (["12,34,567.5", "1,000"], [1234567.5, 1000]),  # as in India
         (["1 234", "999,5"], [1234, 999.5]),
         (["−1,5", "2,25"], [-1.5, 2.25]),
+        (["–1.5", "2.25"], [-1.5, 2.25]),
     ],
 )
 def test_each_number_says_what_its_marks_can_be(values, y):
@@ -126,7 +129,9 @@ def test_text_among_numbers_of_a_spreadsheet_says_what_it_can():
     assert "'x5' in row 3" in refusal([1.5, 2.5, "x5"], sep=None)
 
 
-@pytest.mark.parametrize(("value", "stray"), [("1.003,77 €", "€"), ("$1,234", "$"), ("(1)", "()")])
+@pytest.mark.parametrize(
+    ("value", "stray"), [("1.003,77 €", "€"), ("$1,234", "$"), ("7 kWh", "kWh")]
+)
 def test_a_sign_that_is_no_part_of_a_number_is_named(value, stray):
     assert refusal([value], sep=";").endswith(
         f"expected numbers without {stray!r}: take it out of the file"
@@ -137,7 +142,19 @@ def test_three_digits_after_a_point_between_commas_are_a_fraction():
     assert parsed(["1.234", "5.678"])[0].tolist() == [1.234, 5.678]
 
 
-@pytest.mark.parametrize("absent", ["", "NA", "nan", "NULL", "#N/A", " ", None])
+@pytest.mark.parametrize(
+    "absent",
+    [
+        "",
+        "NA",
+        "nan",
+        "NULL",
+        " ",
+        None,
+        *("--", "–", "—", "..", "...", ":"),
+        *("#N/A", "#REF!", "#NAME?"),
+    ],
+)
 def test_what_stands_for_no_value_is_none(absent):
     found, _ = parsed(["1.5", absent, "2"])
     assert np.isnan(found.iloc[1])
@@ -170,7 +187,8 @@ def test_numbers_of_a_typed_file_are_numbers(values):
     [
         (
             ["1", "many", "2"],
-            "column sales: 1 values are not numbers, the first is 'many' in row 2; expected numbers",
+            "column sales: 1 values are not numbers, the first is 'many' in row 2; expected numbers"
+            + NONE,
         ),
         (
             ["12%", "13%"],
@@ -179,12 +197,13 @@ def test_numbers_of_a_typed_file_are_numbers(values):
         ),
         (
             ["1,5", "2,25", "x"],
-            "column sales: 1 values are not numbers, the first is 'x' in row 3; expected numbers",
+            "column sales: 1 values are not numbers, the first is 'x' in row 3; expected numbers"
+            + NONE,
         ),
         (
             ["True", "False"],
             "column sales: 2 values are not numbers, the first is 'True' in row 1;"
-            " expected numbers",
+            " expected numbers" + NONE,
         ),
         ([True, False], "column sales holds bool, the first is 'True'; expected numbers"),
         (
@@ -205,6 +224,26 @@ def test_numbers_of_a_typed_file_are_numbers(values):
 )
 def test_what_is_no_number_is_named_with_its_row(values, sentence):
     assert refusal(values, sep=";") == sentence
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("(1.5)", "numbers: where it is below zero, as in accounts, write -1.5"),
+        ("1.5-", "numbers with the sign before them: write -1.5"),
+        ("1.2M", "numbers without 'M': write out what it stands for"),
+        ("EUR 1.5", "numbers without 'EUR': take it out of the file"),
+        ("1.5 *", "numbers without '*': take it out of the file"),
+        ("1_000", "numbers; where '_' divides thousands, say thousands=_"),
+        ("１．５", "numbers in the digits 0 to 9"),
+        ("1/2", "numbers alone, such as 1234.5"),
+        ("1.5[2]", "numbers alone, such as 1234.5"),
+    ],
+)
+def test_what_is_nearly_a_number_is_told_how_to_be_one(cell, expected):
+    assert refusal(["1.25", cell]) == (
+        f"column sales: 1 values are not numbers, the first is {cell!r} in row 2; expected {expected}"
+    )
 
 
 def test_a_later_file_with_other_marks_is_refused():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unrolled.errors import InputError
 from unrolled.series.filling import drawn
 from unrolled.series.options import Columns, SeriesOptions
-from unrolled.series.panel import PANEL_COLUMNS, PanelSchema
+from unrolled.series.panel import PANEL_COLUMNS, PanelSchema, following, regular
 from unrolled.series.reading import of_table
 from unrolled.series.splits import Parts
 from unrolled.series.tables import Table
@@ -152,7 +152,6 @@ def test_a_column_with_a_zone_is_read_like_text_with_its_offset():
         (pd.Series(pd.to_datetime(["2001-01-01", None, "2001-01-03"])), 1, "NaT in row 2"),
         (pd.array([1, 2, None], dtype="Int64"), 1, "<NA> in row 3"),
         ([1.0, np.nan, 3.0], 1, "nan in row 2"),
-        ([2000.5, 2001.0, 2001.5], 2, "2000.5 in row 1"),
         ([1.0, np.inf, 3.0], 1, "inf in row 2"),
         ([True, False, True], 3, "True in row 1"),
     ],
@@ -171,7 +170,7 @@ def test_times_on_no_calendar_are_refused():
     assert refusal(series(ds)) == (
         "series 'mine': time stamps follow no calendar frequency, the usual step is 1 days 00:00:00"
         " but another ends at 2001-01-04 07:07:00; expected hourly, daily, weekly, monthly on the"
-        " first or last day, or another regular step; resample the series first"
+        " last day or on one from the 1st to the 28th, or another regular step; resample the series first"
     )
 
 
@@ -397,3 +396,28 @@ def test_what_is_no_panel_is_refused(bad, sentence):
     with pytest.raises(InputError) as caught:
         PanelSchema().validate(bad)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("freq", "day", "step"),
+    [
+        ("MS", 10, "MS+9D"),
+        ("MS", 28, "MS+27D"),
+        ("QS-FEB", 15, "QS-FEB+14D"),
+        ("YS-JUN", 15, "YS-JUN+14D"),
+    ],
+)
+def test_months_may_be_stamped_on_any_day_that_all_have(freq: str, day: int, step: str) -> None:
+    firsts = pd.date_range("2001-01-01 06:00", periods=40, freq=freq)
+    ds = firsts + pd.Timedelta(days=day - 1)
+    rows = pd.DataFrame({"unique_id": "a", "ds": ds, "y": np.arange(40.0)})
+    panel, grids = regular(rows[:36].drop(index=20), "last", 1)
+    assert (grids["a"].step, panel["ds"].tolist()) == (step, ds[:36].tolist())
+    assert following(panel["ds"], 4, step).tolist() == ds[36:].to_numpy().tolist()
+    later, _ = regular(rows[36:], "error", 1, grids.get)
+    assert later["ds"].tolist() == ds[36:].tolist()
+    moved = rows[36:].assign(ds=ds[36:] + pd.Timedelta(days=1))
+    with pytest.raises(
+        InputError, match=r"is off the grid that the series was trained on, in steps"
+    ):
+        regular(moved, "error", 1, grids.get)

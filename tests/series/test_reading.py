@@ -193,6 +193,7 @@ def test_a_cell_of_a_wide_table_is_named_by_its_column_and_row():
     frame.loc[3, "south"] = "many"
     assert refusal(csv(frame), wide=True) == (
         "column south: 1 values are not numbers, the first is 'many' in row 4; expected numbers"
+        ", or an empty cell where there is no value; a row of units, sums or notes must be taken out"
     )
 
 
@@ -278,3 +279,40 @@ def test_what_no_file_has_shown_may_be_said_for_a_later_one():
     assert "may be thousands or fractions" in refusal(later, how)
     for options, y in (({"decimal": "."}, 1.234), ({"thousands": "."}, 1234.0)):
         assert read(later, SeriesOptions(**options), "it", how)[0]["y"].tolist() == [y]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (1949, "ds as whole numbers (years, or steps) in steps of 1"),
+        (2180, "numbers in steps of 1"),
+    ],
+)
+def test_numbers_that_may_be_years_are_said_to_be(caplog, first, said):
+    caplog.set_level("INFO")
+    read(csv(pd.DataFrame({"ds": range(first, first + 40), "y": Y})), SeriesOptions(), "it")
+    assert said in caplog.text
+
+
+def test_what_stands_above_the_names_of_the_columns_must_be_taken_out():
+    table = "ds,y\n2024-01-01,1.5\n2024-01-02,2.5\n"
+    assert refusal({"it.csv": f"Sales, monthly\n{table}".encode()}) == (
+        "series 'it': column 'ds' for ds is missing, the file has Sales, monthly, and 'ds' stands in"
+        " row 1; take out what stands above the names of the columns"
+    )
+    assert refusal({"it.csv": f"Sales\n\nin kWh\n{table}".encode()}) == (
+        "file 'it.csv': its first line is 'Sales', and the names of the columns seem to be 'ds,y' in"
+        " line 4; take out what stands above them"
+    )
+
+
+def test_a_line_of_sums_or_a_note_is_named():
+    table = "ds;y\n2024-01-01;1.5\n2024-01-02;2.5\n"
+    assert refusal({"it.csv": f"{table}Total;4\n".encode()}).endswith(
+        "the first is 'Total' in row 3; it has no digit: take the row out where it is of sums or a"
+        " note, else write a date"
+    )
+    assert refusal({"it.csv": f"{table}Source: us\n".encode()}) == (
+        "file 'it.csv': a row has 1 cells where the header has 2: 'Source: us'; mend that row, or"
+        " take it out where it is a title or a note"
+    )

@@ -404,3 +404,164 @@ def test_stamps_of_series_with_the_same_times_are_numbered_like_all_others(block
     expected, values = pd.factorize(cells)
     np.testing.assert_array_equal(codes, expected)
     assert list(unique) == list(values)
+
+
+def hours_to_24(form):
+    return [
+        time.strftime(form)
+        if time.hour
+        else (time - DAYS.freq).strftime(form).replace("00:", "24:", 1)
+        for time in HOURS[1:]
+    ]
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%Y-%m-%dT%H:%M:%S", "%m/%d/%Y, %H:%M"]
+)
+def test_the_hour_24_is_midnight_of_the_next_day(form):
+    stamps = hours_to_24(form)
+    assert "24:" in stamps[23]
+    assert parsed(stamps)[0].tolist() == HOURS[1:].tolist()
+    late, how = parsed([f"{stamp}+01:00" for stamp in stamps])
+    assert (late.tolist(), how.clock) == (HOURS[1:].tolist(), "+01:00")
+
+
+def test_hours_from_1_to_24_without_minutes_are_read_where_their_form_is_said():
+    stamps = [f"{day:%d.%m.%Y} {hour}" for day in DAYS[:3] for hour in range(1, 25)]
+    assert "say the form, such as date_format='%d.%m.%Y %H'" in refusal(stamps)
+    times = pd.date_range("2015-01-01 01:00", periods=72, freq="h").tolist()
+    assert parsed(stamps, date_format="%d.%m.%Y %H")[0].tolist() == times
+    compact = [f"{day:%Y%m%d}{hour:02d}" for day in DAYS[:3] for hour in range(1, 25)]
+    assert parsed(compact)[0].tolist() == times
+
+
+@pytest.mark.parametrize("stamp", ["2015-01-01 24:01", "2015-01-01 25:00", "2015-02-30 24:00"])
+def test_no_other_hour_is_beyond_23(stamp):
+    assert f"{stamp!r} in row 2" in refusal(["2015-01-01 00:00", stamp, "2015-01-03 00:00"])
+
+
+@pytest.mark.parametrize("halves", [("a.m.", "p.m."), ("A.M.", "P.M."), ("a. m.", "p. m.")])
+def test_halves_of_a_day_may_have_points(halves):
+    stamps = [f"{time:%m/%d/%Y %I:%M} {halves[time.hour // 12]}" for time in HOURS]
+    assert parsed(stamps)[0].tolist() == HOURS.tolist()
+
+
+@pytest.mark.parametrize("form", ["%b %Y", "%b. %Y", "%d-%b-%y", "%B %Y"])
+def test_months_may_be_short_in_one_row_and_long_in_another(form):
+    stamps = MONTHS.strftime(form).str.replace("Sep ", "Sept ").str.replace("May.", "May")
+    mixed = [stamp.replace("Jun", "June").replace("Junee", "June") for stamp in stamps]
+    assert parsed(mixed)[0].tolist() == MONTHS.tolist()
+    assert parsed(mixed[8:])[0].tolist() == MONTHS[8:].tolist()
+
+
+def test_days_of_a_spreadsheet_may_have_a_decimal_comma():
+    stamps = [f"{42005 + half / 2}".replace(".", ",") for half in range(60)]
+    times = pd.date_range("2015-01-01", periods=60, freq="12h")
+    assert parsed(stamps)[0].tolist() == times.tolist()
+
+
+ZONED = (
+    ": write each time with its offset from UTC alone, such as 2024-12-31T23:00:00+01:00"
+    ", or take the name out where the clocks are never changed"
+)
+SPAN = (
+    "it looks like the beginning and the end of a span: keep one of the two in the column, the same"
+    " in every row"
+)
+ENGLISH = "', but names of months are read in English: write numbers, such as 2024-12-31"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "sentence"),
+    [
+        ("1. Januar 2015", "it has the month 'Januar" + ENGLISH),
+        ("01-Mär-15", "it has the month 'Mär" + ENGLISH),
+        ("1 de enero de 2015", "it has the month 'enero" + ENGLISH),
+        ("août 2015", "it has the month 'août" + ENGLISH),
+        ("2015-03-01 00:00 CET", "it has the name of a time zone, 'CET'" + ZONED),
+        ("03/01/2015 00:00 EST", "it has the name of a time zone, 'EST'" + ZONED),
+        (
+            "2015-03-01 00:00 Europe/Berlin",
+            "it has the name of a time zone, 'Europe/Berlin'" + ZONED,
+        ),
+        (
+            "2015-03-01T00:00+01:00[Europe/Berlin]",
+            "it ends in the name of a time zone, '[Europe/Berlin]': take the name out of the file; an"
+            " offset before it says all",
+        ),
+        (
+            "2015-03-01 00:00 GMT+1",
+            "it has an offset written as 'GMT+1': write each time with its offset from UTC alone,"
+            " such as 2024-12-31T23:00:00+01:00",
+        ),
+        ("2015-01-01 00:00 - 2015-01-01 01:00", SPAN),
+        ("01.01.2015 00:00 - 01.01.2015 01:00 (CET)", SPAN),
+        ("2015-01-01 14:00-15:00", SPAN),
+        ("2015-01-05/2015-01-11", SPAN),
+        (
+            "2015/2016",
+            "it looks like a financial year: write whole years, or the day that each begins with,"
+            " such as 2024-07-01",
+        ),
+        (
+            "H1 2015",
+            "it looks like half a year: write the month that each begins with, such as 2024-01 and"
+            " 2024-07",
+        ),
+        (
+            "1Q15",
+            "it looks like a quarter of a year of two digits: write whole years, such as Q1 2024",
+        ),
+        (
+            "T1 2015",
+            "it looks like a part of a year: write quarters as Q1 2024, other parts by the month that"
+            " each begins with, such as 2024-05",
+        ),
+        (
+            "1990.083",
+            "it looks like a year and a fraction of it: write dates, such as 2024-07-01, or count the"
+            " rows in whole numbers",
+        ),
+        (
+            "0.1",
+            "it looks like a number with a fraction: write dates, such as 2024-12-31, or count the"
+            " steps in whole numbers",
+        ),
+        (
+            "1/1/2015 12 AM",
+            "it looks like a day and an hour without its minutes: write 11:00 PM, or say the form,"
+            " such as date_format='%m/%d/%Y %I %p'",
+        ),
+        (
+            "Total",
+            "it has no digit: take the row out where it is of sums or a note, else write a date",
+        ),
+    ],
+)
+def test_what_no_form_reads_is_told_by_what_it_looks_like(stamp, sentence):
+    assert refusal([stamp] * 3) == (
+        "column when: 3 of 3 time stamps cannot be read as a date, the first is"
+        f" {stamp!r} in row 1; {sentence}"
+    )
+
+
+def test_no_digit_is_lost_beside_the_hour_24():
+    stamps = [
+        "2015-01-01T23:59:59.999999999",
+        "2015-01-01T24:00:00",
+        "2015-01-02T00:00:00.000000001",
+    ]
+    assert [str(time) for time in parsed(stamps)[0]] == [
+        "2015-01-01 23:59:59.999999999",
+        "2015-01-02 00:00:00",
+        "2015-01-02 00:00:00.000000001",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["int64", "str"])
+def test_years_and_months_of_four_digits_are_told_from_steps_by_the_grid_that_they_make(kind):
+    stamps = pd.Series(MONTHS.strftime("%y%m")).astype(kind)
+    found, how = parsed(stamps)
+    assert (found.tolist(), how.form, how.first_year) == (MONTHS.tolist(), "%y%m", 2015)
+    assert parsed(stamps[:12])[0].tolist() == list(range(1501, 1513))  # years, or steps
+    assert "may be read as %y%m" in refusal(pd.Series([2001, 2002, 2003, 2005]).astype(kind))

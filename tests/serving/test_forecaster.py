@@ -107,7 +107,24 @@ REFUSED = {
     "an infinite time": (
         DRIFT,
         rows("2001-06-01", 5.0).assign(ds=np.inf),
-        "column 'ds' cannot be read: a time is infinite; expected dates such as 2024-12-31",
+        "column 'ds' cannot be read: inf is no date of ISO 8601; expected dates such as 2024-12-31",
+    ),
+    "a date that would be guessed": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds="03.04.2001"),
+        "column 'ds' cannot be read: '03.04.2001' is no date of ISO 8601; expected dates such as"
+        " 2024-12-31",
+    ),
+    "the clock on the wall": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds="now"),
+        "column 'ds' cannot be read: 'now' is no date of ISO 8601; expected dates such as 2024-12-31",
+    ),
+    "a count of nanoseconds": (
+        DRIFT,
+        rows("2001-06-01", 5.0).assign(ds=991353600),
+        "column 'ds' cannot be read: 991353600 is no date of ISO 8601; expected dates such as"
+        " 2024-12-31",
     ),
     "an offset": (
         DRIFT,
@@ -146,3 +163,10 @@ def test_numbers_that_were_changed_are_refused_by_their_name(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes().replace(b"5.0", b"6.0"))
     with pytest.raises(InputError, match=r"file 'numbers\.json' has SHA-256 .* was registered"):
         ServedForecaster(tmp_path)
+
+
+def test_months_stamped_on_their_15th_go_on_so(tmp_path: Path) -> None:
+    model = served(tmp_path, {"formula": "repeat", "rows": 3}, "MS+14D")
+    asked = rows("1990-01-01", 1.0, 2.0, 3.0)
+    found = model.predict(asked.assign(ds=asked["ds"] + pd.Timedelta(days=14)))
+    assert found["ds"].tolist() == [pd.Timestamp("1990-04-15"), pd.Timestamp("1990-05-15")]

@@ -37,7 +37,7 @@ _EPOCH_RANGE = (631_152_000, 4_102_444_800)  # seconds of 1990 to 2100
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _OFFSET = r"(:\d\d(?:[.,]\d+)?|[T ]\d\d(?:\d\d){0,2})\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 _ENDS = _OFFSET.replace("(:", "(?::", 1).replace("(Z", "(?:Z", 1)
-_CLOCK = re.compile(r"([T ,]+)?(\d{1,2}):(\d\d)(:\d\d)?([.,]\d+)?(\s*)([AaPp]\.?[Mm]\.?)?$")
+_CLOCK = re.compile(r"([T ,]+)?(\d{1,2}):(\d\d)(:\d\d)?([.,]\d+)?(\s*)([AaPp]\.?\s?[Mm]\.?)?$")
 _DAY_WITH_OFFSET = r"^(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)$"
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _QUARTER = re.compile(
@@ -60,12 +60,22 @@ _MONTHS = {
     for month in range(1, 13)
     for form in ("%B", "%b")
 }
+_MONTHS |= {"sept": "%b"}
 _DAYS = {
     datetime.date(2001, 1, day).strftime(form).lower(): form
     for day in range(1, 8)
     for form in ("%A", "%a")
 }
 
+
+# What is written in another way than strftime knows, and in that one: hour 24, a.m., Sept.
+_LATE = r"(?:^\d{8}|[T ,])24[:.,0]*$"
+_HALF = re.compile(r"(?i)\b([ap])\.?\s?m\b\.?")
+_MONTH = re.compile(
+    r"(?i)(?<![^\W\d_])(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"(?:(?<=jan)uary|(?<=feb)ruary|(?<=mar)ch|(?<=apr)il|(?<=jun)e|(?<=jul)y|(?<=aug)ust"
+    r"|(?<=sep)t(?:ember)?|(?<=oct)ober|(?<=nov)ember|(?<=dec)ember)?(?![^\W\d_])\.?"
+)
 
 # Dates in digits alone, those first that hardly are anything else.
 COMPACT = (
@@ -84,9 +94,9 @@ class Stamps(NamedTuple):
 
 def only_steps(ds: pd.Series) -> bool:
     """Whether whole numbers are too small to look like anything but steps; for these nothing is tried."""
-    return bool(
-        pd.api.types.is_integer_dtype(ds) and ds.notna().all() and ds.max() < _EXCEL_RANGE[0]
-    )
+    if not pd.api.types.is_integer_dtype(ds) or ds.isna().any() or ds.max() >= _EXCEL_RANGE[0]:
+        return False
+    return not (ds.min() > 100 and (ds % 100).between(1, 12).all())  # which may be months: 2301
 
 
 def native(unique: pd.Series) -> Stamps:
@@ -111,7 +121,7 @@ def candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str]
         return [ISO]
     if text.str.fullmatch(r"-?\d+").all():
         return _numeric(text.astype("float64"), text)
-    if text.str.fullmatch(r"\d{5}(\.\d+)?").all():
+    if text.str.fullmatch(r"\d{5}([.,]\d+)?").all():
         return [EXCEL]
     if (
         text.str.fullmatch(r"-?\d+(\.\d+)?|-?inf|nan").mean() > 0.5
@@ -170,6 +180,8 @@ def _numeric(values: pd.Series, text: pd.Series) -> list[str]:
         return [*likely, *units]
     if likely:
         return [*likely, NUMBER]
+    if widths == {4} and (values % 100).between(1, 12).all() and np.ptp(np.diff(np.sort(values))):
+        return ["%y%m", NUMBER]  # 2312, 2401; one after the other they are years, or steps
     if low >= _EXCEL_RANGE[0] and high <= _EXCEL_RANGE[1]:
         return [NUMBER, EXCEL]
     return [NUMBER]
@@ -302,7 +314,8 @@ def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
             pd.Series(_EPOCH, index=text.index).where(small).astype("datetime64[us]"), None
         )
     if form in _UNITS or form == EXCEL:
-        numbers = pd.to_numeric(text, errors="coerce")
+        pointed = text.str.replace(",", ".") if form == EXCEL else text
+        numbers = pd.to_numeric(pointed, errors="coerce")
         try:
             if form == EXCEL:  # to the second: a day's fraction has no more digits
                 seconds = (numbers * 86_400).round()
@@ -328,6 +341,8 @@ def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
         text, form = _of_parts(text, form)
     try:
         local = pd.to_datetime(text, format=form, errors="coerce")
+        if local.isna().any():
+            local = _respelled(text, form, local)
     except (ValueError, re.error) as error:
         raise InputError(
             f"parameter 'date_format' is {form!r}: {' '.join(str(error).split())}; expected a form of"
@@ -340,6 +355,33 @@ def parse(text: pd.Series, form: str, first_year: int | None = None) -> Stamps:
     if offset is not None:
         local = local.where(offset.notna())
     return Stamps(local, offset)
+
+
+def _respelled(text: pd.Series, form: str, local: pd.Series) -> pd.Series:
+    """The stamps (U,) with those that a form would read, were they spelled as strftime has it.
+
+    The hour 24 is midnight of the next day, as ISO 8601 had it until 2019.
+    """
+    own = text[local.isna() & text.notna()]
+    if "%b" in form or "%B" in form:
+        own = own.str.replace(_MONTH, r"\1", regex=True)
+        form = form.replace("%B", "%b").replace("%b.", "%b")
+    if "%p" in form and own.str.contains(r"(?i)[ap][. ]").any():
+        own = own.str.replace(_HALF, r"\1m", regex=True)
+    late = pd.Series(data=False, index=own.index)
+    if form == ISO or "%H" in form:
+        late = own.str.contains(_LATE)
+        own = own.where(
+            ~late, own[late].str.replace(re.compile(r"24(?=[:.,0]*$)"), "00", regex=True)
+        )
+    if own.equals(text[own.index]):
+        return local
+    found = pd.to_datetime(own, format=form, errors="coerce")
+    if "O" in (found.dtype.kind, local.dtype.kind) or found.isna().all():
+        return local
+    found = found.where(~late, found + pd.Timedelta(days=1)).reindex(local.index)
+    finest = np.result_type(local.to_numpy(), found.to_numpy())
+    return local.astype(finest).where(local.notna(), found.astype(finest))
 
 
 def _of_parts(text: pd.Series, form: str) -> tuple[pd.Series, str]:

@@ -1,6 +1,7 @@
 """Regular grids of time: the step of a series, and what is absent from it.
 
 A step is a calendar frequency (`MS`, `D`, `15min`, pandas' names) or, where time is a number, a number.
+Months that are stamped on another day than their first, as the 15th, are days after it: `MS+14D`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 Step = str | int
+_OF_MONTHS = ("MS", "QS", "YS")
+_EVERY_MONTH = 28  # has this day
 
 
 def step_of(times: pd.Index) -> Step | None:
@@ -25,7 +28,7 @@ def step_of(times: pd.Index) -> Step | None:
     2
     """
     if isinstance(times, pd.DatetimeIndex):
-        return _frequency(times) or _frequency_despite_gaps(times)
+        return _frequency(times) or _frequency_despite_gaps(times) or _months_from(times)
     steps = np.diff(times.to_numpy())
     return int(np.bincount(steps).argmax()) if steps.max() < 1_000_000 else int(steps.min())
 
@@ -35,7 +38,20 @@ def grid(times: pd.Index, step: Step) -> pd.Index:
     if isinstance(step, int):
         return pd.Index(np.arange(times[0], times[-1] + 1, step), dtype=times.dtype)
     assert isinstance(times, pd.DatetimeIndex)
-    return pd.date_range(times[0], times[-1], freq=step, unit=times.unit)
+    return dates(step, start=times[0], end=times[-1], unit=times.unit)
+
+
+def dates(step: str, **bounds: Any) -> pd.DatetimeIndex:
+    """`pd.date_range` in a step, of two of the bounds `start`, `end` and `periods`.
+
+    >>> dates("MS+14D", start=pd.Timestamp("2001-01-15"), periods=3).strftime("%m-%d").tolist()
+    ['01-15', '02-15', '03-15']
+    """
+    step, _, days = step.partition("+")
+    after = pd.Timedelta(days or 0)
+    for bound in {"start", "end"} & set(bounds):
+        bounds[bound] -= after
+    return pd.date_range(freq=step, **bounds) + after
 
 
 def joins(time: Any, origin: Any, step: Step) -> bool:  # noqa: ANN401
@@ -47,10 +63,10 @@ def joins(time: Any, origin: Any, step: Step) -> bool:  # noqa: ANN401
     if isinstance(step, int):
         return bool((time - origin) % step == 0)
     first, last = min(time, origin), max(time, origin)
-    offset = pd.tseries.frequencies.to_offset(step)
+    offset = pd.tseries.frequencies.to_offset(step.partition("+")[0])
     if isinstance(offset, pd.offsets.Tick):
         return (last - first) % pd.Timedelta(offset) == pd.Timedelta(0)
-    points = pd.date_range(first, last, freq=step)
+    points = dates(step, start=first, end=last)
     return bool(len(points) and points[0] == first and points[-1] == last)
 
 
@@ -114,3 +130,14 @@ def _frequency_despite_gaps(times: pd.DatetimeIndex) -> str | None:
             if times.isin(pd.date_range(times[0], times[-1], freq=frequency)).all():
                 return frequency
     return None
+
+
+def _months_from(times: pd.DatetimeIndex) -> str | None:
+    """The step of months, quarters or years that are all stamped on the same day of a month."""
+    day = times[0].day
+    if not 1 < day <= _EVERY_MONTH or not (times.day == day).all():
+        return None
+    firsts = times - pd.Timedelta(days=day - 1)
+    step = _frequency(firsts) or _frequency_despite_gaps(firsts)
+    of_months = step is not None and step.lstrip("0123456789").startswith(_OF_MONTHS)
+    return f"{step}+{day - 1}D" if of_months else None

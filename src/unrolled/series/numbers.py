@@ -15,11 +15,16 @@ from unrolled.errors import InputError
 # What people, spreadsheets and pandas write where there is no value.
 MISSING = (
     *("", "NA", "N/A", "#N/A", "n/a", "n.a.", "NaN", "nan", "null", "NULL", "None", "<NA>", "\\N"),
-    *("-", "--", ".", "#VALUE!", "#DIV/0!"),
+    *("-", "--", ".", "..", "...", "–", "—", ":"),  # : of Eurostat
+    *("#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
 )
 _LARGEST = float(np.finfo(np.float32).max)
-_SPACES = " \u00a0\u202f"  # between thousands
+_SPACES = " \u00a0\u202f\u2009"  # between thousands
 _TICKS = "'’"
+# A number, and what stands around it that is none.
+_AROUND = re.compile(r"(\D*?)([+-]?[.,]?\d(?:.*\d)?)(\D*)", re.DOTALL)
+_FACTOR = re.compile(r"(?i)[kmb]|tsd|mio|mrd|bn")
+_MINUSES = "−–"  # of Unicode, and what text programs make of a hyphen
 
 
 class Marks(BaseModel):
@@ -117,8 +122,9 @@ def _of_text(
         absent = pc.is_in(text, value_set=pa.array(MISSING, type=pa.large_string()))
         if pc.any(absent).as_py():
             text = pc.if_else(absent, None, text)
-        if "−".encode() in text.buffers()[2].to_pybytes():
-            text = pc.replace_substring(text, "−", "-")
+        raw = text.buffers()[2].to_pybytes()
+        if any(minus.encode() in raw for minus in _MINUSES):
+            text = pc.replace_substring_regex(text, f"^[{_MINUSES}]", "-")
         numbers = _plain(text) if undecided else None
     if numbers is not None:
         pointed = b"." in text.buffers()[2].to_pybytes()
@@ -246,16 +252,39 @@ def _grouped_text(text: pa.Array, column: str, marks: Marks) -> pd.Series:
 def _refuse_text(written: pa.Array, wrong: pa.Array, column: str, marks: Marks) -> None:
     bad = np.flatnonzero(wrong.to_numpy(zero_copy_only=False))
     first = written[int(bad[0])].as_py()
-    stray = re.sub(r"[\d.,'’\s+-]", "", first)
-    expected = "numbers"
-    if re.search(r"\d", first) and stray and not stray.isalnum():
-        expected = f"numbers without {stray!r}: take it out of the file"
-    elif re.search(r"\d", first) and (marks.decimal == "," or marks.thousands):
-        expected = f"numbers such as 1{marks.thousands or ''}234{marks.decimal or ''}5"
+    expected = _expected(first, marks)
     raise InputError(
         f"column {column}: {len(bad)} values are not numbers, the first is {first!r} in row"
         f" {bad[0] + 1}; expected {expected}"
     )
+
+
+def _expected(cell: str, marks: Marks) -> str:
+    """What to write in place of a cell that is no number."""
+    parts = _AROUND.fullmatch(cell)
+    if parts is None:
+        return (
+            "numbers, or an empty cell where there is no value; a row of units, sums or notes must be"
+            " taken out"
+        )
+    if any(one.isdecimal() and not one.isascii() for one in cell):
+        return "numbers in the digits 0 to 9"
+    before, number, after = (part.strip() for part in parts.groups())
+    if (before, after) == ("(", ")"):
+        return f"numbers: where it is below zero, as in accounts, write -{number}"
+    if not before and after and after in "-" + _MINUSES:
+        return f"numbers with the sign before them: write -{number}"
+    if not before and _FACTOR.fullmatch(after):
+        return f"numbers without {after!r}: write out what it stands for"
+    if (before or after) and re.fullmatch(r"[+-]?[\d.,'’\s]+([eE][+-]?\d+)?", number):
+        stray = " and ".join(repr(one) for one in (before, after) if one)
+        return f"numbers without {stray}: take it out of the file"
+    if len(inside := set(re.findall(r"\d([^\w\s.,'’/*()-]|_)(?=\d{3})", number))) == 1:
+        (mark,) = inside
+        return f"numbers; where {mark!r} divides thousands, say thousands={mark}"
+    if marks.decimal == "," or marks.thousands:
+        return f"numbers such as 1{marks.thousands or ''}234{marks.decimal or ''}5"
+    return "numbers alone, such as 1234.5"
 
 
 def _refuse_beyond(numbers: pd.Series, column: str) -> None:

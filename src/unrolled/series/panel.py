@@ -158,7 +158,7 @@ def following(ds: pd.Series, count: int, step: Step | None = None) -> npt.NDArra
     step, last = step or step_of(ds), ds.iloc[-1]
     if isinstance(step, int):
         return (last + step * np.arange(1, count + 1)).astype(ds.to_numpy().dtype)
-    return pd.date_range(last, periods=count + 1, freq=step, unit=last.unit).to_numpy()[1:]
+    return grid.dates(step, start=last, periods=count + 1, unit=last.unit).to_numpy()[1:]
 
 
 def step_of(ds: pd.Series) -> Step:
@@ -290,8 +290,8 @@ def _step(key: str, times: pd.Index) -> Step:
         raise InputError(
             f"series '{key}': time stamps follow no calendar frequency, the usual step is"
             f" {steps.mode()[0]} but another ends at {_show(odd)}; expected hourly, daily,"
-            " weekly, monthly on the first or last day, or another regular step; resample"
-            " the series first"
+            " weekly, monthly on the last day or on one from the 1st to the 28th, or another regular"
+            " step; resample the series first"
         )
     return step
 

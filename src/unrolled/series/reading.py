@@ -23,7 +23,7 @@ from unrolled.series.numbers import Marks
 from unrolled.series.options import Columns, SeriesOptions
 from unrolled.series.panel import Grid, Runs, regular, runs_of
 from unrolled.series.tables import Files, Table
-from unrolled.series.times import Times
+from unrolled.series.times import SeveralForms, Times
 
 _A_FEW_SPACES = 3  # bytes; a longer cell is looked into only where a shorter one is among them
 T = TypeVar("T")
@@ -154,7 +154,7 @@ def of_table(
             }
         ),
     )
-    _state(len(panel), max(len(grids), 1), reading, cells, columns, name)
+    _state(panel, max(len(grids), 1), reading, cells, columns, name)
     return panel, reading
 
 
@@ -250,8 +250,10 @@ def _are_times(cells: pd.Series) -> bool:
     """Whether cells are dates; plain numbers may be anything."""
     try:
         _, found = times.read(cells, pd.Series("", index=cells.index), "")
-    except InputError as error:
-        return "may be read as" in str(error) and "whole numbers" not in str(error)
+    except SeveralForms as error:
+        return NUMBER not in error.readings
+    except InputError:
+        return False
     return found.form != NUMBER
 
 
@@ -266,6 +268,12 @@ def _refuse_absent(cells: pd.DataFrame, columns: Columns, name: str, known: Read
             raise InputError(
                 f"series '{name}': {found}; expected the columns of the file that it was trained"
                 f" on{cut}"
+            )
+        beneath = cells.head(20).eq(column).any(axis=1)
+        if beneath.any():
+            raise InputError(
+                f"series '{name}': {found}, and '{column}' stands in row {int(beneath.argmax()) + 1};"
+                " take out what stands above the names of the columns"
             )
         raise InputError(
             f"series '{name}': {found}; name the right one by {role}=NAME, in full"
@@ -320,8 +328,12 @@ def _without(rows: pd.DataFrame, dropped: dict[str, str], name: str) -> pd.DataF
     return rows[~strange]
 
 
+def _may_be_years(ds: pd.Series) -> bool:
+    return ds.dtype.kind == "i" and ds.min() >= 1500 and ds.max() < 2200
+
+
 def _state(
-    rows: int,
+    panel: pd.DataFrame,
     series: int,
     reading: Reading,
     cells: pd.DataFrame,
@@ -330,7 +342,7 @@ def _state(
 ) -> None:
     """One line on how the series was read."""
     cut = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-    parts = [f"{rows} rows" + (f" of {series} series" if series > 1 else "")]
+    parts = [f"{len(panel)} rows" + (f" of {series} series" if series > 1 else "")]
     if reading.sep:
         parts.append(f"{cut.get(reading.sep, repr(reading.sep))} between cells")
     if reading.marks.decimal == ",":
@@ -340,7 +352,8 @@ def _state(
     steps = reading.steps if not isinstance(reading.steps, dict) else ""
     if isinstance(reading.steps, dict):
         steps = ", ".join(sorted({str(step) for step in reading.steps.values()})) or "nothing"
-    parts.append(f"{columns.ds} {reading.times.sentence} in steps of {steps}")
+    count = " (years, or steps)" if _may_be_years(panel["ds"]) else ""
+    parts.append(f"{columns.ds} {reading.times.sentence}{count} in steps of {steps}")
     parts.append(f"{columns.y} is forecast")
     used = (columns.unique_id, columns.ds, columns.y)
     unused = [str(column) for column in cells.columns if column not in used]

@@ -10,6 +10,7 @@ import bz2
 import csv
 import gzip
 import io
+import itertools
 import logging
 import lzma
 import re
@@ -268,6 +269,7 @@ def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
             f"file '{name}': its first line names no columns; add a header such as ds,y, and take out"
             " what stands above it"
         )
+    _refuse_title(name, lines)
     if len(first) > 1 and all(map(_is_value, first)):
         raise InputError(
             f"file '{name}': its first line is {sep.join(first)!r}, which names no columns; add a"
@@ -275,9 +277,35 @@ def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
         )
 
 
+def _refuse_title(name: str, lines: list[str]) -> None:
+    """A first line of one cell above a line of names and one of as many cells with a value."""
+    for sep in _SEPARATORS:
+        try:
+            rows = list(csv.reader(lines, delimiter=sep))
+        except csv.Error:
+            continue
+        if not rows[0] or any(cell.strip() for cell in rows[0][1:]) or not rows[0][0].strip():
+            continue
+        for at, (names, cells) in enumerate(itertools.pairwise(rows[1:]), start=2):
+            named = len(names) > 1 and all(cell.strip() for cell in names)
+            if (
+                named
+                and len(cells) == len(names)
+                and not any(map(_is_value, names))
+                and _is_value(cells[0])
+                and any(map(_is_value, cells[1:]))
+            ):
+                raise InputError(
+                    f"file '{name}': its first line is {lines[0].strip()!r}, and the names of the"
+                    f" columns seem to be {sep.join(names)!r} in line {at}; take out what stands"
+                    " above them"
+                )
+
+
 def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str) -> pd.DataFrame:
     """Every cell as text, but of a column of numbers; an empty one is ''."""
     ragged: list[str] = []
+    short: list[str] = []  # of them, rows of fewer cells than the header
 
     def judge(row: arrow_csv.InvalidRow) -> str:
         if row.text.startswith("#"):
@@ -286,6 +314,8 @@ def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str
             f"has {row.actual_columns} cells where the header has {row.expected_columns}:"
             f" {row.text[:80]!r}"
         )
+        if row.actual_columns < row.expected_columns:
+            short.append(ragged[-1])
         return "error"
 
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", errors="replace", newline="")
@@ -339,9 +369,11 @@ def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str
             ended = content.replace(b"\n", sep.encode() + b"\n", 1)  # rows end in a separator
             return _cells(name, ended, sep, number, decimal)
         if ragged:
+            note = "take it out where it is a title or a note"
+            cure = f"put cells that hold {sep!r} into quotes"
             raise InputError(
-                f"file '{name}': a row {ragged[0]}; mend that row, or put cells that hold"
-                f" {sep!r} into quotes"
+                f"file '{name}': a row {ragged[0]}; mend that row, or"
+                f" {note if ragged[0] in short else cure}"
             ) from error
         if "UTF8" in str(error):
             raise InputError(

@@ -17,11 +17,20 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
-from unrolled.series import forms
+from unrolled.series import forms, unread
 from unrolled.series.clocks import clock_of, on_clock
 from unrolled.series.forms import ISO, NAMED, NATIVE, NUMBER, Stamps
 from unrolled.series.grid import missing
 from unrolled.series.panel import Runs
+
+
+class SeveralForms(InputError):
+    """Stamps that several forms read, and the rows do not tell by which they were written."""
+
+    def __init__(self, sentence: str, readings: list[str]) -> None:
+        """Keep the forms beside the sentence."""
+        super().__init__(sentence)
+        self.readings = readings
 
 
 class Times(BaseModel):
@@ -222,10 +231,11 @@ def _choose(
         f"{NAMED.get(form, form)} ({_show(readings[form].local.min())} to {_show(readings[form].local.max())})"
         for form in different
     ]
-    raise InputError(
+    raise SeveralForms(
         f"column {column}: {ds.iloc[:1].tolist()[0]!r} and all other time stamps may be read as"
         f" {' or as '.join(shown)}, and the rows do not tell which; say it by the option date_format,"
-        f" as in date_format={different[0]}"
+        f" as in date_format={different[0]}",
+        different,
     )
 
 
@@ -241,13 +251,19 @@ def _refuse_unread(
     if not len(bad):
         return
     found = ds.iloc[bad[:1]].tolist()[0]
+    like = None if said else unread.looks(str(found))
     if said:
-        expected = f"of the form {form}, in which this series is read"
+        remedy = f"expected dates of the form {form}, in which this series is read"
+    elif like:
+        remedy = like
     elif form in (ISO, NATIVE, NUMBER):
-        expected = "such as 2024-12-31, all of one form, or whole numbers; date_format says another"
+        remedy = (
+            "expected dates such as 2024-12-31, all of one form, or whole numbers; date_format says"
+            " another"
+        )
     else:
-        expected = f"of the form {form}, which the others have"
+        remedy = f"expected dates of the form {form}, which the others have"
     raise InputError(
         f"column {column}: {len(bad)} of {len(ds)} time stamps cannot be read as a date, the first is"
-        f" {found!r} in row {bad[0] + 1}; expected dates {expected}"
+        f" {found!r} in row {bad[0] + 1}; {remedy}"
     )

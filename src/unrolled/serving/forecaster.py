@@ -19,6 +19,7 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.series import formulas
+from unrolled.series.grid import dates
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -159,7 +160,7 @@ class ServedForecaster:
             )
         try:
             whole = self.options["ds"] == "long"
-            ds = rows["ds"].astype("int64") if whole else pd.to_datetime(rows["ds"])
+            ds = rows["ds"].astype("int64") if whole else _dates(rows["ds"])
             if ds.isna().any():  # pandas' answer to infinity
                 raise ValueError("a time is infinite")
             if isinstance(ds.dtype, pd.DatetimeTZDtype):
@@ -241,11 +242,24 @@ class ServedForecaster:
         return _times(ds.iloc[-1], self.steps[name], self.options["horizon"], ahead=True)
 
 
+def _dates(ds: pd.Series) -> pd.Series:
+    """Dates, or text of ISO 8601; pandas would guess at any other, and read `now` as the clock."""
+    if pd.api.types.is_datetime64_any_dtype(ds):
+        return ds
+    if not pd.api.types.is_numeric_dtype(ds):
+        read = pd.to_datetime(ds, format="ISO8601", errors="coerce")
+        read = read.where(ds.astype(str).str.contains(r"\d"))
+        if read.notna().all():
+            return read
+        ds = ds[read.isna()]
+    raise ValueError(f"{ds.tolist()[0]!r} is no date of ISO 8601")
+
+
 def _times(last: Any, step: Any, count: int, *, ahead: bool) -> npt.NDArray[Any]:  # noqa: ANN401
     """The `count` times after the last one, or up to and with it."""
     if isinstance(step, int):
         first = last + step if ahead else last - (count - 1) * step
         return first + step * np.arange(count)
     if ahead:
-        return pd.date_range(last, periods=count + 1, freq=step).to_numpy()[1:]
-    return pd.date_range(end=last, periods=count, freq=step).to_numpy()
+        return dates(step, start=last, periods=count + 1).to_numpy()[1:]
+    return dates(step, end=last, periods=count).to_numpy()

@@ -29,6 +29,7 @@ SERVED_CODE = (
     "errors.py",
     "series/__init__.py",
     "series/formulas.py",
+    "series/grid.py",
     "serving/__init__.py",
     "serving/forecaster.py",
     "serving/writer.py",

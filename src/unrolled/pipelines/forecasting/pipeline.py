@@ -210,7 +210,15 @@ def _comparison(runs: list[str], others: list[str], looked_into: list[str]) -> P
     plots = [
         Node(
             report.plot_ahead,
-            ["forecast", "stored_forecast", "panel", "protocol", "params:series", "params:rows"],
+            [
+                "forecast",
+                "stored_forecast",
+                "panel",
+                "protocol",
+                "params:series",
+                "reading",
+                "params:rows",
+            ],
             ["ahead.png", "ahead.plotly"],
             name="plot_ahead",
         ),
@@ -222,13 +230,21 @@ def _comparison(runs: list[str], others: list[str], looked_into: list[str]) -> P
         ),
         Node(
             report.plot_forecast,
-            ["backtest", "panel", "leaderboard", "protocol", "params:series", "params:rows"],
+            [
+                "backtest",
+                "panel",
+                "leaderboard",
+                "protocol",
+                "params:series",
+                "reading",
+                "params:rows",
+            ],
             ["forecast.png", "forecast.plotly"],
             name="plot_forecast",
         ),
         Node(
             report.plot_error_by_step,
-            ["error_by_step", "leaderboard", "protocol", "params:series", "params:rows"],
+            ["error_by_step", "leaderboard", "protocol", "params:series", "reading", "params:rows"],
             ["error_by_step.png", "error_by_step.plotly"],
             name="plot_error_by_step",
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -31,6 +33,7 @@ def plot_forecast(
     leaderboard: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
+    reading: dict[str, Any],
     rows: Rows,
 ) -> Pictures:
     """Truth and the forecasts of the best rows from the first cutoff of the test part."""
@@ -41,7 +44,7 @@ def plot_forecast(
     shown = one[(one["cutoff"] == cutoff) & one["variant"].isin(best["variant"])]
     mean = shown.groupby(["variant", "ds"], sort=False)["y_hat"].mean().reset_index()
     title = f"{name}: {series.horizon} steps from {_date(cutoff)} (mean over seeds)"
-    return _ahead(title, mean, panel, protocol, series, rows, name, cutoff)
+    return _ahead(title, mean, panel, protocol, series, reading, rows, name, cutoff)
 
 
 def plot_ahead(
@@ -50,6 +53,7 @@ def plot_ahead(
     panel: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
+    reading: dict[str, Any],
     rows: Rows,
 ) -> Pictures:
     """The end of the first series, and what comes after its last row by each variant.
@@ -59,14 +63,15 @@ def plot_ahead(
         stored: `unique_id, ds, cutoff, y_hat` of the winner.
         panel: `unique_id, ds, y`, all rows that are known.
         protocol: what the run was on.
-        series: its horizon, and the names and units of its columns.
+        series: its horizon, and the unit of its value.
+        reading: how its file was read, and so the names of its columns.
         rows: names of the leaderboard's rows.
     """
     name = forecast["unique_id"].iloc[0]
     cutoff = stored["cutoff"].iloc[0]
     own = forecast[forecast["unique_id"] == name].astype({"ds": panel["ds"].dtype})  # CSV has none
     title = f"{name}: forecast of {series.horizon} steps after {_date(cutoff)}"
-    return _ahead(title, own, panel, protocol, series, rows, name, cutoff)
+    return _ahead(title, own, panel, protocol, series, reading, rows, name, cutoff)
 
 
 def _ahead(
@@ -75,6 +80,7 @@ def _ahead(
     panel: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
+    reading: dict[str, Any],
     rows: Rows,
     name: str,
     cutoff: object,
@@ -93,7 +99,7 @@ def _ahead(
         ),
         Line([cutoff, cutoff], [y.min(), y.max()], "cutoff", Look("grey", "dot"), 1.2),
     ]
-    return draw(title, protocol, [Chart(_time(series), _value(series), lines)])
+    return draw(title, protocol, [Chart(_time(reading), _value(series, reading), lines)])
 
 
 def plot_error_by_step(
@@ -101,6 +107,7 @@ def plot_error_by_step(
     leaderboard: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
+    reading: dict[str, Any],
     rows: Rows,
 ) -> Pictures:
     """MAE at each step of the horizon; a flat curve is the mark of a blind forecast head."""
@@ -109,18 +116,19 @@ def plot_error_by_step(
         Line(by_variant[name]["step"], by_variant[name]["mae"], name, look(name, rows))
         for name in leaderboard["variant"]
     ]
-    chart = Chart("steps after the cutoff", f"MAE, {_value(series)}", lines)
+    chart = Chart("steps after the cutoff", f"MAE, {_value(series, reading)}", lines)
     return draw("Error at each step of the horizon, all cutoffs", protocol, [chart])
 
 
-def _value(series: SeriesOptions) -> str:
+def _value(series: SeriesOptions, reading: dict[str, Any]) -> str:
     """Name and unit of the value that is forecast; a column called `y` has no name."""
-    name = "" if series.columns.y == "y" else series.columns.y
-    return ", ".join(filter(None, [name, series.unit])) or "value"
+    y = reading["columns"]["y"]
+    return ", ".join(filter(None, ["" if y == "y" else y, series.unit])) or "value"
 
 
-def _time(series: SeriesOptions) -> str:
-    return "time" if series.columns.ds == "ds" else series.columns.ds
+def _time(reading: dict[str, Any]) -> str:
+    ds: str = reading["columns"]["ds"]
+    return "time" if ds == "ds" else ds
 
 
 def _date(time: object) -> str:
