@@ -2,6 +2,12 @@
 
 import asyncio
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd
@@ -10,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.errors import InputError
-from unrolled.serving.app import EXPECTED, ZONED, guarded, mend_of, mended, prompted
+from unrolled.serving.app import EXPECTED, GRACE, ZONED, guarded, mend_of, mended, prompted
 
 ROWS, PROMPTS = EXPECTED.values()
 
@@ -294,3 +300,48 @@ def test_a_model_that_is_not_ours_is_asked_as_it_is():
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
     asyncio.run(guarded(app)(scope, receive, send))
     assert heard == [body]
+
+
+SLOW = """
+import asyncio, sys, time
+from unrolled.serving.app import serve
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        print("asked", flush=True)
+        await asyncio.to_thread(time.sleep, 120)
+
+serve(app, "127.0.0.1", int(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_server_does_not_wait_for_a_long_answer(number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(port)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        # As from a shell: a job in the background would be deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        for _ in range(600):
+            try:
+                asker = socket.create_connection(("127.0.0.1", port))
+                break
+            except OSError:
+                time.sleep(0.1)
+        with asker:
+            asker.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert process.stdout.readline() == b"asked\n"
+            before = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(60) == -number
+            assert GRACE - 1 < time.monotonic() - before < GRACE + 20
+    finally:
+        process.kill()
+        process.stdout.close()
