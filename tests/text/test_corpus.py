@@ -256,14 +256,6 @@ def test_too_few_documents_are_refused():
     ("options", "message"),
     [
         (
-            {"encoding": "utf-9"},
-            "expected a text encoding that Python knows, such as utf-8, utf-16 or gb18030",
-        ),
-        (
-            {"encoding": "base64"},
-            "expected a text encoding that Python knows, such as utf-8, utf-16 or gb18030",
-        ),
-        (
             {"validation": 0.5, "test": 0.5},
             "validation 0.5 + test 0.5 leave nothing to train on; expected a sum below 1",
         ),
