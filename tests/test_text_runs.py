@@ -216,8 +216,8 @@ def refused(result: Result, sentence: str) -> None:
         (
             "床前明月光".encode("gb18030") * 50,
             "corpus 'mine': 153 of 500 bytes are not utf-8, the first at byte offset 0; name the"
-            " file's encoding by corpus_options.mine.encoding (gb18030 for many Chinese texts,"
-            " cp1252 for many Western ones), or set undecodable to drop",
+            " file's encoding by corpus_options.mine.encoding (gb18030 or utf-16-le for many"
+            " Chinese texts, cp1252 for many Western ones), or set undecodable to drop",
         ),
         (
             "a",
