@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click import ClickException
 from click.testing import Result
+
+from unrolled.cli import sentences
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 
@@ -142,6 +145,12 @@ def test_a_wrong_option_of_kedro_is_named(
     result = kedro_run(*words)
     assert result.exit_code == 1
     assert result.output.strip().splitlines()[-1].startswith(f"Error: {sentence}")
+
+
+def test_an_early_ctrl_c_says_that_nothing_was_run() -> None:
+    with pytest.raises(ClickException) as stopped, sentences():
+        raise KeyboardInterrupt
+    assert stopped.value.message == "stopped by Ctrl-C before anything was run"
 
 
 FULL = """

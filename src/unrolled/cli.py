@@ -103,9 +103,14 @@ def _of_an_option(error: BaseException) -> bool:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Turn an `InputError`, however deep, or a `DatasetError` into what click prints."""
+    """Turn an `InputError`, however deep, a `DatasetError` or an early Ctrl-C into what click prints."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        if any(frame.filename.endswith("kedro/runner/runner.py") for frame in frames):
+            raise
+        raise click.ClickException("stopped by Ctrl-C before anything was run") from None
     except Exception as error:
         found = _sentence(error)
         if found is None:
