@@ -363,10 +363,9 @@ def forecasts(chance: random.Random) -> Attempt:
 def _application() -> Any:  # noqa: ANN401
     """MLflow's server of a model under our guard."""
     import mlflow.pyfunc
-    from mlflow.pyfunc import scoring_server
 
     from unrolled.serving import forecaster_model, signatures
-    from unrolled.serving.app import guarded
+    from unrolled.serving.app import application
 
     _, folder, _ = _served(0)
     place = Path(tempfile.mkdtemp(dir=_home())) / "model"
@@ -377,7 +376,7 @@ def _application() -> Any:  # noqa: ANN401
         signature=signatures.forecaster("datetime"),
         pip_requirements=[],
     )
-    return guarded(scoring_server.init(mlflow.pyfunc.load_model(str(place))), "datetime")
+    return application(mlflow.pyfunc.load_model(str(place)))
 
 
 def requests(chance: random.Random) -> Attempt:

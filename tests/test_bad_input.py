@@ -1,14 +1,20 @@
 """Bad input ends in one sentence, through the whole `kedro run`, and nothing is written."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click import ClickException
 from click.testing import Result
+
+from unrolled.cli import sentences
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 
@@ -108,6 +114,27 @@ def test_a_wrong_parameter_is_named(kedro_run: Run, params: str, sentence: str) 
             ("--params", "horizon=6", "--params=season=4"),
             "--params is given twice, and only the last would count; put all into one,",
         ),
+        (
+            ("--runner=ThreadRunner", "--runner-params", "max_workers=x"),
+            "--runner-params has max_workers 'x'; expected a whole number from 1",
+        ),
+        (
+            ("--runner=ThreadRunner", "--runner-params", "max_workers=0"),
+            "--runner-params has max_workers 0; expected a whole number from 1",
+        ),
+        (
+            ("--runner-params", "is_async=3"),
+            "--runner-params has is_async 3; expected true or false",
+        ),
+        (
+            ("--runner-params", "workers=2"),
+            "--runner-params has 'workers', which SequentialRunner does not take; expected is_async",
+        ),
+        (
+            ("--runner-params", "max_workers=["),
+            "--runner-params is 'max_workers=['; expected key=value, with commas between them:"
+            " max_workers=4",
+        ),
         (("--set", "horizon"), "--set has 'horizon'; expected one key=value:"),
         (("--set", "seeds=[1", "--set", "horizon=3"), "--params or --set has '[1'; expected every"),
     ],
@@ -118,6 +145,42 @@ def test_a_wrong_option_of_kedro_is_named(
     result = kedro_run(*words)
     assert result.exit_code == 1
     assert result.output.strip().splitlines()[-1].startswith(f"Error: {sentence}")
+
+
+def test_an_early_ctrl_c_says_that_nothing_was_run() -> None:
+    with pytest.raises(ClickException) as stopped, sentences():
+        raise KeyboardInterrupt
+    assert stopped.value.message == "stopped by Ctrl-C before anything was run"
+
+
+FULL = """
+import logging, sys
+from unrolled.cli import _SentenceCommand
+
+def run():
+    logging.warning("a line")
+    print("a text", flush=True)
+
+logging.basicConfig(stream=sys.stdout)
+_SentenceCommand("run", callback=run).main([])
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_output_is_told_in_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", FULL],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: nothing more can be written: No space left on device; make room, or write elsewhere\n",
+    )
 
 
 def test_a_column_is_named_whatever_yaml_makes_of_it(

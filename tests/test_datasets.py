@@ -21,6 +21,7 @@ from kedro.io import AbstractDataset, DatasetError
 from matplotlib.figure import Figure
 
 from unrolled.datasets import (
+    CorpusFile,
     Digests,
     FilesOf,
     NpyDataset,
@@ -271,6 +272,29 @@ def test_a_missing_file_is_named(path):
     assert refusal(path) == (
         f"series file '{path}' does not exist; put a .csv or .parquet with the columns unique_id,"
         " ds, y into data/01_raw/series, or name its path in conf/base/parameters/series.yml"
+    )
+
+
+def test_a_missing_text_is_answered_with_the_one_of_another_suffix(tmp_path):
+    path = tmp_path / "notes.txt"
+
+    def told():
+        with pytest.raises(DatasetError) as caught:
+            CorpusFile(filepath=str(path)).load()
+        return str(caught.value.__cause__)
+
+    for name in ("notes.pdf", "notes_old.md", "other.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "notes").mkdir()
+    assert told() == (
+        f"corpus file '{path}' does not exist; put a .txt file into data/01_raw/corpora, or name its"
+        " path in conf/base/parameters/corpora.yml"
+    )
+    (tmp_path / "notes.md").touch()
+    (tmp_path / "notes.TXT").touch()
+    assert told() == (
+        f"corpus file '{path}' does not exist, but there is {tmp_path}/notes.TXT and"
+        f" {tmp_path}/notes.md; name one by corpus_options.NAME.path={tmp_path}/notes.TXT"
     )
 
 

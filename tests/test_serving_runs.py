@@ -211,7 +211,7 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "a column missing": (
         lambda rows: records([{k: v for k, v in row.items() if k != "y"} for row in rows]),
         400,
-        "Model is missing inputs ['y'].",
+        "column 'y' is missing in row 1, found unique_id, ds; expected unique_id, ds, y",
     ),
     "text for a number": (
         lambda rows: records([row | {"y": "many"} for row in rows]),
@@ -296,9 +296,14 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
         400,
         "100020 rows; expected 1 to 100000, the last rows of each series",
     ),
-    "no rows": (lambda _: records([]), 400, "Model is missing inputs"),
-    "no JSON": (lambda _: b"hello", 400, "Ensure that input is a valid JSON formatted string"),
-    "a list": (lambda _: b"[1]", 400, "Received a list."),
+    "no rows": (lambda _: records([]), 400, "the body has 0 rows; expected {"),
+    "a column more": (
+        lambda rows: records([row | {"rain": 1} for row in rows]),
+        400,
+        "column 'rain' in row 1 is unknown; expected unique_id, ds, y",
+    ),
+    "no JSON": (lambda _: b"hello", 400, "the body cannot be read as JSON: Expecting value"),
+    "a list": (lambda _: b"[1]", 400, "the body is [1]; expected {"),
     "other keys": (lambda _: b'{"rows": []}', 400, "the body has 'rows'; expected {"),
     "nested deep": (
         lambda _: b'{"dataframe_records":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
@@ -308,7 +313,7 @@ BAD: dict[str, tuple[Callable[[list[dict[str, Any]]], bytes], int, str]] = {
     "a number of 5,000 digits": (
         lambda _: b'{"dataframe_records": [{"y": ' + b"9" * 5000 + b"}]}",
         400,
-        "the body cannot be read: Exceeds the limit (4300 digits)",
+        "the body cannot be read as JSON: Exceeds the limit (4300 digits)",
     ),
     "50 MB": (
         lambda _: b"x" * 50_000_000,
@@ -669,7 +674,9 @@ def test_a_language_model_streams_what_its_network_would_write(
     assert "prompt '床?前x': the model does not know '?', 'x'; read as <unk>" in caplog.messages
     with pytest.raises(mlflow.MlflowException, match=r"prompt is None; expected text"):
         model.predict(pd.DataFrame({"prompt": pd.Series([None], dtype=object)}), params=params)
-    with pytest.raises(mlflow.MlflowException, match=r"length is 0; expected 1 to 10000"):
+    with pytest.raises(
+        mlflow.MlflowException, match=r"length is 0; expected a whole number from 1 to 10000"
+    ):
         model.predict(frame, params=params | {"length": 0})
     with pytest.raises(mlflow.MlflowException, match=r"11 prompts of length 10000 ask for more"):
         model.predict(pd.concat([frame] * 11), params=params | {"length": 10_000})

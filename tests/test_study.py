@@ -67,6 +67,34 @@ def test_a_typo_is_met_with_the_nearest_word(wrong, right):
     assert str(refused.value) == f"parameter '{wrong}' is unknown; did you mean '{right}'?"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("temperature", "'generate.temperature'"),
+        ("temprature", "'generate.temperature'"),
+        ("top_k", "'generate.top_k'"),
+        ("last", "'monitor.last'"),
+        (
+            "dropout",
+            "'variant_options.NAME.dropout' or 'text.model.dropout'",
+        ),
+    ],
+)
+def test_an_option_of_a_part_is_met_with_its_full_key(wrong, meant):
+    with pytest.raises(InputError) as refused:
+        full(**{wrong: 6})
+    assert str(refused.value) == f"parameter '{wrong}' is unknown; did you mean {meant}?"
+
+
+def test_a_key_that_may_be_part_of_a_text_points_to_set():
+    with pytest.raises(InputError) as refused:
+        full(corpus="a", b="c")
+    assert str(refused.value) == (
+        "parameter 'b' is unknown; those that there are stand in conf/base/parameters; where ',b=' is"
+        ' part of a text, give that by itself: --set "key=..., b=..."'
+    )
+
+
 # --- what is kept ---------------------------------------------------------------------------------
 
 PARAMETERS = {

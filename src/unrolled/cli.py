@@ -9,6 +9,10 @@ named, pipelines that train use all cores.
 from __future__ import annotations
 
 import copy
+import errno
+import inspect
+import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -20,9 +24,11 @@ from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.utils import load_obj
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from unrolled import params
-from unrolled.errors import InputError
+from unrolled.errors import InputError, shown
 
 # `\b` keeps click from filling the lines.
 EXAMPLES = """\b
@@ -49,6 +55,8 @@ _HELP = {
     "runner": "How nodes run. By default pipelines that train use all cores, others run one node"
     " after the other; SequentialRunner does so with all, and gives the same bits.",
 }
+# Of a disk, quota or device that takes no more.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What trains networks; all other pipelines are a few quick nodes, one after the other.
 _TRAINING = {"__default__", "forecasting", "text", "gradients"}
 
@@ -59,10 +67,31 @@ def _sentence(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, InputError):  # Kedro wraps what a dataset raises
             return str(error)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _drop_output()
+            return f"nothing more can be written: {error.strerror}; make room, or write elsewhere"
         if isinstance(error, DatasetError | MissingConfigException) or _of_an_option(error):
             kedros = " ".join(str(error).split())
         error = error.__cause__ or error.__context__
     return kedros
+
+
+@contextmanager
+def _silent_logging() -> Iterator[None]:
+    """Keep logging from printing a traceback for every line that a full output does not take."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
+
+
+def _drop_output() -> None:
+    """Let what is still held back for a full standard output go, or Python tries again as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_an_option(error: BaseException) -> bool:
@@ -74,9 +103,14 @@ def _of_an_option(error: BaseException) -> bool:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Turn an `InputError`, however deep, or a `DatasetError` into what click prints."""
+    """Turn an `InputError`, however deep, a `DatasetError` or an early Ctrl-C into what click prints."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        if any(frame.filename.endswith("kedro/runner/runner.py") for frame in frames):
+            raise
+        raise click.ClickException("stopped by Ctrl-C before anything was run") from None
     except Exception as error:
         found = _sentence(error)
         if found is None:
@@ -112,11 +146,28 @@ def _option(option: click.Parameter) -> click.Parameter:
     option = copy.copy(option)
     if isinstance(option, click.Option):
         option.help = _HELP.get(str(option.name), option.help)
+    if option.name == "runner_params":
+        option.callback = _runner_params(option.callback)
     if option.name == "params":
         option.callback = lambda _context, _option, value: (
             value if isinstance(value, dict) else split_params(value)
         )
     return option
+
+
+def _runner_params(read: Any) -> Any:  # noqa: ANN401
+    """Kedro's reader of `--runner-params`, with a sentence for what OmegaConf cannot read."""
+
+    def told(context: click.Context, option: click.Parameter, value: object) -> object:
+        try:
+            return read(context, option, value)
+        except (ValueError, YAMLError, OmegaConfBaseException):
+            raise InputError(
+                f"--runner-params is {shown(value)}; expected key=value, with commas between them:"
+                " max_workers=4"
+            ) from None
+
+    return told
 
 
 _SET = click.Option(
@@ -130,7 +181,7 @@ _SET = click.Option(
 
 class _SentenceCommand(click.Command):
     def invoke(self, ctx: click.Context) -> object:
-        with sentences():
+        with sentences(), _silent_logging():
             return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -160,6 +211,7 @@ def _run(assigned: tuple[str, ...], **options: Any) -> object:
     # Workers that are forked from a process that has run torch wait for its threads in vain.
     if options["runner"] is None and asked & _TRAINING and "torch" not in sys.modules:
         options["runner"] = "unrolled.runners.SideBySideRunner"
+    _check_runner_params(options["runner"] or "SequentialRunner", options["runner_params"])
     return kedro_run.callback(**options)  # type: ignore[misc]
 
 
@@ -171,6 +223,24 @@ def _check_runner(name: str) -> None:
             f"--runner is {name!r}; expected SequentialRunner, ThreadRunner, ParallelRunner, or module"
             " and name of a class such as unrolled.runners.SideBySideRunner"
         ) from None
+
+
+def _check_runner_params(name: str, given: dict[str, Any]) -> None:
+    """Refuse what the class of a runner does not take, which would be told by a traceback."""
+    known = inspect.signature(load_obj(name, "kedro.runner")).parameters
+    for key, value in given.items():
+        if key not in known:
+            raise InputError(
+                f"--runner-params has {shown(key)}, which {name} does not take; expected"
+                f" {', '.join(known)}"
+            )
+        expected = None
+        if key == "max_workers" and not (type(value) is int and value > 0):
+            expected = "a whole number from 1"
+        elif key == "is_async" and not isinstance(value, bool):
+            expected = "true or false"
+        if expected:
+            raise InputError(f"--runner-params has {key} {shown(value)}; expected {expected}")
 
 
 run = _SentenceCommand(

@@ -28,6 +28,22 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+# Of files that hold plain text, whatever else it means.
+TEXT_SUFFIXES = (
+    "",
+    ".txt",
+    ".text",
+    ".md",
+    ".markdown",
+    ".rst",
+    ".tex",
+    ".log",
+    ".csv",
+    ".html",
+    ".xml",
+)
+
+
 class _WholeFile(io.BufferedWriter):
     """A binary file that appears under its name when it is closed, complete.
 
@@ -235,6 +251,12 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
                 " into one, and say by corpus_options.NAME.boundaries what ends each"
             )
         if found is None:
+            beside = _beside(files, path)
+            if beside:
+                raise InputError(
+                    f"corpus file '{self._filepath}' does not exist, but there is"
+                    f" {' and '.join(beside)}; name one by corpus_options.NAME.path={beside[0]}"
+                )
             raise InputError(
                 f"corpus file '{self._filepath}' does not exist; put a .txt file into"
                 " data/01_raw/corpora, or name its path in conf/base/parameters/corpora.yml"
@@ -251,6 +273,20 @@ class CorpusFile(AbstractDataset[bytes, bytes]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+def _beside(files: fsspec.AbstractFileSystem, path: str) -> list[str]:
+    """Text files of the same name but another suffix, where a file is missing."""
+    if not isinstance(files, LocalFileSystem):
+        return []
+    missing = Path(path)
+    return [
+        str(file)
+        for file in sorted(missing.parent.glob("*"))
+        if file.name.startswith(missing.stem)
+        and file.name.removeprefix(missing.stem).lower() in TEXT_SUFFIXES
+        and file.is_file()
+    ]
 
 
 class NpyDataset(AbstractDataset["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]):

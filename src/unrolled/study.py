@@ -415,8 +415,7 @@ def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[st
             continue
         kinds = [kind for kind, short in SHORT.items() if key in short]
         if not kinds:
-            known = [*PARAMETERS, *SHORT["series"], *SHORT["corpus"]]
-            raise InputError(f"parameter '{key}' is unknown; {_hint(key, dict.fromkeys(known))}")
+            raise InputError(f"parameter '{key}' is unknown; {_meant(key)}")
         named = [kind for kind in kinds if kind in asked] if len(kinds) > 1 else kinds
         if len(named) != 1:
             full = " or ".join(f"{kind}_options.NAME.{key}" for kind in kinds)
@@ -425,6 +424,37 @@ def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[st
         name = str(asked[kind]) if kind in asked else name_of(kind)
         found = joined(found, nested((f"{kind}_options", name, *SHORT[kind][key]), value))
     return found
+
+
+def _meant(key: str) -> str:
+    """What an unknown parameter may mean: the nearest word with its full key, or part of a text.
+
+    >>> _meant("temperature")
+    "did you mean 'generate.temperature'?"
+    """
+    full: dict[str, list[str]] = {}
+    for path in _paths(PARAMETERS):
+        full.setdefault(path.rpartition(".")[2], []).append(path)
+    for word in (*PARAMETERS, *SHORT["series"], *SHORT["corpus"]):
+        full[word] = [word]  # which needs no more
+    near = difflib.get_close_matches(key, list(full), n=1)
+    if near:
+        return f"did you mean {' or '.join(map(repr, full[near[0]]))}?"
+    return (
+        f"those that there are stand in conf/base/parameters; where ',{key}=' is part of a text, give"
+        f' that by itself: --set "key=..., {key}=..."'
+    )
+
+
+def _paths(kinds: Mapping[str, Any], where: str = "") -> Iterator[str]:
+    """Full keys of all parameters, but those of a single data set, which have short forms."""
+    for key, kind in kinds.items():
+        path = where + ("NAME" if key == ANY else key)
+        own = _fields(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else kind
+        if not isinstance(own, dict):
+            yield path
+        elif key not in ("series_options", "corpus_options"):
+            yield from _paths(own, f"{path}.")
 
 
 def with_kept(

@@ -139,6 +139,20 @@ def test_a_card_says_what_would_have_been_better(name: str, said: str) -> None:
     assert nodes.describe(row) == said
 
 
+def test_a_card_of_a_text_compares_networks_alone_on_validation() -> None:
+    rows = {
+        "gru": {"kind": "recurrent", "seeds": [0], "validation_score": 2.1, "score": 2.2},
+        "kneser_ney_2": {"kind": "baseline", "seeds": [], "validation_score": None, "score": 2.0},
+    }
+    metrics = dict.fromkeys(("metric", "validation_metric"), "bits_per_char")
+    found = {"variant": "gru", "data_set": "tang", "rows": rows, **metrics}
+    assert nodes.describe({"variant": "gru", "kind": "recurrent", "winner": found}) == (
+        "gru (recurrent, seed 0) on tang, the winner. On validation bits per character 2.1: the lowest"
+        " of the networks, since baselines have no score there. On test bits per character 2.2:"
+        " kneser_ney_2 2 would have been better."
+    )
+
+
 def test_tags_name_the_better_rows_alone() -> None:
     assert nodes.better({"variant": "gru_median", "winner": winner()}) == {
         "better_on_test": "ridge 0.67"

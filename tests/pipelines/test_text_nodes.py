@@ -113,3 +113,30 @@ def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_ro
     }
     assert found["best"] == {"variant": "kneser_ney_2", "score": 2.0}
     assert found["digests"] == digests
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "known"),
+    [("abab床" * 9, "INFO", "80.0"), ("ab床前明" * 9, "WARNING", "40.0")],
+)
+def test_a_start_says_how_much_of_the_text_it_knows(caplog, text, level, known):
+    before, own = (vocabulary.build([one], boundaries=False) for one in ("abc", text))
+    caplog.set_level("INFO")
+    nodes._say_shared(before, own, "old/gru")
+    (said,) = caplog.records
+    assert said.levelname == level
+    assert said.message == (
+        f"{len(own.characters) - 2} of {len(own.characters)} characters are new to old/gru; those that"
+        f" it knows are {known} % of the train part"
+    )
+
+
+def test_a_start_of_a_text_that_was_read_otherwise_is_told(caplog):
+    nodes._say_read(CorpusOptions(), CorpusOptions(encoding="gb18030"), "old/gru")
+    assert not caplog.messages
+    nodes._say_read(CorpusOptions(normalise=False), CorpusOptions(min_count=2), "old/gru")
+    assert caplog.messages == [
+        f"old/gru has learnt from a corpus with {key} {there}, but this one has {here}; give both the"
+        " same, unless that is meant"
+        for key, there, here in (("normalise", False, True), ("min_count", 1, 2))
+    ]

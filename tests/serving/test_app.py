@@ -1,7 +1,13 @@
-"""What the guard of the server makes of the times of a request; whole requests are in test_serving_runs."""
+"""What the guard of the server makes of the body of a request; whole requests are in test_serving_runs."""
 
 import asyncio
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd
@@ -10,16 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.errors import InputError
-from unrolled.serving.app import EXPECTED, ZONED, guarded, mended
+from unrolled.serving.app import EXPECTED, GRACE, ZONED, guarded, mend_of, mended, prompted
+
+ROWS, PROMPTS = EXPECTED.values()
 
 
 def records(*times: object) -> bytes:
-    return json.dumps({"dataframe_records": [{"ds": time, "y": 1.5} for time in times]}).encode()
+    rows = [{"unique_id": "a", "ds": time, "y": 1.5} for time in times]
+    return json.dumps({"dataframe_records": rows}).encode()
 
 
 def split(*times: object) -> bytes:
-    data = [[time, 1.5] for time in times]
-    return json.dumps({"dataframe_split": {"columns": ["ds", "y"], "data": data}}).encode()
+    data = [[time, 1.5, "a"] for time in times]
+    columns = ["ds", "y", "unique_id"]
+    return json.dumps({"dataframe_split": {"columns": columns, "data": data}}).encode()
 
 
 def times_of(body: bytes) -> list:
@@ -129,6 +139,9 @@ def test_a_time_with_an_offset_is_on_the_models_clock_as_pandas_has_it(drawn):
         ({"instances": [{"ds": "now"}]}, "the body has 'instances'"),
         ({"dataframe_records": [], "messages": []}, "the body has 'dataframe_records', 'messages'"),
         ({"params": {}}, "the body has no rows"),
+        ({"dataframe_records": []}, "the body has 0 rows"),
+        ({"dataframe_split": {"columns": [], "data": []}}, "the body has 0 rows"),
+        ([1], "the body is [1]"),
         ({"dataframe_records": {"ds": ["now"]}}, "dataframe_records is no list of rows by column"),
         ({"dataframe_records": [["now"]]}, "dataframe_records is no list of rows by column"),
         *(
@@ -150,15 +163,126 @@ def test_a_time_with_an_offset_is_on_the_models_clock_as_pandas_has_it(drawn):
 def test_rows_that_would_reach_the_model_unseen_are_refused(body, found):
     with pytest.raises(InputError) as error:
         mended(json.dumps(body).encode(), "datetime", "")
-    assert str(error.value) == f"{found}; {EXPECTED}"
+    assert str(error.value) == f"{found}; {ROWS}"
 
 
-@pytest.mark.parametrize("body", [b"hello", b"[1]", b"", b"\xff", b'{"y": ' + b"9" * 5000 + b"}"])
-def test_what_is_no_json_object_is_left_to_mlflow(body):
-    assert mended(body, "datetime", "") is body
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"hello", "Expecting value: line 1 column 1 (char 0)"),
+        (b"", "Expecting value: line 1 column 1 (char 0)"),
+        (b"\xff", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+    ],
+)
+def test_what_is_no_json_is_told_where(body, why):
+    for mend, expected in ((lambda body: mended(body, "datetime", ""), ROWS), (prompted, PROMPTS)):
+        with pytest.raises(InputError) as error:
+            mend(body)
+        assert str(error.value) == f"the body cannot be read as JSON: {why}; {expected}"
 
 
-def test_a_model_without_times_is_asked_as_it_is():
+@pytest.mark.parametrize(
+    ("more", "params", "sentence"),
+    [
+        (
+            {"rain": 1}, {},
+            "column 'rain' in row 2 is unknown; expected unique_id, ds, y",
+        ),
+        (
+            {}, {"horizon": 3},
+            "params has 'horizon'; this model takes no params",
+        ),
+        ({}, [1], "params has [1]; this model takes no params"),
+    ],
+)  # fmt: skip
+def test_what_a_forecaster_does_not_know_is_named(more, params, sentence):
+    row = {"unique_id": "a", "ds": "2024-12-31", "y": 1}
+    body = {"dataframe_records": [row, row | more], "params": params}
+    with pytest.raises(InputError) as error:
+        mended(json.dumps(body).encode(), "datetime", "")
+    assert str(error.value) == sentence
+
+
+def test_a_missing_column_is_named_with_those_that_are_there():
+    body = {"dataframe_records": [{"unique_id": "a", "ds": "2024-12-31"}]}
+    with pytest.raises(InputError) as error:
+        mended(json.dumps(body).encode(), "datetime", "")
+    assert str(error.value) == (
+        "column 'y' is missing in row 1, found unique_id, ds; expected unique_id, ds, y"
+    )
+
+
+LENGTH = "expected a whole number from 1 to 10000"
+HEAT = "expected a finite number of 0 or more"
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        (
+            {"top_k": 5},
+            "params has 'top_k', which is unknown; expected length, temperature, seed",
+        ),
+        (
+            {"temprature": 1, "length": 3},
+            "params has 'temprature', which is unknown; expected length, temperature, seed",
+        ),
+        ({"length": "5"}, f"length is '5'; {LENGTH}"),
+        ({"length": 5.7}, f"length is 5.7; {LENGTH}"),
+        ({"length": True}, f"length is true; {LENGTH}"),
+        ({"length": None}, f"length is None; {LENGTH}"),
+        ({"length": 10**60}, f"length is 1{'0' * 60}; {LENGTH}"),
+        ({"temperature": -1}, f"temperature is -1; {HEAT}"),
+        ({"temperature": float("nan")}, f"temperature is nan; {HEAT}"),
+        ({"temperature": float("inf")}, f"temperature is inf; {HEAT}"),
+        ({"temperature": "hot"}, f"temperature is 'hot'; {HEAT}"),
+        ({"seed": -1}, "seed is -1; expected a whole number from 0 to 9223372036854775807"),
+        ([5], "params is [5]; expected values by name, of length, temperature, seed"),
+    ],
+)
+def test_params_that_a_writer_does_not_take_are_named(params, sentence):
+    body = {"dataframe_records": [{"prompt": "a"}], "params": params}
+    with pytest.raises(InputError) as error:
+        prompted(json.dumps(body).encode())
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([{"prompt": "a", "top_k": 5}], "column 'top_k' in row 1 is unknown; expected prompt"),
+        ([{"prompt": "a"}, {}], "column 'prompt' is missing in row 2, found none; expected prompt"),
+        ([{"prompt": 5}], "prompt is 5; expected text"),
+        ([{"prompt": "a"}, {"prompt": None}], "prompt is None in row 2; expected text"),
+        (
+            [{"prompt": "caf\udce9"}],
+            "prompt 'caf\\udce9' holds the lone surrogate U+DCE9, which is no character; expected text"
+            " in UTF-8",
+        ),
+        ([{"prompt": "a" * 10_001}], "prompt has 10001 characters; expected at most 10000"),
+    ],
+)
+def test_a_prompt_that_cannot_be_is_told(rows, sentence):
+    with pytest.raises(InputError) as error:
+        prompted(json.dumps({"dataframe_records": rows}).encode())
+    assert str(error.value) == sentence
+
+
+def test_a_prompt_without_rows_is_answered_with_what_was_expected():
+    with pytest.raises(InputError) as error:
+        prompted(b'{"prompt": "a"}')
+    assert str(error.value) == f"the body has 'prompt'; {PROMPTS}"
+
+
+def test_a_right_request_to_a_writer_is_passed_on_byte_for_byte():
+    mend = mend_of({"characters": "ab"})
+    for params in (None, {}, {"length": 1, "temperature": 0, "seed": 2**63 - 1}):
+        body = json.dumps({"dataframe_records": [{"prompt": ""}], "params": params}).encode()
+        assert mend(body) is body
+
+
+def test_a_model_that_is_not_ours_is_asked_as_it_is():
+    assert mend_of({}) is None
     body = b'{"inputs": [{"prompt": "now", "ds": true}]}'
     heard = []
 
@@ -176,3 +300,48 @@ def test_a_model_without_times_is_asked_as_it_is():
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
     asyncio.run(guarded(app)(scope, receive, send))
     assert heard == [body]
+
+
+SLOW = """
+import asyncio, sys, time
+from unrolled.serving.app import serve
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        print("asked", flush=True)
+        await asyncio.to_thread(time.sleep, 120)
+
+serve(app, "127.0.0.1", int(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_server_does_not_wait_for_a_long_answer(number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(port)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        # As from a shell: a job in the background would be deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        for _ in range(600):
+            try:
+                asker = socket.create_connection(("127.0.0.1", port))
+                break
+            except OSError:
+                time.sleep(0.1)
+        with asker:
+            asker.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert process.stdout.readline() == b"asked\n"
+            before = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(60) == -number
+            assert GRACE - 1 < time.monotonic() - before < GRACE + 20
+    finally:
+        process.kill()
+        process.stdout.close()

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from unrolled.encodings import Encoding
+
 Fill = Literal["error", "last", "seasonal", "linear"]
 
 # Names of forms that strftime cannot say.
@@ -64,7 +66,7 @@ class SeriesOptions(BaseModel):
         max_length=1,
         description="between groups of three digits in text; null: found",
     )
-    encoding: str = Field("utf-8", description="of a text file")
+    encoding: Encoding = Field("utf-8", description="of a text file")
     sheet: str | None = Field(None, description="of a spreadsheet; null: the first")
     date_format: str | None = Field(
         None,
@@ -152,12 +154,6 @@ class SeriesOptions(BaseModel):
             raise ValueError(
                 f"date_format is {form!r}; expected %q, a quarter, once and its year %Y once"
             )
-        try:
-            "".encode(self.encoding)
-        except LookupError:
-            raise ValueError(
-                f"encoding is {self.encoding!r}; expected one of text, such as utf-8 or cp1252"
-            ) from None
         if any(lag < 1 for lag in self.lags):
             raise ValueError(f"lags are {list(self.lags)}; expected whole numbers from 1")
         return self

@@ -12,17 +12,22 @@ import argparse
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import InputError, shown
+from unrolled.serving.forecaster import COLUMNS
+from unrolled.serving.writer import DEFAULTS, refuse_params, refuse_prompt
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+Mend = Callable[[bytes], bytes]
 
 MAX_BODY = 10_000_000  # bytes; MAX_ROWS rows of JSON fit
 ZONED = (
@@ -30,12 +35,20 @@ ZONED = (
     " 2024-12-31T00:00:00, on the clock of the series"
 )
 SENTENCE = 400  # characters of an error that are told
+GRACE = 5  # seconds that a stopped server gives the answers in the making
 
 
-EXPECTED = (
-    'expected {"dataframe_records": [{"unique_id": "a", "ds": "2024-12-31", "y": 1.5}, ...]}, or'
-    ' {"dataframe_split": {"columns": [...], "data": [[...], ...]}}'
-)
+# What a body may be, of a model that takes these columns.
+EXPECTED = {
+    tuple(COLUMNS): (
+        'expected {"dataframe_records": [{"unique_id": "a", "ds": "2024-12-31", "y": 1.5}, ...]}, or'
+        ' {"dataframe_split": {"columns": [...], "data": [[...], ...]}}'
+    ),
+    ("prompt",): (
+        'expected {"dataframe_records": [{"prompt": "To be"}, ...], "params": {"length": 200}}, or'
+        ' {"dataframe_split": {"columns": ["prompt"], "data": [["To be"], ...]}}'
+    ),
+}
 
 # A date of ISO 8601: month, day, time, fraction of a second, offset from UTC.
 _ISO = re.compile(
@@ -45,14 +58,13 @@ _ISO = re.compile(
 )
 
 
-def guarded(app: App, ds: str = "", clock: str = "") -> App:
+def guarded(app: App, mend: Mend | None = None) -> App:
     """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence.
 
     Args:
         app: MLflow's.
-        ds: type of the times that its model takes, `datetime` or `long`; empty: it takes none.
-        clock: that the model's series are on, `local`, `UTC` or `+01:00`: times with an offset from
-            UTC are brought to it; empty: it knows none, and they are refused.
+        mend: reads the body of a request and gives what MLflow is to read; its `InputError` is the
+            answer. None: MLflow reads it as it is.
     """
 
     async def guard(scope: Message, receive: Receive, send: Send) -> None:
@@ -69,9 +81,9 @@ def guarded(app: App, ds: str = "", clock: str = "") -> App:
             return await _refuse(
                 send, 415, f"the Content-Type is {found}; expected application/json"
             )
-        if ds and scope["method"] == "POST":
+        if mend and scope["method"] == "POST":
             try:
-                body = mended(body, ds, clock)
+                body = mend(body)
             except InputError as error:
                 return await _refuse(send, 400, str(error))
         status, headers, answer = await _answered(app, scope, body)
@@ -84,32 +96,28 @@ def guarded(app: App, ds: str = "", clock: str = "") -> App:
 
 
 def mended(body: bytes, ds: str, clock: str) -> bytes:
-    """A request whose times `ds` are written alike, without offset, on a clock.
+    """A request to a forecaster whose times `ds` are written alike, without offset, on a clock.
 
     MLflow hands them to pandas, which guesses: `03.04.2015` is the fourth of March, a number
     counts nanoseconds, `now` is the clock on the wall.
 
     Args:
-        body: of the request; given back as it is where there is nothing to mend, or no JSON.
-        ds: `datetime` or `long`.
-        clock: as in `guarded`.
+        body: of the request; given back as it is where there is nothing to mend.
+        ds: type of the times that the model takes, `datetime` or `long`.
+        clock: that the model's series are on, `local`, `UTC` or `+01:00`: times with an offset from
+            UTC are brought to it; empty: it knows none, and they are refused.
 
-    >>> body = b'{"dataframe_records": [{"ds": "2024-07-01T00:30:00+02:00", "y": 1}]}'
+    >>> body = b'{"dataframe_records": [{"unique_id": "a", "ds": "2024-07-01T00:30:00+02:00", "y": 1}]}'
     >>> mended(body, "datetime", "+01:00")
-    b'{"dataframe_records": [{"ds": "2024-06-30T23:30:00", "y": 1}]}'
+    b'{"dataframe_records": [{"unique_id": "a", "ds": "2024-06-30T23:30:00", "y": 1}]}'
 
     Raises:
-        InputError: rows in another form, a time that would be guessed, truth for a number.
+        InputError: rows in another form, a time that would be guessed, truth for a number, or what the
+            model does not know.
     """
-    try:
-        found = json.loads(body)
-    except RecursionError:
-        raise InputError("the body cannot be read: its JSON is nested too deeply") from None
-    except ValueError:
-        return body  # MLflow says what is wrong
-    if not isinstance(found, dict):
-        return body
-    rows = _rows(found)
+    found, rows = _read_json(body, COLUMNS)
+    if found.get("params"):
+        raise InputError(f"params has {_names(found['params'])}; this model takes no params")
     for number, row in enumerate(rows, start=1):
         if isinstance(row.get("y"), bool):
             raise InputError(
@@ -130,17 +138,70 @@ def mended(body: bytes, ds: str, clock: str) -> bytes:
     return json.dumps(found).encode()
 
 
-def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+def prompted(body: bytes) -> bytes:
+    """A request to a language model, given back as it is once all of it is known to be right.
+
+    MLflow leaves out params and columns that it does not know, and its own sentences are about its types.
+
+    Raises:
+        InputError: rows in another form, or a prompt, column or param that cannot be.
+    """
+    found, rows = _read_json(body, ["prompt"])
+    params = found.get("params") or {}
+    if not isinstance(params, dict):
+        raise InputError(
+            f"params is {shown(params)}; expected values by name, of {', '.join(DEFAULTS)}"
+        )
+    refuse_params(params)
+    for number, row in enumerate(rows, start=1):
+        refuse_prompt(row["prompt"], f" in row {number}" if len(rows) > 1 else "")
+    return body
+
+
+def _read_json(body: bytes, columns: Sequence[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The body of a request, and its rows, which have these columns."""
+    expected = EXPECTED[tuple(columns)]
+    try:
+        found = json.loads(body)
+    except RecursionError:
+        raise InputError("the body cannot be read: its JSON is nested too deeply") from None
+    except ValueError as error:
+        raise InputError(f"the body cannot be read as JSON: {error}; {expected}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"the body is {shown(found)}; {expected}")
+    rows = _rows(found, expected)
+    for number, row in enumerate(rows, start=1):
+        unknown = [column for column in row if column not in columns]
+        if unknown:
+            raise InputError(
+                f"column {shown(unknown[0])} in row {number} is unknown; expected"
+                f" {', '.join(columns)}"
+            )
+        missing = [column for column in columns if column not in row]
+        if missing:
+            raise InputError(
+                f"column '{missing[0]}' is missing in row {number}, found"
+                f" {', '.join(row) or 'none'}; expected {', '.join(columns)}"
+            )
+    return found, rows
+
+
+def _names(params: object) -> str:
+    """What stands in params, for a sentence."""
+    return ", ".join(map(shown, list(params)[:5])) if isinstance(params, dict) else shown(params)
+
+
+def _rows(found: dict[str, Any], expected: str) -> list[dict[str, Any]]:
     """The rows of a request, in either form; others would reach the model unseen."""
     forms = [key for key in found if key != "params"]
     if forms == ["dataframe_records"]:
         rows = found["dataframe_records"]
         if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-            return rows
-        raise InputError(f"dataframe_records is no list of rows by column; {EXPECTED}")
+            return _some(rows, expected)
+        raise InputError(f"dataframe_records is no list of rows by column; {expected}")
     if forms != ["dataframe_split"]:
         raise InputError(
-            f"the body has {', '.join(map(shown, forms[:5])) or 'no rows'}; {EXPECTED}"
+            f"the body has {', '.join(map(shown, forms[:5])) or 'no rows'}; {expected}"
         )
     split = found["dataframe_split"]
     columns, data = (
@@ -155,9 +216,15 @@ def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     ):
         raise InputError(
             "dataframe_split is no list of columns, each named once, with rows of as many values;"
-            f" {EXPECTED}"
+            f" {expected}"
         )
-    return [dict(zip(columns, row, strict=True)) for row in data]
+    return _some([dict(zip(columns, row, strict=True)) for row in data], expected)
+
+
+def _some(rows: list[dict[str, Any]], expected: str) -> list[dict[str, Any]]:
+    if not rows:
+        raise InputError(f"the body has 0 rows; {expected}")
+    return rows
 
 
 def _refuse_no_whole(times: list[Any]) -> None:
@@ -283,8 +350,24 @@ def application(model: Any) -> App:  # noqa: ANN401
     from mlflow.pyfunc import scoring_server
 
     served = getattr(model.unwrap_python_model(), "served", None)
-    options = getattr(served, "options", {})
-    return guarded(scoring_server.init(model), options.get("ds", ""), options.get("clock", ""))
+    return guarded(scoring_server.init(model), mend_of(getattr(served, "options", {})))
+
+
+def mend_of(options: dict[str, Any]) -> Mend | None:
+    """What reads the requests to a served model of these options; None: it is not one of ours."""
+    if "ds" in options:
+        return partial(mended, ds=options["ds"], clock=options.get("clock", ""))
+    return prompted if "characters" in options else None
+
+
+def serve(app: App, host: str, port: int) -> None:
+    """Answer until stopped; what is not answered `GRACE` seconds after that never is."""
+    import uvicorn
+
+    # uvicorn hears Ctrl-C first, ends the answers and hands it on: Python's own way to end would then
+    # wait for the threads that still write.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=GRACE)
 
 
 def main() -> None:
@@ -299,7 +382,6 @@ def main() -> None:
     for variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
         os.environ[variable] = "true"
     os.environ.setdefault("MLFLOW_TRACKING_URI", absolute_uri(DEFAULT_URI, Path.cwd()))
-    import uvicorn
     from mlflow.exceptions import MlflowException
     from mlflow.pyfunc import load_model
 
@@ -307,7 +389,7 @@ def main() -> None:
         model = load_model(options.model)
     except MlflowException as error:
         parser.exit(1, f"Error: model '{options.model}' cannot be loaded: {error.message}\n")
-    uvicorn.run(application(model), host=options.host, port=options.port)
+    serve(application(model), options.host, options.port)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.errors import InputError
+from unrolled.errors import InputError, shown
 from unrolled.serving.forecaster import open_graph
 from unrolled.text.writing import (
     choose,
@@ -31,6 +31,52 @@ logger = logging.getLogger(__name__)
 MAX_LENGTH = 10_000
 MAX_TOTAL = 100_000  # characters of one request: some ten seconds
 DEFAULTS: dict[str, Any] = {"length": 200, "temperature": 0.8, "seed": 0}
+_WHOLE = {"length": (1, MAX_LENGTH), "seed": (0, 2**63 - 1)}  # from, to
+
+
+def refuse_params(params: Mapping[str, Any]) -> None:
+    """Refuse params that cannot be, as they are in JSON or as MLflow hands them over.
+
+    >>> refuse_params({"length": 10, "temperature": 0, "seed": 1})
+
+    Raises:
+        InputError: an unknown name, or a value of another kind or beyond what can be.
+    """
+    for name, value in params.items():
+        if name not in DEFAULTS:
+            raise InputError(
+                f"params has {shown(name)}, which is unknown; expected {', '.join(DEFAULTS)}"
+            )
+        if name == "temperature":
+            right = isinstance(value, int | float | np.number)
+            least, most = 0, sys.float_info.max
+            expected = "a finite number of 0 or more"
+        else:
+            right = isinstance(value, int | np.integer)
+            least, most = _WHOLE[name]
+            expected = f"a whole number from {least} to {most}"
+        if isinstance(value, bool) or not right or not least <= value <= most:
+            found = str(value).lower() if isinstance(value, bool) else shown(value)
+            raise InputError(f"{name} is {found}; expected {expected}")
+
+
+def refuse_prompt(prompt: object, where: str = "") -> None:
+    """Refuse what is no prompt: no text, or more of it than is read.
+
+    Args:
+        prompt: as it came; MLflow lets numbers and nothing pass.
+        where: it stands, for the sentence.
+
+    Raises:
+        InputError: so it is.
+    """
+    if not isinstance(prompt, str):
+        raise InputError(f"prompt is {shown(prompt)}{where}; expected text")
+    if len(prompt) > MAX_LENGTH:
+        raise InputError(
+            f"prompt has {len(prompt)} characters{where}; expected at most {MAX_LENGTH}"
+        )
+    refuse_surrogates(prompt)
 
 
 class ServedWriter:
@@ -75,17 +121,8 @@ class ServedWriter:
         Raises:
             InputError: a value that cannot be.
         """
-        if not isinstance(prompt, str):  # MLflow lets numbers and nothing pass
-            raise InputError(f"prompt is {prompt!r}; expected text")
-        for name, value, least, most in (
-            ("length", length, 1, MAX_LENGTH),
-            ("temperature", temperature, 0, sys.float_info.max),
-            ("seed", seed, 0, 2**63 - 1),
-            ("the prompt's length", len(prompt), 0, MAX_LENGTH),
-        ):
-            if not least <= value <= most:
-                raise InputError(f"{name} is {value}; expected {least} to {most}")
-        refuse_surrogates(prompt)
+        refuse_params({"length": length, "temperature": temperature, "seed": seed})
+        refuse_prompt(prompt)
         prompt = self.read(prompt)
         unknown = self.unknown(prompt)
         if unknown:

@@ -34,6 +34,11 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
     codecs.BOM_UTF8: "utf-8",
 }
+# Chinese and Japanese without a space or a line; as bytes these hold control characters, so text in
+# another encoding is not taken for them.
+_STOPS = "\u3000\u3001\u3002\uff0c"  # ideographic space, comma and full stop, full-width comma
+_RARE = re.compile(rb"[\0-\x02\x0c]")  # one of which each of them and all ASCII holds
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _WITHOUT_MARK = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 # One character to read and one to predict.
 _LEAST = 2
@@ -83,9 +88,9 @@ def _refuse_another(raw: bytes, options: CorpusOptions, name: str) -> None:
             f" {options.encoding}; set corpus_options.{name}.encoding to {marked}"
         )
     wide = codec.startswith(_WIDE)
-    if wide or b"\0" in raw:
+    if wide or _RARE.search(raw):
         found = _wide(raw)
-        if found is not None and _ascii(raw, found) > (_ascii(raw, codec) if wide else 0):
+        if found is not None and _familiar(raw, found) > (_familiar(raw, codec) if wide else 0):
             raise InputError(
                 f"corpus '{name}': the file is {found.upper()}, but encoding is"
                 f" {options.encoding}; set corpus_options.{name}.encoding to {found}"
@@ -103,11 +108,18 @@ def _refuse_nul(unit: str, at: int, options: CorpusOptions, name: str) -> None:
 
 
 def _wide(raw: bytes) -> str | None:
-    """The one of UTF-16 and UTF-32 in which a file is text, by its ASCII; None for neither."""
-    if raw.count(0) * 4 < len(raw) and _is_utf8(raw.replace(b"\0", b"")):
-        return None  # text with some NULs, which as pairs of bytes would be Chinese
-    found = max(_WITHOUT_MARK, key=lambda encoding: _ascii(raw, encoding))
-    return found if _ascii(raw, found) > 0 else None
+    """The one of UTF-16 and UTF-32 in which a file is text, by familiar characters; None for neither."""
+    rest = raw.replace(b"\0", b"")
+    # Text with some NULs, which as pairs of bytes would be Chinese. In Cyrillic every other byte is
+    # a control character.
+    if (
+        raw.count(0) * 4 < len(raw)
+        and _is_utf8(rest)
+        and len(_CONTROL.findall(rest)) * 4 <= len(rest)
+    ):
+        return None
+    found = max(_WITHOUT_MARK, key=lambda encoding: _familiar(raw, encoding))
+    return found if _familiar(raw, found) > 0 else None
 
 
 def _is_utf8(raw: bytes) -> bool:
@@ -118,15 +130,17 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _ascii(raw: bytes, encoding: str) -> int:
-    """Count the ASCII characters of a file; 0 where it is no text in this encoding."""
+def _familiar(raw: bytes, encoding: str) -> int:
+    """Count ASCII, and stops of Chinese, in a file; 0 where it is no text in this encoding."""
     try:
         text = raw.decode(encoding)
     except UnicodeError:
         return 0
     # Control characters, private and unassigned ones.
     odd = any(unicodedata.category(c) in {"Cc", "Cn", "Co"} for c in set(text) - set("\t\n\r"))
-    return 0 if odd or not re.search(r"\s", text) else len(text.encode("ascii", "ignore"))
+    if odd or not re.search(rf"[\s{_STOPS}]", text):
+        return 0
+    return len(text.encode("ascii", "ignore")) + sum(map(text.count, _STOPS))
 
 
 def _without_surrogates(text: str, options: CorpusOptions, name: str) -> str:
@@ -154,7 +168,9 @@ def _drop_undecodable(
         f" byte offset {error.start}"
     )
     if options.undecodable == "error":
-        hint = _wide(raw) or "gb18030 for many Chinese texts, cp1252 for many Western ones"
+        hint = _wide(raw) or (
+            "gb18030 or utf-16-le for many Chinese texts, cp1252 for many Western ones"
+        )
         raise InputError(
             f"{found}; name the file's encoding by corpus_options.{name}.encoding ({hint}), or set"
             " undecodable to drop"

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from unrolled.encodings import Encoding
+
 Boundaries = Literal["none", "line", "blank_line"]
 
 
@@ -26,7 +28,7 @@ class CorpusOptions(BaseModel):
 
     path: str | None = Field(None, description="text file or its URL; ~ is the home folder")
     licence: str | None = Field(None, description="of the data, for report and model card")
-    encoding: str = Field("utf-8", description="the file's encoding, by its name in Python")
+    encoding: Encoding = Field("utf-8", description="the file's encoding, by its name in Python")
     undecodable: Literal["error", "drop"] = Field(
         "error", description="what to do about bytes that are no text in this encoding"
     )
@@ -53,18 +55,6 @@ class CorpusOptions(BaseModel):
     @classmethod
     def _from_home(cls, path: str | None) -> str | None:
         return path and os.path.expanduser(path)  # noqa: PTH111, it may be a URL
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            "a".encode(encoding)  # not the empty string, for which nothing is looked up
-            b"\xff".decode(encoding, "ignore")  # codecs of host names cannot
-        except (LookupError, UnicodeError):
-            raise ValueError(
-                "expected a text encoding that Python knows, such as utf-8, utf-16 or gb18030"
-            ) from None
-        return encoding
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

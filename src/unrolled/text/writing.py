@@ -17,7 +17,7 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.errors import InputError
+from unrolled.errors import InputError, shown
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -65,8 +65,8 @@ def refuse_surrogates(prompt: str) -> None:
     found = lone_surrogate(prompt)
     if found:
         raise InputError(
-            f"prompt {prompt!r} holds the lone surrogate {found}, which is no character; expected"
-            " text in UTF-8"
+            f"prompt {shown(prompt)} holds the lone surrogate {found}, which is no character;"
+            " expected text in UTF-8"
         )
 
 
@@ -81,9 +81,9 @@ def unknown_sentence(prompt: str, unknown: list[str]) -> str:
     >>> unknown_sentence("x?", ["?", "x"])
     "prompt 'x?': the model does not know '?', 'x'"
     """
-    shown = ", ".join(map(repr, unknown[:10]))
+    some = ", ".join(map(repr, unknown[:10]))
     more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
-    return f"prompt {prompt!r}: the model does not know {shown}{more}"
+    return f"prompt {prompt!r}: the model does not know {some}{more}"
 
 
 def choose(logits: FloatArray, temperature: float, chances: FloatArray) -> IntArray:

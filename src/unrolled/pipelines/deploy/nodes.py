@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -300,9 +300,18 @@ def describe(row: dict[str, Any]) -> str:
         if own[key] is None:
             parts.append(f"On {where} it has no score.")
         else:
-            beside = f"{found[tag]} would have been better" if tag in found else "the lowest"
+            lowest = _lowest_of(winner["rows"].values(), key)
+            beside = f"{found[tag]} would have been better" if tag in found else lowest
             parts.append(f"On {where} {METRICS[metric]} {own[key]:.4g}: {beside}.")
     return " ".join(parts)
+
+
+def _lowest_of(rows: Iterable[dict[str, Any]], key: str) -> str:
+    """What the best score of its kind is the lowest of: of a text only networks are validated."""
+    baselines = [row[key] for row in rows if row["kind"] == "baseline"]
+    if baselines and baselines.count(None) == len(baselines):
+        return "the lowest of the networks, since baselines have no score there"
+    return "the lowest"
 
 
 def register(

@@ -69,7 +69,8 @@ def _data() -> Pipeline:
 
 def _start(variants: list[str]) -> Pipeline:
     models = [f"params:{variant}.model" for variant in variants]
-    asked = ["source", "source_vocabulary", "vocabulary", "params:init_from", "params:rows"]
+    theirs = ["source", "source_vocabulary", "source_corpus"]
+    asked = [*theirs, "vocabulary", "params:corpus", "params:init_from", "params:rows"]
     return Pipeline([Node(nodes.start, [*asked, *models], START, name="start")])
 
 
