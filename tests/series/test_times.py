@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from unrolled.errors import InputError
 from unrolled.series.panel import runs_of
 from unrolled.series.times import Times, read
-from unrolled.series.times import _numbered as numbered
 
 MONTHS = pd.date_range("2015-01-01", periods=40, freq="MS")
 DAYS = pd.date_range("2015-01-01", periods=60, freq="D")
@@ -381,29 +380,26 @@ def test_basic_iso_with_its_offset_is_read():
     assert "cannot be read" in refusal(["2024-01-01T00:00:00+25:00"] * 3)
 
 
+WRITTEN = ["2024-01-01", "2024-01-011", "12024-01-01", "2024-01-02", "02.01.2024", "24-01-02"]
+BLOCKS = st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=3)
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.sampled_from(["a", "ab", "b", "bc", "c"]), min_size=1, max_size=3).flatmap(
-        lambda first: st.lists(
-            st.one_of(
-                st.just(first),
-                st.lists(st.sampled_from(["a", "ab", "b", "bc", "c"]), min_size=1, max_size=3),
-            ),
-            min_size=1,
-            max_size=4,
-        ).map(lambda others: [first, *others])
-    ),
-    st.sampled_from(["str", "datetime64[us]"]),
-)
-def test_stamps_of_series_with_the_same_times_are_numbered_like_all_others(blocks, dtype):
+@given(BLOCKS, st.lists(BLOCKS | st.none(), max_size=3), st.sampled_from(["str", "datetime64[us]"]))
+def test_a_panel_of_the_same_times_is_read_like_any_other(first, others, dtype):
+    blocks = [first, *(first if other is None else other for other in others)]
     cells = pd.Series([cell for block in blocks for cell in block], dtype="str")
     if dtype != "str":
-        cells = cells.map({"a": 1, "ab": 2, "b": 3, "bc": 4, "c": 5}).astype(dtype)
-    ids = pd.Series(np.repeat(list("wxyz!"[: len(blocks)]), list(map(len, blocks))), dtype="str")
-    codes, unique = numbered(cells, runs_of(ids))
-    expected, values = pd.factorize(cells)
-    np.testing.assert_array_equal(codes, expected)
-    assert list(unique) == list(values)
+        cells = cells.map({cell: at for at, cell in enumerate(WRITTEN)}).astype(dtype)
+    ids = pd.Series(np.repeat(list("wxyz")[: len(blocks)], list(map(len, blocks))), dtype="str")
+    found = []
+    for runs in (None, runs_of(ids)):
+        try:
+            ds, how = read(cells, ids, "ds", runs=runs)
+            found.append((ds.tolist(), how))
+        except InputError as error:
+            found.append(str(error))
+    assert found[0] == found[1]
 
 
 def hours_to_24(form):

@@ -59,7 +59,9 @@ def read(
     kind = "floating"
     if not pd.api.types.is_float_dtype(values):
         kind = pd.api.types.infer_dtype(values, skipna=True)
-    if kind in ("floating", "integer", "decimal", "mixed-integer-float"):
+    if values.dtype == np.float64:
+        numbers = values
+    elif kind in ("floating", "integer", "decimal", "mixed-integer-float"):
         numbers = pd.to_numeric(values).astype("float64")
     elif values.isna().all():
         numbers = pd.Series(np.nan, index=values.index)
@@ -288,7 +290,8 @@ def _expected(cell: str, marks: Marks) -> str:
 
 
 def _refuse_beyond(numbers: pd.Series, column: str) -> None:
-    if not numbers.abs().max() > _LARGEST:
+    y = numbers.to_numpy()
+    if max(np.fmax.reduce(y, initial=0), -np.fmin.reduce(y, initial=0)) <= _LARGEST:
         return
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):

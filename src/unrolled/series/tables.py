@@ -177,7 +177,7 @@ def _text(
             f"file '{name}' holds NUL bytes, which no text has; {EXPECTED}, or name its encoding"
             " (utf-16, utf-32)"
         )
-    if b"\r" in content and b"\n" not in content:  # line ends of an old Macintosh
+    if b"\r" in content[:100_000] and b"\n" not in content:  # line ends of an old Macintosh
         content = content.replace(b"\r", b"\n")
     if said := _SEPARATOR.match(content):  # what Excel writes to itself
         sep, content = sep or said[1].decode(), content[said.end() :]
@@ -269,7 +269,8 @@ def _refuse_headless(name: str, lines: list[str], sep: str) -> None:
             f"file '{name}': its first line names no columns; add a header such as ds,y, and take out"
             " what stands above it"
         )
-    _refuse_title(name, lines)
+    if sum(bool(one.strip()) for one in first) == 1:
+        _refuse_title(name, lines)
     if len(first) > 1 and all(map(_is_value, first)):
         raise InputError(
             f"file '{name}': its first line is {sep.join(first)!r}, which names no columns; add a"
@@ -339,7 +340,7 @@ def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str
 
     def parsed(kinds: Mapping[str, pa.DataType]) -> pa.Table:
         return arrow_csv.read_csv(
-            io.BytesIO(content),
+            pa.BufferReader(content),
             read_options=arrow_csv.ReadOptions(
                 column_names=list(kinds), skip_rows=1 + "".join(header).count("\n")
             ),

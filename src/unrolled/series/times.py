@@ -8,6 +8,7 @@ Letters: N stamps, U different ones.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,14 @@ def read(
     """
     if known is None and date_format is None and forms.only_steps(ds):
         return ds.astype("int64"), Times(form=NUMBER)
-    codes, unique = _numbered(ds, runs)
+    if runs is not None and _alike(ds, runs):
+        # What the series of a panel share is read once; a refusal counts the rows of all.
+        count, own = len(runs.ends), slice(int(runs.ends[0]))
+        some = None if valued is None else pd.Series(valued.to_numpy().reshape(count, -1).any(0))
+        with suppress(InputError):
+            once, found = read(ds[own], ids[own], column, date_format, dayfirst, known, some)
+            return pd.Series(np.tile(once.to_numpy(), count), index=ds.index, copy=False), found
+    codes, unique = pd.factorize(ds)
     every = pd.Series(unique)
     text = _as_text(every)
     if known is not None and known.form != NATIVE and text is not None:
@@ -128,22 +136,10 @@ def read(
     return on_clock(local, offset, clock), Times(form=form, first_year=first_year, clock=clock)
 
 
-def _numbered(ds: pd.Series, runs: Runs | None) -> tuple[npt.NDArray[np.int64], Any]:
-    """The number of each stamp (N,), and the different ones (U,), as `pd.factorize` gives them.
-
-    The series of a panel mostly have the same stamps: then those of the first are looked at, in a
-    tenth of the time.
-    """
-    if runs is None or len(runs.ends) < 2 or not _alike(ds, runs):
-        return pd.factorize(ds)
-    codes, unique = pd.factorize(ds.iloc[: runs.ends[0]])
-    return np.tile(codes, len(runs.ends)), unique
-
-
 def _alike(ds: pd.Series, runs: Runs) -> bool:
-    """Whether every run has the stamps of the first."""
+    """Whether there are several runs, and every one has the stamps of the first."""
     count = len(runs.ends)
-    if (runs.lengths != runs.lengths[0]).any() or ds.dtype == object:
+    if count < 2 or (runs.lengths != runs.lengths[0]).any() or ds.dtype == object:
         return False
     if not isinstance(ds.dtype, pd.StringDtype):
         stamps = ds.array.asi8 if ds.dtype.kind == "M" else ds.to_numpy()
