@@ -58,7 +58,7 @@ def rows(quick: bool) -> list[Row]:
         ]
         found = []
         for what, path, theirs, name in cases:
-            seconds = measure(lambda path=path: ours(path), theirs)
+            seconds = measure(lambda path=path: ours(path), theirs, repeats=25)
             found.append(
                 Row(
                     case=f"{count:,} rows of {series:,} series, {what}",

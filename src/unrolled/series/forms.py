@@ -115,8 +115,16 @@ def native(unique: pd.Series) -> Stamps:
     return Stamps(local, local - times.dt.tz_convert("UTC").dt.tz_localize(None))
 
 
-def candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str]:
-    """Forms that the stamps (U,) may have, likely ones first."""
+def readings(text: pd.Series, column: str, dayfirst: bool | None) -> dict[str, Stamps]:
+    """What the stamps (U,) are by each form that they may have, likely ones first."""
+    if text.str.match(r"\d{4}-\d\d-\d\d").all():  # the commonest form, read once
+        iso = parse(text, ISO)
+        if iso.local.notna().all():
+            return {ISO: iso}
+    return {form: parse(text, form) for form in _candidates(text, column, dayfirst)}
+
+
+def _candidates(text: pd.Series, column: str, dayfirst: bool | None) -> list[str]:
     if not len(text):
         return [ISO]
     if text.str.fullmatch(r"-?\d+").all():

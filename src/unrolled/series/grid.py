@@ -48,7 +48,7 @@ def dates(step: str, **bounds: Any) -> pd.DatetimeIndex:
     ['01-15', '02-15', '03-15']
     """
     step, _, days = step.partition("+")
-    after = pd.Timedelta(days or 0)
+    after = pd.Timedelta(days or 0).as_unit("s")  # else far years would not bear nanoseconds
     for bound in {"start", "end"} & set(bounds):
         bounds[bound] -= after
     return pd.date_range(freq=step, **bounds) + after

@@ -102,8 +102,11 @@ def read(
         stamps = forms.parse(text, form, first_year)
         _refuse_unread(stamps.local, ds, codes, column, form, said=True)
     elif text is not None:
-        tried = [date_format] if date_format else forms.candidates(text, column, dayfirst)
-        readings = {form: forms.parse(text, form) for form in tried}
+        readings = (
+            {date_format: forms.parse(text, date_format)}
+            if date_format
+            else forms.readings(text, column, dayfirst)
+        )
         form = _choose(readings, ds, codes, ids, column, said=date_format is not None)
         stamps = readings[form]
         first_year = None
