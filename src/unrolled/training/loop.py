@@ -37,15 +37,16 @@ _RANDOM_STATE = threading.RLock()
 
 @contextmanager
 def deterministic(seed: int, threads: int) -> Iterator[None]:
-    """Own torch's random state and thread count: same seed, same bits."""
+    """Own torch's random state and thread count, then give them back: same seed, same bits."""
     with _RANDOM_STATE:
-        before = torch.get_num_threads()
+        before, state = torch.get_num_threads(), torch.get_rng_state()
         torch.set_num_threads(threads)
         torch.manual_seed(seed)
         try:
             yield
         finally:
             torch.set_num_threads(before)
+            torch.set_rng_state(state)
 
 
 @dataclass(frozen=True)
