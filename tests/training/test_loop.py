@@ -8,8 +8,34 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import InputError
-from unrolled.training.loop import best_epoch, deterministic, fit, kept_epoch, learning_rate
+from unrolled.training import loop
+from unrolled.training.forecasting import Shuffled, kept, learning_rate, plan
+from unrolled.training.loop import best, deterministic
 from unrolled.training.options import TrainOptions
+
+
+class Given:
+    """A task of two functions."""
+
+    def __init__(self, batch_loss, windows, options, validate):
+        self.batch_loss, self.given = batch_loss, validate
+        self.batches = Shuffled(windows, options.batch_size)
+
+    def loss(self) -> tuple[Tensor, int]:
+        batch = next(self.batches)
+        return self.batch_loss(batch), len(batch)
+
+    def validate(self) -> float:
+        return self.given() if self.given else math.nan
+
+    def inputs(self) -> Tensor:
+        return torch.empty(0)
+
+
+def fit(model, batch_loss, windows, options, *, validate=None, epochs=None, label="model") -> list:
+    task = Given(batch_loss, windows, options, validate)
+    how = plan(options, windows, epochs, validated=validate is not None)
+    return loop.fit(model, task, how, None, label)
 
 
 def line(options: TrainOptions, seed: int = 0, scale: float = 1.0, **more) -> tuple:
@@ -47,7 +73,7 @@ def test_the_best_weights_are_restored_and_training_stops_after_patience():
         model, lambda batch: model(torch.ones(len(batch), 1)).mean(), 8, options, validate=validate
     )
     assert [row.epoch for row in history] == [1, 2, 3, 4, 5, 6]
-    assert best_epoch(history) == 3
+    assert best(history).epoch == 3
     assert all(tensor.equal(seen[2][name]) for name, tensor in model.state_dict().items())
 
 
@@ -214,8 +240,8 @@ def test_without_early_stopping_all_epochs_run_and_the_last_weights_stay():
     )
     assert [row.validation_loss for row in history] == [1, 2, 3, 4, 5, 6]
     assert model.weight.item() == seen[-1] != seen[0]
-    assert kept_epoch(history, options) == 6
-    assert kept_epoch(history, TrainOptions(epochs=6)) == 1
+    assert kept(history, options).epoch == 6
+    assert kept(history, TrainOptions(epochs=6)).epoch == 1
 
 
 def test_averaged_weights_are_validated_and_kept_and_training_goes_on_without_them():
