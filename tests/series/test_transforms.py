@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
@@ -13,6 +13,7 @@ VALUES = {"": (-50.0, 1e6), "from 0": (0.0, 1e6), "above 0": (1e-3, 1e6)}
 
 
 @pytest.mark.parametrize("name", list(TRANSFORMS))
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_goes_there_comes_back_and_torch_says_the_same(name, data):
     transform = TRANSFORMS[name]
