@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from unrolled.comparison.champion import MEDIAN
 
 NOTE = "note"  # the column that says what a row's numbers do not
+
+
+COST = ["parameters", "train_seconds"]
+TEXT_METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
+
+
+def of_texts(scores: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """One row a variant or baseline, means over seeds, fewest bits per character first."""
+    by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
+    board = by[[*COST, *TEXT_METRICS]].mean(skipna=False)
+    board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
+    board["seeds"] = by.size()
+    board["bits_per_char_std"] = by["bits_per_char"].std()
+    score, *others = TEXT_METRICS
+    columns = ["variant", score, f"{score}_std", *others, "kind", "seeds", *COST]
+    return ranked(board.reset_index()[columns], score)
 
 
 def ranked(board: pd.DataFrame, metric: str) -> pd.DataFrame:
