@@ -275,3 +275,25 @@ def before_test(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(
         [seen.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
     )
+
+
+def protocol(
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    name: str,
+    seeds: list[int],
+) -> str:
+    """Say on what data and how the numbers of this run were measured, in one line."""
+    many = len(borders)
+    parts = next(splits.each(borders))
+    cutoffs = sum(each.test - series.horizon + 1 for each in splits.each(borders))
+    begin = str(panel["ds"].iloc[parts.validation_end]).removesuffix(" 00:00:00")
+    data = f"{name}: {f'{many} series, ' if many > 1 else ''}{len(panel)} rows"
+    rows = [int(borders[part].sum()) for part in ("train", "validation", "test")]
+    split = f"train {rows[0]}, validation {rows[1]}, test {rows[2]}"
+    split += "" if many > 1 else f" from {begin}"
+    tried = f"seeds {', '.join(map(str, seeds))}"
+    without = metrics.unscaled(before_test(panel, borders), series.season)
+    scaled = f"; MASE without {without} series that have no scale" if without else ""
+    return f"{data} ({split}); horizon {series.horizon}, {cutoffs} cutoffs; {tried}{scaled}"
