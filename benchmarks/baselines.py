@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from _table import Row, main
-from unrolled.pipelines.forecasting import nodes
 from unrolled.series import baselines, metrics, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest
+from unrolled.training import rows as of_row
 
 SERIES = SeriesOptions(season=24, horizon=24, lookback=48)
 # Rows, and the seconds that each baseline may take.
@@ -39,10 +39,10 @@ def hours(rows: int) -> pd.DataFrame:
 def seconds(panel: pd.DataFrame, variant: str) -> float:
     """Time of all that a run asks of a baseline."""
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
-    rehearsals = nodes.plan_rehearsals(panel, borders, SERIES)
+    rehearsals = backtest.plan_rehearsals(panel, borders, SERIES)
     began = time.perf_counter()
-    nodes.backtest_baseline(panel, borders, SERIES, variant)
-    nodes.rehearse_baseline(panel, rehearsals, SERIES, variant)
+    of_row.backtest_baseline(panel, borders, SERIES, variant)
+    of_row.rehearse_baseline(panel, rehearsals, SERIES, variant)
     return time.perf_counter() - began
 
 

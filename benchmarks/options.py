@@ -29,8 +29,7 @@ from kedro.config import OmegaConfigLoader
 
 from unrolled import study
 from unrolled.datasets import SeriesFile
-from unrolled.pipelines.forecasting import nodes
-from unrolled.series import splits
+from unrolled.series import ingest, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest
 
@@ -162,11 +161,11 @@ def data_of(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame
     """The panel and its borders."""
     series = shipped.series
     if series.generator:
-        panel, _ = nodes.generate(series, shipped.name)
+        panel, _ = ingest.of_generator(series, shipped.name)
     else:
         raw = SeriesFile(filepath=str(PROJECT / shipped.source)).load()
-        panel, _ = nodes.ingest(raw, series, shipped.name)
-    return panel, nodes.split(panel, series)
+        panel, _ = ingest.of_files(raw, series, shipped.name)
+    return panel, ingest.split(panel, series)
 
 
 def before_test(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:

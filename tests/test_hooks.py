@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking, tracking_pages
-from unrolled.pipelines.charts import look
+from unrolled.comparison.looks import look
 
 
 class Options(BaseModel):

@@ -37,19 +37,24 @@ class NodeSavedSpecs:
 
 
 class PreloadHooks:
-    """Imports what trains once, before the workers are forked, instead of in each of them."""
+    """Imports what trains, fits and draws once, before the workers are forked, not in each of them."""
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Import torch, while MLflow's database may still be made in another process.
+        """Import it, while MLflow's database may still be made in another process.
 
         An import starts no threads, for which a forked worker would wait in vain. torch's optimisers
-        import its compiler, which takes as long as torch.
+        import its compiler, which takes as long as torch. statsmodels comes before all nodes under any
+        runner, since the time that a baseline takes is told.
         """
-        if SideBySideRunner.__name__ in run_params["runner"] and any(
-            name.endswith(".training") for name in pipeline.inputs()
-        ):
-            import torch._dynamo  # noqa: F401
+        if any(name.endswith(".training") for name in pipeline.inputs()):
+            import statsmodels.tsa.exponential_smoothing.ets
+            import statsmodels.tsa.forecasting.theta  # noqa: F401
+
+            if SideBySideRunner.__name__ in run_params["runner"]:
+                import torch._dynamo  # noqa: F401
+
+                import unrolled.pipelines.drawing  # noqa: F401
 
 
 class SideBySideRunner(ParallelRunner):

@@ -36,11 +36,11 @@ from unrolled.series.baselines import BASELINES
 from unrolled.series.monitoring import MonitorOptions
 from unrolled.series.options import Columns, SeriesOptions
 from unrolled.series.tables import SUFFIXES
-from unrolled.text import ngrams
+from unrolled.text.baselines import BASELINES as OF_TEXTS
 from unrolled.text.options import CorpusOptions, SampleOptions, WritingOptions
 from unrolled.training.options import TextTrainOptions, TrainOptions
 
-TEXT_BASELINES = [*ngrams.BASELINES, "xz"]
+TEXT_BASELINES = list(OF_TEXTS)
 SERIES_FOLDER = Path("data/01_raw/series")
 CORPORA_FOLDER = Path("data/01_raw/corpora")
 

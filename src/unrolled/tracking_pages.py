@@ -21,6 +21,7 @@ import pandas as pd
 
 from unrolled.comparison.champion import metric_of, sentence, winner_sentence
 from unrolled.comparison.leaderboard import cell
+from unrolled.comparison.looks import look
 from unrolled.tracking import (
     DEFAULT_URI,
     DIGEST_LENGTH,
@@ -52,8 +53,6 @@ SECTION = {"uuid": VIEW, "name": "Model metrics", "display": True, "isReordered"
 
 def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Group the seeds, log the models and describe the leaderboard of every job of a run."""
-    from unrolled.pipelines.charts import look  # here, since matplotlib takes a second
-
     client = client_of(uri)
     for job in sorted({job_of(namespace) for namespace in namespaces_of(pipeline)}):
         study = find_run(uri, kedro_run, job)

@@ -131,7 +131,7 @@ MUTANTS = [
     ),
     Mutant(
         "the scores use a scale from the panel with its test part",
-        "pipelines/forecasting/nodes.py",
+        "training/rows.py",
         "scores = metrics.score(backtest, before_test(panel, borders), series.season)",
         "scores = metrics.score(backtest, panel, series.season)",
         "pipelines/test_forecasting_nodes.py",
@@ -188,9 +188,9 @@ MUTANTS = [
     ),
     Mutant(
         "bits per character counts what was not asked for",
-        "pipelines/text/nodes.py",
-        "found = metrics.scores(losses[asked].sum(dtype=np.float64), int(asked.sum()), size)",
-        "found = metrics.scores(losses[asked].sum(dtype=np.float64), len(test_ids), size)",
+        "text/losses.py",
+        "return metrics.scores(losses[asked].sum(dtype=np.float64), int(asked.sum()), size)",
+        "return metrics.scores(losses[asked].sum(dtype=np.float64), len(losses), size)",
         "pipelines/test_text_nodes.py",
     ),
     Mutant(
@@ -287,7 +287,7 @@ MUTANTS = [
     ),
     Mutant(
         "an ensemble is the best seed of each row",
-        "pipelines/forecasting/nodes.py",
+        "training/rows.py",
         'y_hat = np.median([frame["y_hat"].to_numpy(dtype=np.float64) for frame in seeds], axis=0)',
         'y_hat = np.min([frame["y_hat"].to_numpy(dtype=np.float64) for frame in seeds], axis=0)',
         "pipelines/test_forecasting_nodes.py",
@@ -564,21 +564,21 @@ MUTANTS = [
     # --- text: baselines, vocabulary, split ---
     Mutant(
         "n-grams have read the test part",
-        "pipelines/text/nodes.py",
+        "text/baselines.py",
         "seen = np.concatenate([train_ids, validation_ids])",
         "seen = np.concatenate([train_ids, validation_ids, test_ids])",
         "pipelines/test_text_nodes.py",
     ),
     Mutant(
         "n-grams have not read validation",
-        "pipelines/text/nodes.py",
+        "text/baselines.py",
         "seen = np.concatenate([train_ids, validation_ids])",
         "seen = train_ids",
         "pipelines/test_text_nodes.py",
     ),
     Mutant(
         "xz has read the test part",
-        "pipelines/text/nodes.py",
+        "text/baselines.py",
         'for parts in (("train", "validation"), ("test",))',
         'for parts in (("train", "validation", "test"), ("test",))',
         "pipelines/test_text_nodes.py",

@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from unrolled.pipelines.cell_drawing import CELLS, cell_equations, draw_equations, text_width
 from unrolled.pipelines.cell_layout import MARGIN, Diagram, layout
-from unrolled.pipelines.inside import (
-    CELLS,
-    cell_equations,
-    draw_cell,
-    draw_equations,
-    plot_inside,
-    preview_cell,
-    text_width,
-)
+from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
 from unrolled.recurrent.diagrams import Equation, equations
 from unrolled.recurrent.options import LayerOptions, ModelOptions
 

@@ -9,8 +9,10 @@ import pytest
 from matplotlib import color_sequences
 from matplotlib.colors import to_hex, to_rgb
 
-from unrolled.pipelines.charts import COLOURS, Bars, Chart, Dots, Line, Look, Map, draw, look
+from unrolled.comparison.looks import COLOURS, Look, look
+from unrolled.pipelines.charts import Bars, Chart, Dots, Line, Map
 from unrolled.pipelines.forecasting import report
+from unrolled.pipelines.pictures import draw
 from unrolled.series.options import Columns, SeriesOptions
 
 BASELINES = ["persistence", "seasonal_naive", "drift", "ridge", "holt_winters", "theta"]
@@ -46,6 +48,10 @@ def test_colour_blind_readers_tell_the_colours_apart(eye):
     assert nearest(COLOURS) > 15
     if eye in ("protan", "deutan"):  # the check would see colours that are not for them
         assert nearest(color_sequences["tab10"]) < 15
+
+
+def test_the_colours_are_those_that_matplotlib_has_by_that_name():
+    assert [to_hex(colour) for colour in color_sequences["petroff10"]] == COLOURS
 
 
 def test_each_row_of_the_default_study_has_a_look_of_its_own():

@@ -1,15 +1,11 @@
-"""The nodes: forecasts in original units, and how scores become a leaderboard."""
-
-import json
+"""The nodes: forecasts in original units."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.comparison.leaderboard import notes, verdict
 from unrolled.pipelines.forecasting import nodes
 from unrolled.recurrent.options import ModelOptions
-from unrolled.series import splits
 from unrolled.series.options import SeriesOptions
 from unrolled.training.options import TrainOptions
 
@@ -65,121 +61,6 @@ def test_changing_the_last_observation_changes_every_step_in_original_units(opti
     np.testing.assert_array_equal(before["y_hat"][same], after["y_hat"][same])
     assert (before["y_hat"][moved] != after["y_hat"][moved]).all()
     assert moved.sum() == series.horizon
-
-
-def scores(variant: str, kind: str, mase: float, mae: float = 1.0) -> dict:
-    cost = {"parameters": 7 if kind == "recurrent" else None, "train_seconds": 1.0, "seeds": 1}
-    cost |= {"validation_mase": mase + 1, "validation_mae": mae}
-    return {
-        "variant": variant, "kind": kind, "mae": mae, "rmse": 2.0, "smape": 3.0, "mase": mase,
-    } | cost  # fmt: skip
-
-
-def test_the_leaderboard_holds_means_over_seeds_best_first_with_their_spread():
-    board = nodes.leaderboard(
-        scores("gru", "recurrent", 0.5),
-        scores("gru", "recurrent", 0.7),
-        scores("ridge", "baseline", 0.55),
-    )
-    assert board["variant"].tolist() == ["ridge", "gru"]
-    assert board["seeds"].tolist() == [1, 2]
-    assert board["mase"].tolist() == pytest.approx([0.55, 0.6])
-    assert board["mase_std"].iloc[1] == pytest.approx(np.std([0.5, 0.7], ddof=1))
-    assert board["validation_mase"].tolist() == pytest.approx([1.55, 1.6])
-    assert board["parameters"].astype(object).tolist() == [pd.NA, 7]
-
-
-def test_where_no_mase_exists_mae_ranks():
-    nan = float("nan")
-    board = nodes.leaderboard(
-        scores("gru", "recurrent", nan, mae=3.0), scores("ridge", "baseline", nan, mae=2.0)
-    )
-    assert board["variant"].tolist() == ["ridge", "gru"]
-
-
-@pytest.mark.parametrize("wrong", [float("inf"), float("nan")])
-def test_a_row_without_a_finite_score_stands_last_wins_nothing_and_says_so(wrong):
-    board = nodes.leaderboard(
-        scores("ridge", "baseline", wrong),
-        scores("lstm", "recurrent", 0.4),
-        scores("lstm", "recurrent", wrong),
-        scores("gru", "recurrent", 0.7),
-        scores("drift", "baseline", 0.9) | {"note": "limit of 600 s reached: 3 fits left out"},
-    )
-    assert board["variant"].tolist()[:2] == ["gru", "drift"]
-    assert board["mase"].isna().tolist() == [False, False, True, True]
-    assert notes(board) == [
-        "Note on drift: limit of 600 s reached: 3 fits left out.",
-        "Note on ridge: mase is no finite number, so it is ranked last.",
-        "Note on lstm: mase is no finite number, so it is ranked last.",
-    ]
-    assert verdict(board).startswith(
-        "gru 0.7 beats every baseline; the best of them is the baseline drift"
-    )
-    alone = board[board["variant"].isin(["ridge", "gru"])]
-    assert verdict(alone) == "Best: gru. No baseline has a finite mase."
-    lost = board[board["variant"].isin(["lstm", "drift"])]
-    assert verdict(lost) == "No network has a finite mase, so none beats a baseline."
-
-
-def test_where_all_is_well_the_leaderboard_has_no_note():
-    board = nodes.leaderboard(scores("gru", "recurrent", 0.5) | {"note": None})
-    assert "note" not in board
-
-
-@pytest.mark.parametrize("huge", [1.797e308, 1e300])
-def test_a_score_beyond_all_numbers_is_none(huge):
-    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
-    panel = panel_of()
-    borders = nodes.split(panel, series)
-    panel.loc[70, "y"] = huge
-    rehearsals = nodes.plan_rehearsals(panel, borders, series)
-    panel.loc[60, "y"] = huge
-    for variant in ("persistence", "ridge", "holt_winters"):
-        found, _, cost = nodes.backtest_baseline(panel, borders, series, variant)
-        validation = nodes.rehearse_baseline(panel, rehearsals, series, variant)
-        row = nodes.score(found, validation, cost, panel, borders, series)
-        json.dumps([row, validation], allow_nan=False)
-
-
-def test_a_limit_that_is_reached_is_noted_beside_the_scores():
-    series = SeriesOptions(
-        season=4, lookback=8, horizon=3, validation=12, test=16, statistical_seconds=1e-9
-    )
-    panel = panel_of()
-    borders = nodes.split(panel, series)
-    found, _, cost = nodes.backtest_baseline(panel, borders, series, "theta")
-    rehearsals = nodes.plan_rehearsals(panel, borders, series)
-    validation = nodes.rehearse_baseline(panel, rehearsals, series, "theta")
-    row = nodes.score(found, validation, cost, panel, borders, series)
-    assert row["note"] == (
-        "limit of 1e-09 s reached: 2 of 2 series and parts by drift; rehearsals: limit of 1e-09 s"
-        " reached: 3 of 3 series and parts by drift"
-    )
-
-
-def test_the_protocol_says_how_many_series_have_no_scale():
-    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
-    panel = panel_of()
-    flat = panel.assign(unique_id="b", y=7.0)
-    two = pd.concat([panel, flat], ignore_index=True)
-    borders = splits.borders(two, series.validation, series.test)
-    assert nodes.protocol(two, borders, series, "mine", [0]).endswith(
-        "; seeds 0; MASE without 1 series that have no scale"
-    )
-
-
-def test_the_protocol_names_data_split_horizon_and_seeds():
-    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
-    panel = panel_of()
-    borders = nodes.split(panel, series)
-    assert nodes.protocol(panel, borders, series, "mine", [0, 1]) == (
-        "mine: 80 rows (train 52, validation 12, test 16 from 64); horizon 3, 14 cutoffs; seeds 0, 1"
-    )
-    two = pd.concat([panel, panel.assign(unique_id="b")], ignore_index=True)
-    assert nodes.protocol(two, nodes.split(two, series), series, "mine", [0]) == (
-        "mine: 2 series, 160 rows (train 104, validation 24, test 32); horizon 3, 28 cutoffs; seeds 0"
-    )
 
 
 # --- what decides: two unequal series, numbers by hand ---

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.pipelines.charts import Chart, draw
-from unrolled.pipelines.pictures import Passage, coloured_text, leaderboard_bars, visible
+from unrolled.pipelines.charts import Chart
+from unrolled.pipelines.pictures import Passage, coloured_text, draw, leaderboard_bars, visible
 from unrolled.pipelines.text import report
 
 PROTOCOL = "唐诗: 36 characters, 한글, かな"

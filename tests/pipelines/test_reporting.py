@@ -14,8 +14,10 @@ from fontTools import ttLib
 from tests.browser import Page, browser, needs_chromium
 
 from unrolled.comparison.champion import winner_sentence
+from unrolled.comparison.looks import look
 from unrolled.pipelines import reporting
-from unrolled.pipelines.charts import Chart, Line, Map, draw, look
+from unrolled.pipelines.charts import Chart, Line, Map
+from unrolled.pipelines.pictures import draw
 
 ROWS = {"recurrent": ["gru", "residual_attention_gru"], "baseline": ["modified_kneser_ney_6"]}
 EVERY = [name for names in ROWS.values() for name in names]

@@ -41,27 +41,6 @@ def test_any_held_out_text_is_looked_at_and_drawn(documents, boundaries):
     report.plot_units(units, passages, "gru", "")
 
 
-def test_a_passage_begins_with_a_line_and_stays_in_one_document():
-    known = vocabulary.build([LINE], boundaries=False)
-    ids = vocabulary.encode([LINE * 90], known)
-    assert nodes.look_at_losses(np.ones(len(ids)), ids, known.model_dump())["symbol"][0] == "H"
-    known = vocabulary.build([LINE], boundaries=True)
-    ids = vocabulary.encode(["To be", LINE], known)
-    connected = nodes.measure_connectivity(*model_of(known.size), ids, known.model_dump())
-    assert "".join(connected.groupby("asked")["asked_symbol"].first()) == "To be\n"
-
-
-def test_quotes_and_brackets_are_among_what_units_are_sought_for():
-    known = vocabulary.build([LINE], boundaries=True)
-    ids = vocabulary.encode([LINE] * 40, known)
-    units, passages = nodes.find_units(*model_of(known.size), ids, known.model_dump())
-    assert set(units["feature"]) == {
-        "inside quotes", "inside brackets", "characters of the line", "characters of the clause",
-    }  # fmt: skip
-    assert (units.groupby("feature").size() == nodes.UNITS).all()
-    assert passages.groupby("feature").size().tolist() == [nodes.PASSAGE // 2] * 4
-
-
 def test_samples_are_told_with_what_of_them_is_copied():
     rows = [
         {
@@ -73,21 +52,6 @@ def test_samples_are_told_with_what_of_them_is_copied():
     found = report.describe_samples(rows, "tang: poems")
     assert "| 0.5 | 2 | - | 25% |\n| 1 | 2 | - | 25% |" in found
     assert "    [床前]明月\n    光\n\n2 characters of it at most stand in train" in found
-
-
-@pytest.mark.parametrize("boundaries", ["line", "blank_line"])
-def test_xz_pays_for_the_ends_of_documents(boundaries):
-    """All that is unknown of these documents is where they end, one of eight lengths each."""
-    lengths = np.random.default_rng(0).integers(1, 9, 3000)
-    texts = ["a" * length for length in lengths]
-    documents = {"train": texts[:1000], "validation": texts[1000:1500], "test": texts[1500:]}
-    known = vocabulary.build(texts, boundaries=True)
-    ids = [vocabulary.encode(part, known) for part in documents.values()]
-    losses, _ = nodes.evaluate_baseline(
-        *ids, documents, known.model_dump(), CorpusOptions(boundaries=boundaries), "xz"
-    )
-    assert np.nansum(losses) > 1500 * np.log(8)
-    assert np.isfinite(losses).sum() == sum(lengths[1500:]) + 1500
 
 
 def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_rows():
@@ -113,33 +77,6 @@ def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_ro
     }
     assert found["best"] == {"variant": "kneser_ney_2", "score": 2.0}
     assert found["digests"] == digests
-
-
-@pytest.mark.parametrize(
-    ("text", "level", "known"),
-    [("abab床" * 9, "INFO", "80.0"), ("ab床前明" * 9, "WARNING", "40.0")],
-)
-def test_a_start_says_how_much_of_the_text_it_knows(caplog, text, level, known):
-    before, own = (vocabulary.build([one], boundaries=False) for one in ("abc", text))
-    caplog.set_level("INFO")
-    nodes._say_shared(before, own, "old/gru")
-    (said,) = caplog.records
-    assert said.levelname == level
-    assert said.message == (
-        f"{len(own.characters) - 2} of {len(own.characters)} characters are new to old/gru; those that"
-        f" it knows are {known} % of the train part"
-    )
-
-
-def test_a_start_of_a_text_that_was_read_otherwise_is_told(caplog):
-    nodes._say_read(CorpusOptions(), CorpusOptions(encoding="gb18030"), "old/gru")
-    assert not caplog.messages
-    nodes._say_read(CorpusOptions(normalise=False), CorpusOptions(min_count=2), "old/gru")
-    assert caplog.messages == [
-        f"old/gru has learnt from a corpus with {key} {there}, but this one has {here}; give both the"
-        " same, unless that is meant"
-        for key, there, here in (("normalise", False, True), ("min_count", 1, 2))
-    ]
 
 
 # --- what decides ---

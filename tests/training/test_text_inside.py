@@ -6,11 +6,12 @@ import torch
 
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions
-from unrolled.text import vocabulary
+from unrolled.text import passages, vocabulary
 from unrolled.text.structure import features
 from unrolled.training import text, text_inside
 from unrolled.training.options import TextTrainOptions
 
+LINE = 'He said: "To be (or not) to be."\n'
 CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
 LINES = ["to be or not to be", "that is", "the question (whether 'tis)"]
 
@@ -94,3 +95,24 @@ def test_a_unit_that_follows_a_feature_is_found_and_judged_where_it_was_not_chos
 def test_a_text_of_one_symbol_has_no_followers():
     rows = text_inside.followers({"layer 1 h": np.ones((1, 3), np.float32)}, features(["a"]), 3)
     assert rows == []
+
+
+def test_a_passage_begins_with_a_line_and_stays_in_one_document():
+    known = vocabulary.build([LINE], boundaries=False)
+    ids = vocabulary.encode([LINE * 90], known)
+    assert passages.with_losses(np.ones(len(ids)), ids, known)["symbol"][0] == "H"
+    known = vocabulary.build([LINE], boundaries=True)
+    ids = vocabulary.encode(["To be", LINE], known)
+    connected = text_inside.connected_passage(*random_model(known.size), ids, known)
+    assert "".join(connected.groupby("asked")["asked_symbol"].first()) == "To be\n"
+
+
+def test_quotes_and_brackets_are_among_what_units_are_sought_for():
+    known = vocabulary.build([LINE], boundaries=True)
+    ids = vocabulary.encode([LINE] * 40, known)
+    units, found = text_inside.find_units(*random_model(known.size), ids, known)
+    assert set(units["feature"]) == {
+        "inside quotes", "inside brackets", "characters of the line", "characters of the clause",
+    }  # fmt: skip
+    assert (units.groupby("feature").size() == text_inside.UNITS).all()
+    assert found.groupby("feature").size().tolist() == [passages.PASSAGE // 2] * 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,33 @@ def choose(*found: dict[str, Any]) -> dict[str, Any]:
             winner,
         )
     return {"metric": metric, "rows": by_name, "winner": winner, "champion": champion}
+
+
+def choice_of_texts(
+    champion: str, leaderboard: pd.DataFrame, cards: Iterable[dict[str, Any]]
+) -> dict[str, Any]:
+    """The same of language models, of whom validation has chosen the champion for the winner too.
+
+    Args:
+        champion: its name.
+        leaderboard: of the test part, which names all rows.
+        cards: what stands beside the weights of each variant and seed.
+
+    Returns:
+        As `measure` takes it, scores in bits per character; of n-gram baselines there is none on
+        validation.
+    """
+    losses = pd.DataFrame(cards).sort_values("validation_loss", kind="stable")
+    rows = {}
+    for variant, kind in leaderboard[["variant", "kind"]].itertuples(index=False):
+        own = losses[losses["variant"] == variant]
+        loss = own["validation_loss"].mean() if len(own) else None
+        rows[variant] = {
+            "kind": kind,
+            "validation_score": None if pd.isna(loss) else float(loss / np.log(2)),
+            "seeds": own["seed"].astype(int).tolist(),
+        }
+    return {"metric": "bits_per_char", "rows": rows, "winner": champion}
 
 
 def _or_inf(score: float | None) -> float:

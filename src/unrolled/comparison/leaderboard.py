@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from unrolled.comparison.champion import MEDIAN
 
 NOTE = "note"  # the column that says what a row's numbers do not
+
+
+COST = ["parameters", "train_seconds"]
+VALIDATION = ["validation_mase", "validation_mae"]
+TEXT_METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
+
+
+def of_series(scores: Iterable[dict[str, Any]], metrics: Sequence[str]) -> pd.DataFrame:
+    """One row a variant, ensemble or baseline, means over seeds, best MASE first (MAE where none is).
+
+    Args:
+        scores: of each variant and seed, ensemble and baseline.
+        metrics: their names, MASE the last.
+    """
+    numbers = [*COST, *metrics, *VALIDATION]
+    table = pd.DataFrame(scores).astype(dict.fromkeys(numbers, float))
+    by = table.groupby(["variant", "kind"], sort=False)
+    board = by[numbers].mean(skipna=False)  # a seed without a score is none of its variant either
+    board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
+    board["seeds"] = by["seeds"].sum()
+    board["mase_std"] = by["mase"].std()
+    if NOTE in table:
+        board[NOTE] = by[NOTE].first()
+    order = "mase" if board["mase"].notna().any() else "mae"
+    columns = [
+        "variant",
+        "mase",
+        "mase_std",
+        "validation_mase",
+        *metrics[:-1],
+        "kind",
+        "seeds",
+        *COST,
+        *([NOTE] if NOTE in board else []),
+    ]
+    return ranked(board.reset_index()[columns], order)
+
+
+def of_texts(scores: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """One row a variant or baseline, means over seeds, fewest bits per character first."""
+    by = pd.DataFrame(scores).groupby(["variant", "kind"], sort=False)
+    board = by[[*COST, *TEXT_METRICS]].mean(skipna=False)
+    board["parameters"] = board["parameters"].astype("Int64")  # of a baseline: none
+    board["seeds"] = by.size()
+    board["bits_per_char_std"] = by["bits_per_char"].std()
+    score, *others = TEXT_METRICS
+    columns = ["variant", score, f"{score}_std", *others, "kind", "seeds", *COST]
+    return ranked(board.reset_index()[columns], score)
 
 
 def ranked(board: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -1,27 +1,67 @@
 """Pictures that several jobs draw, and the file in which the PNG of each lies.
 
-Each bears the `protocol` of the run: the data, split and seeds that its numbers come from.
+Each bears the `protocol` of the run: the data, split and seeds that its numbers come from. Chinese,
+Japanese and Korean show in all of them, by a font that comes with a package: where matplotlib's own
+font has no glyph, it is taken from there.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from kedro_datasets.matplotlib import MatplotlibDataset
-from matplotlib import font_manager, rcParams
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
 
-from unrolled.pipelines.charts import SIZE, Bars, Chart, Line, Map, Pictures, Rows, draw, look
+from unrolled.comparison.looks import Rows, look
+from unrolled.pipelines.charts import Bars, Chart, Line, Map
 
+# Kedro looks up the annotations of nodes before any is run; no picture is drawn until one is.
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.figure import Figure
+
+    Pictures = tuple[Figure, go.Figure]
+else:
+    Figure, Pictures = Any, tuple[Any, Any]
+
+SIZE = (9.0, 4.5)  # inches
 # Cells of a row of coloured text: a quatrain of seven characters a line, marks and end, is 33.
 WIDE_COLUMNS, NARROW_COLUMNS = 33, 72
 _VISIBLE = {"\n": "↵", "\t": "→", "": ""}
 _MISSING = "〓"  # what printers put where a character is not in the case
+
+
+def draw(
+    title: str,
+    protocol: str,
+    *rows: Sequence[Chart],
+    size: tuple[float, float] = SIZE,
+    heights: Sequence[float] | None = None,
+) -> Pictures:
+    """Draw a grid of charts.
+
+    In the PNG they stand in rows, the charts of a single row on one scale from bottom to top; in the
+    interactive picture under one another, column after column, so that narrow screens hold them.
+
+    Args:
+        title: what is to be seen.
+        protocol: the data, split and seeds that the numbers come from.
+        rows: as many charts in each.
+        size: of the PNG, inches.
+        heights: of the rows, relative to each other.
+    """
+    from unrolled.pipelines import drawing  # here, since matplotlib and Plotly take a second
+
+    return drawing.draw(title, protocol, rows, size, heights)
 
 
 def learning_curves(curves: pd.DataFrame, protocol: str, rows: Rows, x: str, y: str) -> Pictures:
@@ -59,13 +99,48 @@ def leaderboard_bars(
     )
 
 
-class PictureFile(MatplotlibDataset):
-    """A picture that is saved as a figure and loaded as the bytes of its PNG file."""
+class PictureFile(AbstractDataset[Figure, bytes]):
+    """A picture that is saved as a figure and loaded as the bytes of its PNG file.
+
+    Kedro's own dataset would import pyplot for every graph that is only looked at.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        save_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Remember the local path `filepath`.
+
+        Args:
+            filepath: of the PNG.
+            save_args: of matplotlib's `savefig`.
+            metadata: free for plugins.
+        """
+        self._filepath, self._save_args = filepath, save_args or {}
+        self.metadata = metadata
 
     def load(self) -> bytes:
         """Read the file whole."""
-        with self._fs.open(str(self._get_load_path()), "rb") as file:
-            return bytes(file.read())
+        return Path(self._filepath).read_bytes()
+
+    def save(self, data: Figure) -> None:
+        """Write the picture whole, or leave the old file."""
+        data.savefig(drawn := io.BytesIO(), **self._save_args)
+        with fsspec.open(self._filepath, "wb") as file:
+            file.write(drawn.getvalue())
+
+    def preview(self) -> ImagePreview:
+        """The picture as kedro-viz shows it."""
+        return ImagePreview(base64.b64encode(self.load()).decode())
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "save_args": self._save_args}
 
 
 class Passage(NamedTuple):
@@ -135,19 +210,9 @@ def visible(symbol: str) -> str:
     >>> visible("床"), visible("\n"), visible("\U00020734")
     ('床', '↵', '〓')
     """
-    return _VISIBLE.get(symbol, symbol if symbol in _glyphs() else _MISSING)
+    from unrolled.pipelines.drawing import glyphs  # here, as in `draw`
 
-
-@lru_cache(maxsize=1)
-def _glyphs() -> frozenset[str]:
-    """Every character of the fonts in use."""
-    paths = [
-        font_manager.findfont(font_manager.FontProperties(family=[family]))
-        for family in rcParams["font.family"]
-    ]
-    return frozenset(
-        chr(code) for path in paths for code in font_manager.get_font(path).get_charmap()
-    )
+    return _VISIBLE.get(symbol, symbol if symbol in glyphs() else _MISSING)
 
 
 def _grid(

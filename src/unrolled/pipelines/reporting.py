@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
-import plotly.graph_objects as go
 from kedro.pipeline import Node
 from noto_cjk_sans_otc import FONT_PATH
-from plotly.offline import get_plotlyjs
 from pydantic_core import to_jsonable_python
 
 from unrolled.comparison.champion import METRICS, sentence, winner_sentence
@@ -100,7 +98,7 @@ def report(
     kept: dict[str, Any],
     samples: list[dict[str, Any]] | None = None,
     coverage: dict[str, Any] | None = None,
-    **pictures: bytes | go.Figure,
+    **pictures: Any,
 ) -> str:
     """One page of HTML that needs nothing beside itself: no network, no other file.
 
@@ -244,6 +242,8 @@ def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _plotly() -> str:
     """plotly.js, compressed to a quarter, as base64."""
+    from plotly.offline import get_plotlyjs  # here, as in `pictures`
+
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 

@@ -19,19 +19,20 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from statsmodels.tsa.exponential_smoothing.ets import ETSModel
-from statsmodels.tsa.forecasting.theta import ThetaModel
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from unrolled.errors import InputError
 from unrolled.series import formulas
 from unrolled.series.formulas import FloatArray, Numbers
 from unrolled.series.units import spread, unit
+
+if TYPE_CHECKING:
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 IntArray = npt.NDArray[np.int64]
 
@@ -446,14 +447,14 @@ def holt_winters(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
     _check_after_fit(y, cutoffs, task, first=0)
     if task.limit and not task.limit.begin():
         return drift(y, cutoffs, task)
-    with _many_small_fits():
+    with _fits_by_statsmodels():
         form = _choose_form(y[: task.validation_end], task.season)
         return _roll(lambda history: _ets_fit(history, form, task), y, cutoffs, task)
 
 
 def _holt_winters_fit(y: FloatArray, task: Task) -> Numbers:
     """Choose the form on the rows before `validation_end`, and estimate it on all rows (N,)."""
-    with _many_small_fits():
+    with _fits_by_statsmodels():
         return _ets_fit(y, _choose_form(y[: task.validation_end], task.season), task)
 
 
@@ -504,6 +505,8 @@ def _choose_form(history: FloatArray, season: int) -> _Form | None:
 
 def _ets(z: FloatArray, form: _Form, season: int) -> ETSModel:
     """Build statsmodels' model of this form on standardised values (N,)."""
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # see `_fits_by_statsmodels`
+
     return ETSModel(
         z,
         error="add",
@@ -561,7 +564,7 @@ def theta(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
     _check(y, cutoffs, first=0, why="a first row")
     if task.limit and not task.limit.begin():
         return drift(y, cutoffs, task)
-    with _many_small_fits():
+    with _fits_by_statsmodels():
         return _roll(lambda history: _theta_fit(history, task), y, cutoffs, task)
 
 
@@ -569,11 +572,13 @@ def _theta_fit(y: FloatArray, task: Task) -> Numbers:
     """Estimate weight, slope and season on all rows (N,) or the last of them, and the level at the last."""
     if len(y) < _LEAST_ROWS:
         return _drift_fit(y, task)
+    from statsmodels.tsa.forecasting.theta import ThetaModel  # see `_fits_by_statsmodels`
+
     y = y[-max(_FITTED, 4 * task.season) :]
     one = unit(y)
     y = y / one
     seasonal = task.season > 1 and len(y) >= 2 * task.season
-    with _many_small_fits():
+    with _fits_by_statsmodels():
         model = ThetaModel(y, period=task.season if seasonal else None, deseasonalize=seasonal)
         result = model.fit()
         # The next m seasonal values, turned so that entry 0 belongs to row 0.
@@ -642,6 +647,20 @@ def _many_small_fits() -> Iterator[None]:
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"), threadpool_limits(1, "blas"):
         warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _fits_by_statsmodels() -> Iterator[None]:
+    """The same where statsmodels fits, whose import takes a second: who does not fit by it need not wait.
+
+    It is imported before all else here, since it brings warnings that are always shown, and a linear
+    algebra of its own.
+    """
+    import statsmodels.tsa.exponential_smoothing.ets
+    import statsmodels.tsa.forecasting.theta  # noqa: F401
+
+    with _many_small_fits():
         yield
 
 

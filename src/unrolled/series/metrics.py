@@ -59,6 +59,17 @@ def score_by_step(backtest: pd.DataFrame, history: pd.DataFrame, season: int) ->
     return _mean_over_series(_per_series(backtest, history, season)).reset_index()
 
 
+def score_rows_by_step(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> pd.DataFrame:
+    """The same of several variants and seeds, means over seeds: `variant, step, mae, rmse, smape, mase`."""
+    frames = [
+        score_by_step(frame, history, season).assign(variant=frame["variant"].iloc[0])
+        for _, frame in backtest.groupby(["variant", "seed"], dropna=False, sort=False)
+    ]
+    steps = pd.concat(frames)
+    by = steps.groupby(["variant", "step"], sort=False)
+    return by[list(METRICS)].mean(skipna=False).reset_index()
+
+
 def loss_by_cutoff(
     backtest: pd.DataFrame, history: pd.DataFrame, season: int, metric: str
 ) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, stats
+import scipy  # whose parts are imported as they are used: few series need any
 
 from unrolled.errors import InputError
 from unrolled.series.filling import drawn
@@ -102,11 +102,13 @@ def _boxcox_lambda(train: Array) -> float:
     R's forecast::BoxCox.lambda has the same upper bound.
     """
 
-    def bounded(loss: Callable[[float], float]) -> optimize.OptimizeResult:
-        return optimize.minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded")
+    def bounded(loss: Callable[[float], float]) -> scipy.optimize.OptimizeResult:
+        return scipy.optimize.minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded")
 
     with np.errstate(invalid="ignore", divide="ignore"):  # of a constant part, which `fit` refuses
-        return float(stats.boxcox_normmax(train / unit(train), method="mle", optimizer=bounded))
+        return float(
+            scipy.stats.boxcox_normmax(train / unit(train), method="mle", optimizer=bounded)
+        )
 
 
 def _transform(y: Array, power: float, unit: float, options: SeriesOptions) -> Array:

@@ -271,3 +271,21 @@ def _sizes(characters: int, options: CorpusOptions) -> tuple[int, int, int]:
 def _fraction(document: str) -> float:
     number = int.from_bytes(hashlib.sha1(document.encode(), usedforsecurity=False).digest())
     return float("0." + str(number)[::-1])
+
+
+def protocol(
+    documents: dict[str, list[str]],
+    symbols: int,
+    options: CorpusOptions,
+    name: str,
+    seeds: list[int],
+) -> str:
+    """Say on what data and how the numbers of this run were measured, in one line."""
+    sizes = {part: sum(map(len, texts)) for part, texts in documents.items()}
+    parts = ", ".join(f"{part} {size:,}" for part, size in sizes.items())
+    by = "in order" if options.boundaries == "none" else "by document"
+    tried = f"seeds {', '.join(map(str, seeds))}"
+    return (
+        f"{name}: {sum(sizes.values()):,} characters ({parts}, split {by}), {symbols:,} symbols;"
+        f" whole test part, state carried; {tried}"
+    )

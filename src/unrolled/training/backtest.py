@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import pandas as pd
 
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series.baselines import BASELINES, Limit, Task
 from unrolled.series.filling import drawn
 from unrolled.series.grid import Step
 from unrolled.series.options import SeriesOptions
@@ -27,10 +28,7 @@ from unrolled.series.selection import unusable
 from unrolled.series.splits import Parts
 from unrolled.training.options import TrainOptions
 
-if TYPE_CHECKING:
-    from unrolled.series.baselines import Limit, Task
-
-# torch and statsmodels take seconds to import; only what trains, runs or fits pays for them.
+# torch takes a second to import; only what trains or runs a network pays for it.
 
 Cutoffs = npt.NDArray[np.int64]  # (C,), rows of the panel, rising
 Forecasts = npt.NDArray[np.float64]  # (C, K), original units
@@ -84,7 +82,6 @@ def of_baseline(
         fits: of a statistical model at most, over all cutoffs; None: `series.statistical_fits`.
         limit: the time for them; None: as long as they take.
     """
-    from unrolled.series.baselines import BASELINES
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
         y = drawn(panel, [parts], series.fill)[parts.first : parts.end]
@@ -97,15 +94,11 @@ def of_baseline(
 
 def limit_of(series: SeriesOptions, calls: int) -> Limit:
     """The time that a baseline may take for its fits on one part of the data, from now on."""
-    from unrolled.series.baselines import Limit
-
     return Limit(series.statistical_seconds, max(calls, 1))
 
 
 def task_of(parts: Parts, series: SeriesOptions, refit_every: int = 1) -> Task:
     """What a baseline is asked on one series."""
-    from unrolled.series.baselines import Task
-
     return Task(
         horizon=series.horizon,
         season=series.season,
@@ -282,3 +275,25 @@ def before_test(panel: pd.DataFrame, borders: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(
         [seen.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]
     )
+
+
+def protocol(
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    name: str,
+    seeds: list[int],
+) -> str:
+    """Say on what data and how the numbers of this run were measured, in one line."""
+    many = len(borders)
+    parts = next(splits.each(borders))
+    cutoffs = sum(each.test - series.horizon + 1 for each in splits.each(borders))
+    begin = str(panel["ds"].iloc[parts.validation_end]).removesuffix(" 00:00:00")
+    data = f"{name}: {f'{many} series, ' if many > 1 else ''}{len(panel)} rows"
+    rows = [int(borders[part].sum()) for part in ("train", "validation", "test")]
+    split = f"train {rows[0]}, validation {rows[1]}, test {rows[2]}"
+    split += "" if many > 1 else f" from {begin}"
+    tried = f"seeds {', '.join(map(str, seeds))}"
+    without = metrics.unscaled(before_test(panel, borders), series.season)
+    scaled = f"; MASE without {without} series that have no scale" if without else ""
+    return f"{data} ({split}); horizon {series.horizon}, {cutoffs} cutoffs; {tried}{scaled}"

@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
+from unrolled.text import passages as parts
+from unrolled.text import structure, vocabulary
+from unrolled.text.passages import CONTEXT, PASSAGE, liveliest
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.loop import deterministic
 from unrolled.training.text import restored
 
 FloatArray = npt.NDArray[np.float32]
+# Symbols in which units are sought, and how many of them.
+UNITS_READ, UNITS = 10_000, 3
+UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
 
 
 def connectivity(
@@ -137,3 +144,60 @@ def _correlations(units: FloatArray, feature: FloatArray) -> FloatArray:
     scale = np.sqrt((units**2).sum(0) * (feature**2).sum())
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(scale > 0, feature @ units / scale, np.nan).astype(np.float32)
+
+
+def connected_passage(
+    weights: dict[str, Tensor], card: dict[str, Any], test_ids: Ids, own: Vocabulary
+) -> pd.DataFrame:
+    """How much each character that was read moves the logit of each that came.
+
+    Returns:
+        `asked, read` (places in the passage that the pictures show), `asked_symbol, read_symbol`
+        and `norm`, the Euclidean norm of d logit / d x.
+    """
+    part = parts.connected(test_ids, own)
+    before = test_ids[max(0, part.start - CONTEXT) : part.start]
+    norms = connectivity(weights, card, test_ids[part], before)
+    read, asked = np.triu_indices(len(norms))
+    symbols = np.array(vocabulary.spell(test_ids[part], own))
+    return pd.DataFrame(
+        {
+            "asked": asked + 1,
+            "read": read,
+            "asked_symbol": symbols[asked + 1],
+            "read_symbol": symbols[read],
+            "norm": norms[asked, read],
+        }
+    )
+
+
+def find_units(
+    weights: dict[str, Tensor], card: dict[str, Any], test_ids: Ids, own: Vocabulary
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hidden units that follow quotes, brackets, the length of a line or of a clause.
+
+    Returns:
+        The units, as `followers` gives them; and, for the best of each feature,
+        `feature, state, unit, symbol, value` over the passage in which the feature changes most.
+    """
+    ids = test_ids[:UNITS_READ]
+    symbols = np.array(vocabulary.spell(ids, own))
+    features = structure.features(symbols.tolist())
+    found = states(weights, card, ids, own)
+    units = pd.DataFrame(followers(found, features, UNITS), columns=UNIT_COLUMNS)
+    passages = []
+    for best in units.drop_duplicates("feature").to_dict("records"):
+        part = liveliest(features[best["feature"]], PASSAGE // 2)
+        passages.append(
+            pd.DataFrame(
+                {
+                    "feature": best["feature"],
+                    "state": best["state"],
+                    "unit": best["unit"],
+                    "symbol": symbols[part],
+                    "value": found[best["state"]][part, best["unit"]],
+                }
+            )
+        )
+    empty = pd.DataFrame(columns=["feature", "state", "unit", "symbol", "value"])
+    return units, pd.concat(passages, ignore_index=True) if passages else empty

@@ -21,6 +21,7 @@ from unrolled.comparison.champion import METRICS
 from unrolled.errors import InputError
 from unrolled.series import panel as panels
 from unrolled.series import splits
+from unrolled.series.baselines import FITS
 from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
@@ -86,8 +87,6 @@ def _numbers(
     clock: str = "",
 ) -> Files:
     """A baseline fitted on the rows of each series before its test part."""
-    from unrolled.series.baselines import FITS
-
     y, ds = drawn(panel, splits.each(borders), series.fill), panel["ds"]
     fitted = {}
     for parts in splits.each(borders):

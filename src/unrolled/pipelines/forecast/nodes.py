@@ -11,6 +11,7 @@ import pandas as pd
 from unrolled.errors import InputError
 from unrolled.pipelines.deploy.nodes import registry_client
 from unrolled.series import reading, splits
+from unrolled.series.baselines import least_rows
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
 from unrolled.series.reading import Reading
@@ -43,8 +44,6 @@ def forecast(
     panel, _ = reading.read(rows, series, name, how)
     variant = row["variant"]
     if not row["networks"]:
-        from unrolled.series.baselines import least_rows  # statsmodels takes seconds to import
-
         panel = _long_enough(panel, variant, least_rows(variant, series.season), series)
         baseline = backtest.of_baseline(variant, panel, series)
         return _frames(backtest.ahead(panel, series, baseline, how.step), variant)

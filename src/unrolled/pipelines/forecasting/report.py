@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unrolled.pipelines.charts import Chart, Line, Look, Pictures, Rows, draw, look
-from unrolled.pipelines.pictures import leaderboard_bars, learning_curves
+from unrolled.comparison.looks import Look, Rows, look
+from unrolled.pipelines.charts import Chart, Line
+from unrolled.pipelines.pictures import Pictures, draw, leaderboard_bars, learning_curves
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import observed
 

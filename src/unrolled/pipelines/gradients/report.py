@@ -7,21 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from unrolled.comparison.looks import COLOURS, Dash, Look, look
 from unrolled.gradients import theory
 from unrolled.gradients.options import REMEDIES
-from unrolled.pipelines.charts import (
-    COLOURS,
-    Chart,
-    Dash,
-    Dots,
-    Line,
-    Look,
-    Map,
-    Pictures,
-    Symbol,
-    draw,
-    look,
-)
+from unrolled.pipelines.charts import Chart, Dots, Line, Map, Symbol
+from unrolled.pipelines.pictures import Pictures, draw
 
 # Decades. What is below is lost in float32 anyway, and would flatten what is above.
 LOWEST = -20.0

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unrolled.pipelines.charts import Chart, Line, Map, Pictures, Rows, draw, look
+from unrolled.comparison.looks import Rows, look
+from unrolled.pipelines.charts import Chart, Line, Map
 from unrolled.pipelines.pictures import (
     Passage,
+    Pictures,
     coloured_text,
+    draw,
     leaderboard_bars,
     learning_curves,
     visible,

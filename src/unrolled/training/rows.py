@@ -1,0 +1,169 @@
+"""A row of the leaderboard: what it forecasts, under its name, and how it is scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unrolled.comparison.champion import finite
+from unrolled.comparison.leaderboard import COST, NOTE, VALIDATION
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series import metrics, splits
+from unrolled.series.options import SeriesOptions
+from unrolled.training import backtest as backtesting
+from unrolled.training.backtest import Forecast, before_test
+from unrolled.training.options import TrainOptions
+
+Row = tuple[str, str, int | None]  # variant, kind, seed
+
+
+def rehearse_network(
+    panel: pd.DataFrame,
+    rehearsals: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    variant: str,
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train one variant with one seed anew for every rehearsal, and score what it forecasts there."""
+
+    def fit(borders: pd.DataFrame) -> Forecast:
+        label = f"{variant} seed {seed}, rehearsal"
+        return backtesting.fit_network(panel, borders, series, model, training, seed, label)
+
+    frame, row = backtesting.rehearse(panel, rehearsals, series, fit), (variant, "recurrent", seed)
+    return _of(frame, row), validation(frame, panel, rehearsals, series, row)
+
+
+def rehearse_baseline(
+    panel: pd.DataFrame, rehearsals: pd.DataFrame, series: SeriesOptions, variant: str
+) -> dict[str, Any]:
+    """The score of a baseline; all rehearsals together fit it as often as the test part does."""
+    fits = -(-series.statistical_fits // splits.REHEARSALS)
+
+    limit = backtesting.limit_of(series, len(rehearsals))
+
+    def fit(_: pd.DataFrame) -> Forecast:
+        return backtesting.of_baseline(variant, panel, series, fits, limit)
+
+    frame = backtesting.rehearse(panel, rehearsals, series, fit)
+    found = validation(frame, panel, rehearsals, series, (variant, "baseline", None))
+    return found | {"note": f"rehearsals: {limit.note}" if limit.note else None}
+
+
+def validation(
+    frame: pd.DataFrame,
+    panel: pd.DataFrame,
+    rehearsals: pd.DataFrame,
+    series: SeriesOptions,
+    row: Row,
+) -> dict[str, Any]:
+    """The score of a row in the rehearsals."""
+    variant, kind, seed = row
+    scores = backtesting.score_rehearsals(frame, panel, rehearsals, series)
+    return {"variant": variant, "kind": kind, "seed": seed} | finite(scores)
+
+
+def backtest_network(
+    weights: dict[str, Any],
+    card: dict[str, Any],
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    scaler: pd.DataFrame,
+    series: SeriesOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast with one trained network: from every cutoff of the test part, and after the last row."""
+    forecast = backtesting.of_network(weights, card, panel, borders, scaler, series)
+    return _forecasts(
+        panel, borders, series, (card["variant"], "recurrent", card["seed"]), forecast
+    )
+
+
+def backtest_baseline(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, variant: str
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """The same with one baseline, fitted on all rows for what comes after them; and its cost."""
+    began, row = time.perf_counter(), (variant, "baseline", None)
+    limit = backtesting.limit_of(series, 2 * len(borders))  # the test part, and after the last row
+    forecast = backtesting.of_baseline(variant, panel, series, limit=limit)
+    frames = _forecasts(panel, borders, series, row, forecast)
+    cost = {
+        "parameters": None,
+        "train_seconds": time.perf_counter() - began,
+        "note": limit.note or None,
+    }
+    return *frames, {"variant": variant, "kind": "baseline", **cost}
+
+
+def _forecasts(
+    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, row: Row, forecast: Forecast
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    known = backtesting.over_cutoffs(panel, borders, series, forecast)
+    return _of(known, row), _of(backtesting.ahead(panel, series, forecast), row)
+
+
+def _of(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
+    """Say in a frame of forecasts whose they are."""
+    variant, _, seed = row
+    seeds = pd.array([seed if seed is not None else pd.NA] * len(frame), dtype="Int64")
+    return frame.assign(variant=variant, seed=seeds)
+
+
+def median(variant: str, seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The median of the seeds' forecasts, row by row, as forecasts of `variant`."""
+    first = seeds[0]
+    y_hat = np.median([frame["y_hat"].to_numpy(dtype=np.float64) for frame in seeds], axis=0)
+    return _of(first.assign(y_hat=y_hat), (variant, "ensemble", None))
+
+
+def median_cost(variant: str, cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Parameters and training time of all seeds together."""
+    cost = {key: sum(card[key] for card in cards) for key in COST}
+    return {"variant": variant, "kind": "ensemble", "seeds": len(cards), **cost}
+
+
+def score(
+    backtest: pd.DataFrame,
+    validation: dict[str, Any],
+    card: dict[str, Any],
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+) -> dict[str, Any]:
+    """Metrics of one variant and seed over all steps of the test part, beside its rehearsals' and cost."""
+    scores = metrics.score(backtest, before_test(panel, borders), series.season)
+    cost = {key: card[key] for key in ("variant", "kind", *COST)} | {"seeds": card.get("seeds", 1)}
+    notes = [one["note"] for one in (card, validation) if one.get("note")]
+    found = cost | finite(scores) | {key: validation[key] for key in VALIDATION}
+    return found | {NOTE: "; ".join(notes) or None}
+
+
+def chosen(
+    choice: dict[str, Any], ahead: Sequence[pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What comes after the last row, by the winner and by the champion.
+
+    Returns:
+        `unique_id, ds, variant, y_hat`; and of the winner `unique_id, ds, cutoff, y_hat`, the cutoff
+        the last row read.
+    """
+    every = pd.concat(ahead, ignore_index=True)
+    rows = {
+        name: choice["rows"][name] for name in (choice["winner"], choice["champion"]["variant"])
+    }
+    frames = []
+    for name, row in rows.items():
+        own = every[every["variant"] == name]
+        if row["kind"] == "recurrent":  # its best seed, as it would be deployed
+            own = own[own["seed"] == row["seeds"][0]]
+        frames.append(own)
+    columns = ["unique_id", "ds", "variant", "y_hat"]
+    return (
+        pd.concat(frames, ignore_index=True)[columns],
+        frames[0].reset_index(drop=True)[["unique_id", "ds", "cutoff", "y_hat"]],
+    )
