@@ -6,7 +6,7 @@ import pytest
 
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import panel as panels
-from unrolled.series import scaling, splits, windows
+from unrolled.series import metrics, scaling, splits, windows
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest, forecasting
 from unrolled.training.options import TrainOptions
@@ -200,3 +200,16 @@ def test_a_rehearsal_draws_lines_inside_its_own_train_part():
     known = observed.set_axis(panel["ds"])[found["cutoff"]].to_numpy()
     np.testing.assert_array_equal(found["y_hat"], known)
     assert panel.set_index("ds")["observed"][found["ds"]].all()
+
+
+def test_filled_rows_are_no_history_for_the_scale():
+    """A gap filled by the last value has no change in it, which would make the scale smaller."""
+    rows = pd.DataFrame({"unique_id": "a", "ds": range(20), "y": np.arange(20.0)})
+    rows.loc[[3, 4, 5, 6], "y"] = np.nan
+    panel, _ = panels.regular(rows, "last", 1)
+    borders = splits.borders(panel, 3, 4)
+    history = backtest.before_test(panel, borders)
+    assert len(history) == 16
+    assert history["y"].isna().tolist() == panel["observed"].eq(False).tolist()[:16]
+    frame = pd.DataFrame({"unique_id": "a", "step": [1], "y": [0.0], "y_hat": [2.0]})
+    assert metrics.score(frame, history, 1)["mase"] == 2.0  # every change that was seen is 1
