@@ -19,6 +19,7 @@ from kedro.config import OmegaConfigLoader
 from _table import Row, machine, main
 from options import PROJECT, data_of
 from unrolled import study
+from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.recurrent.weights import weights
@@ -32,7 +33,7 @@ PAGE = PROJECT / "docs/choosing.md"
 
 
 def network(options: ModelOptions, series: SeriesOptions) -> Forecaster:
-    return Forecaster(options, 1 + len(series.lags), series.lookback, series.horizon).eval()
+    return Forecaster(options, Inputs(1 + len(series.lags)), series.lookback, series.horizon).eval()
 
 
 def multiply_adds(net: Forecaster) -> int:
@@ -46,7 +47,7 @@ def multiply_adds(net: Forecaster) -> int:
 
 def inference_microseconds(net: Forecaster, series: SeriesOptions) -> float:
     """Median time of one forecast from one window, one thread."""
-    window = torch.randn(series.lookback, 1, 1 + len(series.lags))
+    window = Batch(torch.randn(series.lookback, 1, 1 + len(series.lags)))
     times = []
     with torch.inference_mode():
         for _ in range(300):

@@ -38,6 +38,7 @@ from torch import Tensor, nn
 
 from _table import Row, main, measure
 from unrolled.pipelines.deploy import nodes
+from unrolled.recurrent.batch import Inputs
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import scaling, splits
@@ -80,7 +81,7 @@ def served(cell: str, folder: Path) -> tuple[ServedForecaster, RawForecaster]:
     """A network of this cell, exported into a folder as `deploy` does it, and in torch."""
     options = ModelOptions(cell=cell, hidden=HIDDEN)
     torch.manual_seed(0)
-    net = Forecaster(options, 1, SERIES.lookback, SERIES.horizon)
+    net = Forecaster(options, Inputs(), SERIES.lookback, SERIES.horizon)
     card = {
         "model": options.model_dump(),
         "training": {"threads": 1},

@@ -240,7 +240,7 @@ def test_both_ways_to_a_batch_give_the_same_windows(benchmark):
     values = torch.arange(1000.0)
     first = torch.tensor([3, 700, 0, 880])
     items = [data.ItemWise(values, first)[i] for i in range(len(first))]
-    inputs, targets = data.gather(values, first, data.OPTIONS)
+    (inputs, *_), targets = data.gather(values, first, data.OPTIONS)
     assert torch.equal(inputs, torch.stack([x for x, _ in items], dim=1))
     assert torch.equal(targets, torch.stack([y for _, y in items], dim=1))
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 import yaml
 
+from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
+from unrolled.recurrent.heads import Head
 from unrolled.recurrent.options import ModelOptions
 from unrolled.recurrent.segments import to_segments
 from unrolled.recurrent.weights import copy_weights
@@ -27,7 +29,20 @@ LOOKBACK, HORIZON, FEATURES, BATCH = 13, 6, 2, 3
 def forecaster(name: str, lookback: int = LOOKBACK, **changes: object) -> Forecaster:
     torch.manual_seed(0)
     options = VARIANTS[name].model_copy(update=changes)
-    return Forecaster(options, FEATURES, lookback, HORIZON).eval()
+    return Forecaster(options, Inputs(FEATURES), lookback, HORIZON).eval()
+
+
+def ask(net: Forecaster, window: torch.Tensor) -> torch.Tensor:
+    return net(Batch(window))[:, :, 0]
+
+
+class OfTarget(torch.nn.Module):
+    def __init__(self, net: Forecaster) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        return ask(self.net, window)
 
 
 @pytest.fixture
@@ -47,19 +62,19 @@ def test_the_variants_of_the_tutorial_are_all_there():
 @pytest.mark.parametrize("normalisation", ["none", "last", "last_std", "mean_std"])
 def test_changing_the_last_observation_changes_every_step(name, normalisation, window):
     net = forecaster(name, window_normalisation=normalisation)
-    before = net(window)
+    before = ask(net, window)
     assert before.shape == (HORIZON, BATCH)
     window[-1, :, 0] += 0.5
-    assert (net(window) != before).all()
+    assert (ask(net, window) != before).all()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_copies_pickles_and_moves_to_another_dtype(name, window):
     net = forecaster(name)
-    expected = net(window)
-    assert torch.equal(copy.deepcopy(net)(window), expected)
-    assert torch.equal(pickle.loads(pickle.dumps(net))(window), expected)
-    double = net.double()(window.double())
+    expected = ask(net, window)
+    assert torch.equal(ask(copy.deepcopy(net), window), expected)
+    assert torch.equal(ask(pickle.loads(pickle.dumps(net)), window), expected)
+    double = ask(net.double(), window.double())
     assert double.dtype == torch.float64
     torch.testing.assert_close(double.float(), expected, atol=1e-5, rtol=1e-5)
 
@@ -68,14 +83,14 @@ def test_a_variant_copies_pickles_and_moves_to_another_dtype(name, window):
 def test_adding_a_level_shifts_the_forecast_where_windows_are_normalised(name, window):
     net = forecaster(name)
     shifted = window + 7.0  # all features: lags are of the same series
-    torch.testing.assert_close(net(shifted), net(window) + 7.0, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ask(net, shifted), ask(net, window) + 7.0, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("normalisation", ["last_std", "mean_std"])
 def test_a_change_of_unit_scales_the_forecast_where_windows_are_scaled(name, normalisation, window):
     net = forecaster(name, window_normalisation=normalisation)
-    torch.testing.assert_close(net(5 * window), 5 * net(window), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ask(net, 5 * window), 5 * ask(net, window), atol=1e-4, rtol=1e-4)
 
 
 def test_by_hand_and_by_library_forecast_the_same_with_the_same_weights(window):
@@ -86,13 +101,13 @@ def test_by_hand_and_by_library_forecast_the_same_with_the_same_weights(window):
             torch.nn.init.normal_(parameter, std=0.3)
         copy_weights(library.layer, hand.layer)
         hand.head.load_state_dict(library.head.state_dict())
-        torch.testing.assert_close(hand(window), library(window), atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(ask(hand, window), ask(library, window), atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_looking_inside_names_every_gate_and_state_and_attention_sums_to_one(name, window):
     net = forecaster(name)
-    inside = net.look_inside(window)
+    inside = net.look_inside(Batch(window))
     steps = -(-LOOKBACK // net.options.segment)
     assert {tensor.shape[0] for tensor in inside.values()} == {steps}
     assert ("attention" in inside) == (net.options.attention != "none")
@@ -112,9 +127,9 @@ def test_a_variant_exports_for_any_batch_and_runs_in_onnx_runtime(name, window, 
     window = window[-5:]  # two segments; the exporter unrolls every step
     net = forecaster(name, lookback=len(window))
     shapes = ({1: torch.export.Dim("batch")},)
-    program = torch.export.export(net, (window,), dynamic_shapes=shapes)
+    program = torch.export.export(OfTarget(net), (window,), dynamic_shapes=shapes)
     more = torch.cat([window, 2 * window], dim=1)
-    expected = net(more)
+    expected = ask(net, more)
     torch.testing.assert_close(program.module()(more), expected, atol=1e-6, rtol=1e-6)
     path = tmp_path / "forecaster.onnx"
     torch.onnx.export(program, (), path, dynamo=True, verbose=False)
@@ -151,3 +166,80 @@ def test_options_that_cannot_be_are_refused_with_a_sentence(options, sentence):
     with pytest.raises(ValueError, match="Value error") as caught:
         ModelOptions(**options)
     assert caught.value.errors()[0]["msg"] == f"Value error, {sentence}"
+
+
+# --- other inputs than the target ---
+
+ALL = Inputs(target=2, past=3, observed=True, future=2, static=4)
+
+
+def whole_batch() -> Batch:
+    generator = torch.Generator().manual_seed(2)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    return Batch(
+        draw(LOOKBACK, BATCH, 2),
+        draw(LOOKBACK, BATCH, 3),
+        draw(LOOKBACK, BATCH) > -1,
+        draw(HORIZON, BATCH, 2),
+        draw(BATCH, 4),
+    )
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "min_gru"])
+@pytest.mark.parametrize(
+    "more", [{}, {"attention": "last_state"}, {"bidirectional": True}, {"segment": 4}]
+)
+def test_every_kind_of_input_is_read_and_the_level_is_of_the_target_alone(cell, more):
+    torch.manual_seed(0)
+    options = ModelOptions(cell=cell, hidden=5, window_normalisation="last_std", **more)
+    net = Forecaster(options, ALL, LOOKBACK, HORIZON).eval()
+    batch = whole_batch()
+    forecast = net(batch)
+    assert forecast.shape == (HORIZON, BATCH, 1)
+    for kind in ("target", "past", "future", "static"):
+        changed = batch._replace(**{kind: getattr(batch, kind) + 0.5})
+        if kind != "target":
+            assert (net(changed) != forecast).all()
+    assert (net(batch._replace(observed=~batch.observed)) != forecast).all()
+    moved = net(batch._replace(target=3 * batch.target + 7))
+    torch.testing.assert_close(moved, 3 * forecast + 7, atol=1e-4, rtol=1e-4)
+
+
+def test_an_example_is_what_the_network_reads():
+    net = Forecaster(ModelOptions(hidden=3), ALL, LOOKBACK, HORIZON).eval()
+    shapes = [(one.shape, one.dtype) for one in net.example(4)]
+    assert shapes == [
+        ((LOOKBACK, 4, 2), torch.float32),
+        ((LOOKBACK, 4, 3), torch.float32),
+        ((LOOKBACK, 4), torch.bool),
+        ((HORIZON, 4, 2), torch.float32),
+        ((4, 4), torch.float32),
+    ]
+    assert net(net.example(4)).shape == (HORIZON, 4, 1)
+    assert Forecaster(ModelOptions(hidden=3), Inputs(), 5, 2).example(1)[1:] == (None,) * 4
+
+
+def test_segments_do_not_read_what_is_known_ahead():
+    options = ModelOptions(hidden=3, decoder="segments", segment=2)
+    sentence = (
+        "decoder segments reads nothing that is known ahead, but inputs.future is 2; set decoder to"
+        " direct"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        Forecaster(options, Inputs(future=2), 8, 4)
+
+
+@pytest.mark.parametrize("decoder", ["direct", "segments"])
+def test_a_head_of_several_numbers_a_step_gives_them_all(decoder):
+    head = Head(("low", "high"), lambda forecast, y: (forecast - y[..., None]).abs().mean())
+    torch.manual_seed(0)
+    options = ModelOptions(hidden=3, decoder=decoder, highway=True)
+    net = Forecaster(options, Inputs(), 8, 5, head).eval()
+    forecast = net(Batch(torch.randn(8, 2, 1)))
+    assert forecast.shape == (5, 2, 2)
+    assert (forecast[..., 0] != forecast[..., 1]).all()
+    head.loss(forecast, torch.zeros(5, 2)).backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())

@@ -128,7 +128,7 @@ def test_a_batch_holds_the_rows_that_its_starts_name(lags):
     options = SeriesOptions(lookback=4, horizon=3, lags=lags)
     values = torch.arange(50, dtype=torch.float32)
     first = torch.tensor([7, 0, 30])
-    inputs, targets = gather(values, first, options)
+    (inputs, *_), targets = gather(values, first, options)
     assert inputs.shape == (4, 3, 1 + len(lags))
     assert targets.shape == (3, 3)
     for window, row in enumerate(first.tolist()):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from unrolled.recurrent.batch import Inputs
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
@@ -39,7 +40,7 @@ def panel_of(series: int = 2, rows: int = 60) -> pd.DataFrame:
 def network(series: SeriesOptions, seed: int = 0, **model: object) -> tuple[dict, dict]:
     options = ModelOptions(hidden=6, **model)
     torch.manual_seed(seed)
-    net = Forecaster(options, 1 + len(series.lags), series.lookback, series.horizon)
+    net = Forecaster(options, Inputs(1 + len(series.lags)), series.lookback, series.horizon)
     card = {
         "model": options.model_dump(),
         "training": TRAINING,

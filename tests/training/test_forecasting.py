@@ -9,6 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unrolled.recurrent.batch import Inputs
+from unrolled.recurrent.forecaster import Forecaster
+from unrolled.recurrent.heads import HEADS
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import splits, windows
 from unrolled.series.options import SeriesOptions
@@ -60,7 +63,7 @@ def trained(seed: int = 0, training: TrainOptions = TRAINING, **model: object) -
 def test_a_batch_holds_the_value_its_lags_and_the_steps_after_it(lookback, horizon, lags, first):
     options = SeriesOptions(lookback=lookback, horizon=horizon, lags=tuple(lags))
     values = torch.arange(60, dtype=torch.float32)
-    inputs, targets = gather(values, torch.tensor([first]), options)
+    (inputs, *_), targets = gather(values, torch.tensor([first]), options)
     end = first + max(lags, default=0) + lookback  # row after the last input
     assert targets[:, 0].tolist() == list(range(end, end + horizon))
     for feature, lag in enumerate((0, *lags)):
@@ -171,12 +174,37 @@ def test_the_loss_of_windows_with_gaps_is_that_of_their_observed_targets():
     seen = np.ones(90, dtype=bool)
     seen[::3] = False
     first, y = torch.tensor([3, 4, 5]), torch.arange(9.0).reshape(3, 3)
-    loss = forecasting._loss(torch.nn.functional.l1_loss, torch.tensor(seen), SERIES)
+    counts = forecasting._targets_seen(torch.tensor(seen), first, SERIES)
     mask = np.array(
         [[seen[start + SERIES.context + step] for start in (3, 4, 5)] for step in range(3)]
     )
+    np.testing.assert_array_equal(counts, mask)
     expected = np.abs(y.numpy() - 7)[mask].mean()
-    assert float(loss(torch.full((3, 3), 7.0), y, first)) == pytest.approx(expected)
+    loss = HEADS["mae"].loss(torch.full((3, 3, 1), 7.0), y, counts)
+    assert float(loss) == pytest.approx(expected)
+
+
+def test_targets_that_were_filled_teach_nothing():
+    seen = np.ones(90, dtype=bool)
+    seen[30:40] = False
+    found = []
+    for value in (0.0, 9.0):
+        values = wave()
+        values[30:40] = value
+        task = forecasting.WindowTask(
+            Forecaster(ModelOptions(hidden=2), Inputs(3), 8, 3),
+            torch.from_numpy(values),
+            SERIES,
+            torch.tensor([17]),  # whose targets are rows 30 to 32, and 33 the first that is read
+            forecasting.Shuffled(1, 1),
+            torch.tensor([18]),
+            True,
+            HEADS["mse"],
+            torch.from_numpy(seen),
+            0.0,
+        )
+        found.append(task.loss()[0].isnan())
+    assert all(found)  # of no target there is no mean
 
 
 def test_windows_without_an_observed_target_are_left_out():

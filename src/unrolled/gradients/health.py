@@ -7,7 +7,7 @@ in some hundred steps.
 from __future__ import annotations
 
 import logging
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def watch(curves: list[pd.DataFrame]) -> Watch:
         bounds; `gradient_at_lag`, the norm of the gradient on the first state relative to the last.
     """
 
-    def look(model: nn.Module, x: Tensor, before: Tensor) -> dict[str, float]:
+    def look(model: nn.Module, x: Any, before: Tensor) -> dict[str, float]:  # noqa: ANN401
         layer = cast("Recurrent", model.layer)
         inputs = _inputs(model, layer, x)
         with torch.random.fork_rng(), torch.enable_grad():  # looking changes no training
@@ -100,7 +100,7 @@ def warn(label: str, curves: list[pd.DataFrame], options: LayerOptions) -> None:
 
 
 @torch.no_grad()
-def _inputs(model: nn.Module, layer: Recurrent, x: Tensor) -> Tensor:
+def _inputs(model: nn.Module, layer: Recurrent, x: Any) -> Tensor:  # noqa: ANN401
     """What the layer inside a network reads, (T, B, F), when the network reads x."""
     seen: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))

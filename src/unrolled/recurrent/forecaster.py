@@ -1,7 +1,7 @@
 """A recurrent network that reads a window and forecasts every step of the horizon at once.
 
-Axis letters: B batch, T time, F features, H hidden (outputs of the layer), K horizon steps, N
-heads. Time-major `(T, B, F)`.
+Axis letters: B batch, T time, F features, H hidden (outputs of the layer), K horizon steps, Q
+numbers a step, N heads. Time-major `(T, B, F)`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.recurrent.attention import Attention, last_state_attention
+from unrolled.recurrent.batch import Batch, Inputs
+from unrolled.recurrent.heads import HEADS, Head
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import ModelOptions
 from unrolled.recurrent.segments import SegmentDecoder, to_segments
@@ -29,18 +31,36 @@ class Forecaster(nn.Module):
     RevIN (Kim et al. 2022) and ES-RNN (Smyl 2020), whose smoothing rate is learned too.
     """
 
-    def __init__(self, options: ModelOptions, features: int, lookback: int, horizon: int) -> None:
+    def __init__(
+        self,
+        options: ModelOptions,
+        inputs: Inputs,
+        lookback: int,
+        horizon: int,
+        head: Head = HEADS["mse"],
+    ) -> None:
         """Build the layers.
 
         Args:
             options: what the network is made of.
-            features: F, input features a step; the first is the value to forecast.
+            inputs: features of each kind that are read.
             lookback: T, steps read.
             horizon: K, steps forecast.
+            head: what is said of each step.
+
+        Raises:
+            ValueError: the decoder goes segment by segment and something is known ahead, which it
+                cannot read.
         """
         super().__init__()
-        self.options = options
-        read, width = features * options.segment, options.outputs
+        if inputs.future and options.decoder == "segments":
+            raise ValueError(
+                f"decoder segments reads nothing that is known ahead, but inputs.future is"
+                f" {inputs.future}; set decoder to direct"
+            )
+        self.options, self.inputs = options, inputs
+        self.lookback, self.horizon, self.size = lookback, horizon, head.size
+        read, width = inputs.width * options.segment, options.outputs
         self.layer = Recurrent(options, read)
         self.dropout = nn.Dropout(options.head_dropout)
         self.attention = (
@@ -48,50 +68,77 @@ class Forecaster(nn.Module):
         )
         attended = options.attention != "none"
         self.head: nn.Module = (
-            SegmentDecoder(read, width, options.segment, horizon)
+            SegmentDecoder(read, width, options.segment, horizon, head.size)
             if options.decoder == "segments"
-            else nn.Linear(2 * width if attended else width, horizon)
+            else nn.Linear(
+                (2 * width if attended else width) + inputs.future * horizon, horizon * head.size
+            )
         )
         self.highway = nn.Linear(lookback, horizon) if options.highway else None
         smoothed = options.window_normalisation == "smoothed"
         self.level_rate = nn.Parameter(torch.zeros(())) if smoothed else None  # logit of the rate
 
-    def forward(self, window: Tensor) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Forecast.
 
         Args:
-            window: (T, B, F) float, scaled values, oldest first.
+            batch: windows, oldest step first.
 
         Returns:
-            (K, B), on the same scale as the window's first feature.
+            (K, B, Q), on the same scale as the target.
         """
-        level, scale = self._moments(window[:, :, 0])  # (B,) or (1,)
-        x = (window - level[:, None]) / scale[:, None]  # (T, B, F)
+        level, scale = self._moments(batch.target[:, :, 0])  # (B,) or (1,)
+        x = self._read(batch, level, scale)  # (T, B, F)
         outputs, state = self.layer(to_segments(x, self.options.segment))  # (T / segment, B, H)
         if isinstance(self.head, SegmentDecoder):
-            forecast = self.head(self.layer, state)  # (K, B)
+            forecast = self.head(self.layer, state)  # (K, B, Q)
         else:
             last = self.dropout(self._last(outputs))  # (B, H)
             context, _ = self._attend(outputs, last)
-            read = last if context is None else torch.cat([context, last], dim=1)
-            forecast = self.head(read).T  # (K, B)
+            seen = [last] if context is None else [context, last]
+            if batch.future is not None:
+                seen.append(batch.future.transpose(0, 1).flatten(1))  # (B, K * N)
+            steps = self.head(torch.cat(seen, dim=1) if len(seen) > 1 else last)  # (B, K * Q)
+            forecast = steps.T.unflatten(0, (self.horizon, self.size)).transpose(1, 2)
         if self.highway is not None:
-            forecast = forecast + self.highway(x[:, :, 0].T).T
-        return forecast * scale + level
+            forecast = forecast + self.highway(x[:, :, 0].T).T[:, :, None]
+        return forecast * scale[:, None] + level[:, None]
 
-    def look_inside(self, window: Tensor) -> dict[str, Tensor]:
+    def example(self, batch: int) -> Batch:
+        """A batch of so many windows in the shapes and types that the network reads, all zeros."""
+        steps, own = (self.lookback, batch), self.inputs
+        return Batch(
+            torch.zeros(*steps, own.target),
+            torch.zeros(*steps, own.past) if own.past else None,
+            torch.zeros(*steps, dtype=torch.bool) if own.observed else None,
+            torch.zeros(self.horizon, batch, own.future) if own.future else None,
+            torch.zeros(batch, own.static) if own.static else None,
+        )
+
+    def _read(self, batch: Batch, level: Tensor, scale: Tensor) -> Tensor:
+        """All that is read of the lookback, side by side (T, B, F), the target normalised."""
+        parts = [(batch.target - level[:, None]) / scale[:, None]]
+        if batch.past is not None:
+            parts.append(batch.past)
+        if batch.observed is not None:
+            parts.append(batch.observed[:, :, None].to(batch.target.dtype))
+        if batch.static is not None:
+            parts.append(batch.static.expand(len(batch.target), -1, -1))
+        return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
+
+    def look_inside(self, batch: Batch) -> dict[str, Tensor]:
         """What happens inside while windows are read.
 
         Args:
-            window: (T, B, F), as for `forward`.
+            batch: as for `forward`.
 
         Returns:
             Every gate and state of the last layer (forward direction), by its letter in the cell's
             equations, (T / segment, B, H); and `attention`, the weights of each output
             (T / segment, B, N), where the network attends.
         """
-        level, scale = self._moments(window[:, :, 0])
-        x = to_segments((window - level[:, None]) / scale[:, None], self.options.segment)
+        level, scale = self._moments(batch.target[:, :, 0])
+        x = to_segments(self._read(batch, level, scale), self.options.segment)
         inside = self.layer.look_inside(x)[-self.options.directions]
         outputs, _ = self.layer(x)
         _, weights = self._attend(outputs, self._last(outputs))

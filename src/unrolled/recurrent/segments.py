@@ -3,7 +3,8 @@
 A window of 720 steps is 30 segments of 24, so the recurrence, and the way back of its gradient, is
 24 times shorter. After SegRNN (Lin et al. 2023, arXiv 2308.11200).
 
-Axis letters: B batch, T time, F features, H hidden, K horizon steps, P steps a segment.
+Axis letters: B batch, T time, F features, H hidden, K horizon steps, P steps a segment, Q numbers a
+step.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class SegmentDecoder(nn.Module):
     so no error is fed back from segment to segment, and every step depends on the last observation.
     """
 
-    def __init__(self, inputs: int, outputs: int, segment: int, horizon: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, segment: int, horizon: int, size: int = 1
+    ) -> None:
         """Make the embeddings and the head.
 
         Args:
@@ -50,11 +53,12 @@ class SegmentDecoder(nn.Module):
             outputs: width of its outputs.
             segment: P, steps a segment.
             horizon: K, steps to forecast; the last segment is cut where K is no multiple of P.
+            size: Q, numbers a step.
         """
         super().__init__()
-        self.horizon = horizon
+        self.horizon, self.segment = horizon, segment
         self.positions = nn.Parameter(torch.randn(-(-horizon // segment), inputs))
-        self.head = nn.Linear(outputs, segment)
+        self.head = nn.Linear(outputs, segment * size)
 
     def forward(
         self, layer: Callable[[Tensor, State], tuple[Tensor, State]], state: State
@@ -67,11 +71,11 @@ class SegmentDecoder(nn.Module):
             state: the encoder's last, each (L * D, B, H).
 
         Returns:
-            (K, B).
+            (K, B, Q).
         """
         segments, batch = len(self.positions), state[0].shape[1]
         # One step of segments * B sequences: (1, K / P * B, inputs).
         x = self.positions[:, None].expand(-1, batch, -1).flatten(0, 1)[None]
         outputs, _ = layer(x, tuple(tensor.repeat(1, segments, 1) for tensor in state))
-        steps = self.head(outputs[0])  # (K / P * B, P)
-        return steps.reshape(segments, batch, -1).transpose(1, 2).flatten(0, 1)[: self.horizon]
+        steps = self.head(outputs[0]).reshape(segments, batch, self.segment, -1)
+        return steps.transpose(1, 2).flatten(0, 1)[: self.horizon]

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
@@ -76,7 +77,7 @@ class RawForecaster(nn.Module):
             scaled[:, end - lag - lookback : end - lag] for lag in (0, *self.series.lags)
         ]  # (B, T)
         window = torch.stack(features, dim=2).transpose(0, 1)  # (T, B, F)
-        ahead = self.net(window).T.double() * std + mean  # (B, K)
+        ahead = self.net(Batch(window))[:, :, 0].T.double() * std + mean  # (B, K)
         if self.series.warmup:
             for block in ahead.split(season, dim=1):
                 following = self._season(level, rate)[:, -season:]
@@ -160,7 +161,7 @@ def _raw(
 ) -> RawForecaster:
     net = Forecaster(
         ModelOptions.model_validate(card["model"]),
-        card["features"],
+        Inputs(card["features"]),
         card["lookback"],
         card["horizon"],
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
+from unrolled.recurrent.heads import HEADS, Head
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import starts
@@ -30,17 +31,12 @@ from unrolled.training.loop import (
 )
 from unrolled.training.options import TrainOptions
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": nn.functional.mse_loss,
-    "mae": nn.functional.l1_loss,
-    "huber": nn.functional.huber_loss,
-}
 WATCH_EVERY = 300  # steps, so that looking at a network's health costs at most 3 % of them
 # Windows forecast at once: bounds the memory of a long test part.
 PREDICT_BATCH = 4096
 
 
-def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor, Tensor]:
+def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Batch, Tensor]:
     """Cut a batch of windows out of the values.
 
     Args:
@@ -49,7 +45,7 @@ def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor
         series: lags, lookback and horizon.
 
     Returns:
-        Inputs (T, B, F), the value and its lags; targets (K, B).
+        What the network reads; targets (K, B).
     """
     context = series.context
     view = values.unfold(0, series.span, 1)  # (N - span + 1, span), copies nothing
@@ -57,7 +53,7 @@ def gather(values: Tensor, first: Tensor, series: SeriesOptions) -> tuple[Tensor
     features = [steps[context - series.lookback - lag : context - lag] for lag in (0, *series.lags)]
     # Stacking one feature would copy it for nothing.
     inputs = torch.stack(features, dim=2) if series.lags else features[0].unsqueeze(2)
-    return inputs, steps[context:]
+    return Batch(inputs), steps[context:]
 
 
 def _targets_seen(observed: Tensor, first: Tensor, series: SeriesOptions) -> Tensor:
@@ -98,7 +94,8 @@ class WindowTask:
         first: (W,) int64, first rows of the windows to learn from, in `batches`.
         held_out: first rows of those to validate on.
         validated: whether they are; else they are looked at alone.
-        loss_of: forecasts (K, B), targets (K, B), first rows (B,) -> their mean loss.
+        head: judges the forecasts.
+        observed: (N,) bool, rows whose target counts; None: all.
     """
 
     net: Forecaster
@@ -108,7 +105,8 @@ class WindowTask:
     batches: Shuffled
     held_out: Tensor
     validated: bool
-    loss_of: Callable[[Tensor, Tensor, Tensor], Tensor]
+    head: Head
+    observed: Tensor | None
     augmentation: float
 
     def __post_init__(self) -> None:
@@ -121,19 +119,25 @@ class WindowTask:
         x, y = gather(self.values, own, self.series)
         if self.augmentation:
             factor = torch.empty(len(own)).log_normal_(0, self.augmentation)  # (B,)
-            x, y = x * factor[:, None], y * factor
-        return self.loss_of(self.net(x), y, own), len(own)
+            x, y = x._replace(target=x.target * factor[:, None]), y * factor
+        return self._loss(x, y, own), len(own)
 
     def validate(self) -> float:
         """Of all windows that are held out."""
         if not self.validated:
             return math.nan
         x, y = self.validation
-        return float(self.loss_of(self.net(x), y, self.held_out))
+        return float(self._loss(x, y, self.held_out))
 
-    def inputs(self) -> Tensor:
+    def inputs(self) -> Batch:
         """Some windows that are held out."""
-        return self.validation[0][:, :WATCHED]
+        return gather(self.values, self.held_out[:WATCHED], self.series)[0]
+
+    def _loss(self, x: Batch, y: Tensor, first: Tensor) -> Tensor:
+        seen = None
+        if self.observed is not None:
+            seen = _targets_seen(self.observed, first, self.series)
+        return self.head.loss(self.net(x), y, seen)
 
 
 def plan(options: TrainOptions, windows: int, epochs: int | None, *, validated: bool) -> Plan:
@@ -170,20 +174,6 @@ def learning_rate(options: TrainOptions, epoch: int) -> float:
 def kept(history: list[Row], options: TrainOptions) -> Row:
     """The row of the epoch whose weights are kept."""
     return best(history) if options.early_stopping else history[-1]
-
-
-def _loss(
-    loss: Callable[[Tensor, Tensor], Tensor], observed: Tensor, series: SeriesOptions
-) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """A loss of forecasts (K, B), targets (K, B) and the first rows of their windows (B,)."""
-    if observed.all():
-        return lambda y_hat, y, _: loss(y_hat, y)
-
-    def over_observed(y_hat: Tensor, y: Tensor, first: Tensor) -> Tensor:
-        seen = _targets_seen(observed, first, series)
-        return loss(y_hat[seen], y[seen])
-
-    return over_observed
 
 
 def fit_forecaster(
@@ -247,7 +237,7 @@ def _fit_parts(
     """Train on all windows of the parts, for so many epochs or as long as validation says."""
     data, seen = torch.from_numpy(values), torch.tensor(observed)
     with deterministic(seed, training.threads):
-        net = Forecaster(model, 1 + len(series.lags), series.lookback, series.horizon)
+        net = Forecaster(model, Inputs(1 + len(series.lags)), series.lookback, series.horizon)
         first = _scored(torch.from_numpy(starts(windows, *parts)), seen, series)
         held_out = _scored(torch.from_numpy(starts(windows, "validation")), seen, series)
         task = WindowTask(
@@ -258,7 +248,8 @@ def _fit_parts(
             Shuffled(len(first), training.batch_size),
             held_out,
             not epochs,
-            _loss(LOSSES[training.loss], seen, series),
+            HEADS[training.loss],
+            None if seen.all() else seen,
             training.augmentation,
         )
         how = plan(training, len(first), epochs, validated=not epochs)
@@ -292,7 +283,7 @@ def predict(
     with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
         net = _restored(weights, card)
         parts = [
-            net(gather(data, part, series)[0]).T
+            net(gather(data, part, series)[0])[:, :, 0].T
             for part in torch.from_numpy(first).split(PREDICT_BATCH)
         ]
     return torch.cat(parts).double().numpy()
@@ -322,7 +313,7 @@ def look_inside(
     window, _ = gather(torch.from_numpy(values), torch.tensor([first]), series)
     with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
         net = _restored(weights, card)
-        inside = {"input": window} | net.look_inside(window)
+        inside = {"input": window.target} | net.look_inside(window)
     frames = []
     for name, tensor in inside.items():
         steps, _, units = tensor.shape
@@ -344,7 +335,7 @@ def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> Forecaster:
     """Build the network; draws weights that are thrown away, so only within `deterministic`."""
     net = Forecaster(
         ModelOptions.model_validate(card["model"]),
-        card["features"],
+        Inputs(card["features"]),
         card["lookback"],
         card["horizon"],
     )

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Network, a few of its inputs, its `parameters` before the last step -> numbers for the history.
-Watch = Callable[[nn.Module, Tensor, Tensor], dict[str, float]]
+Watch = Callable[[nn.Module, Any, Tensor], dict[str, float]]
 WATCHED = 8  # inputs looked at
 
 # torch has one random state and one thread count a process. Whatever draws, building a network
@@ -55,8 +55,8 @@ class Task(Protocol):
     def validate(self) -> float:
         """Loss of the network as it stands on what it is not trained on; NaN where there is nothing."""
 
-    def inputs(self) -> Tensor:
-        """A few inputs of the network, whose health is looked at."""
+    def inputs(self) -> Any:  # noqa: ANN401
+        """A few inputs of the network, of whatever form it reads, at which its health is looked at."""
 
 
 @dataclass(frozen=True)
