@@ -12,7 +12,7 @@ export DO_NOT_TRACK := true
 export KEDRO_DISABLE_TELEMETRY := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install run matrix serve test lint format viz ui notebook lock notebooks-strip clean distclean
+.PHONY: help install run matrix serve test mutants lint format viz ui notebook lock notebooks-strip clean distclean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ serve: $(STAMP)  ## a registered model over HTTP, on loopback: MODEL (models:/fo
 
 test: lint  ## linters, types, import walls, then every test, on all cores
 	$(BIN)/pytest -q -n auto --dist worksteal
+
+mutants: $(STAMP)  ## every rule of honest science broken on purpose; a fast test must see each
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: $(STAMP)  ## formatting, lint, types and import walls, changing nothing
 	$(BIN)/ruff format --check .

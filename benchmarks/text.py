@@ -38,7 +38,7 @@ from unrolled.tracking import (
     log_node,
     metrics_of,
 )
-from unrolled.training import text
+from unrolled.training import loop, text
 from unrolled.training.options import TextTrainOptions
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -184,7 +184,7 @@ def run(case: Case, path: Path, quick: bool, rehearse: bool) -> list[Row]:
 
 
 def track(
-    name: str, card: dict[str, Any], scores: dict[str, float], history: list[text.Evaluation]
+    name: str, card: dict[str, Any], scores: dict[str, float], history: list[loop.Row]
 ) -> None:
     """Keep a training in MLflow, where `kedro run` keeps its own."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or absolute_uri(DEFAULT_URI, PROJECT)

@@ -13,8 +13,9 @@ from tests.projects import once
 from unrolled.datasets import NpyDataset, SafetensorsDataset, as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
+from unrolled.training.loop import best
 from unrolled.training.options import TextTrainOptions
-from unrolled.training.text import best, fit_language_model
+from unrolled.training.text import fit_language_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 

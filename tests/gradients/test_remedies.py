@@ -11,12 +11,13 @@ from unrolled.errors import InputError
 from unrolled.gradients.options import REMEDIES, TASK_NAMES, MatrixOptions, Remedy
 from unrolled.gradients.remedies import (
     TaskNetwork,
-    _clip,
     layer_options,
+    plan,
     run_cell,
     train_cell,
 )
 from unrolled.gradients.tasks import TASKS
+from unrolled.training import loop
 
 SMALL = MatrixOptions(hidden=8, batch_size=8, steps=4, evaluate_every=2, evaluation_size=16)
 COLUMNS = [
@@ -125,8 +126,13 @@ def loss_gradients(remedy: Remedy) -> tuple[torch.Tensor, torch.Tensor, bool]:
     (100 * TASKS["adding"].loss(network(x, 1), y)).backward()
     parameters = list(network.parameters())
     before = torch.cat([p.grad.flatten() for p in parameters])
-    clipped = _clip(parameters, remedy)
-    return before, torch.cat([p.grad.flatten() for p in parameters]), clipped
+    how = plan(remedy, SMALL, chance=1.0)
+    size = loop._clip(parameters, how)
+    return (
+        before,
+        torch.cat([p.grad.flatten() for p in parameters]),
+        bool(size > (how.clip or math.inf)),
+    )
 
 
 def test_clipping_by_norm_leaves_the_direction():

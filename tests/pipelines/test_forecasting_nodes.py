@@ -61,3 +61,136 @@ def test_changing_the_last_observation_changes_every_step_in_original_units(opti
     np.testing.assert_array_equal(before["y_hat"][same], after["y_hat"][same])
     assert (before["y_hat"][moved] != after["y_hat"][moved]).all()
     assert moved.sum() == series.horizon
+
+
+# --- what decides: two unequal series, numbers by hand ---
+
+HAND = SeriesOptions(lookback=2, horizon=2, validation=3, test=4)
+
+
+def two_lines() -> pd.DataFrame:
+    """`a` climbs by 1 in train, 3 in validation and 5 in test; `b`, shorter, by 10, 20 and 40."""
+    steps = {"a": [0] + [1] * 12 + [3] * 3 + [5] * 4, "b": [0] + [10] * 6 + [20] * 3 + [40] * 4}
+    frames = [
+        pd.DataFrame({"unique_id": name, "ds": range(len(own)), "y": np.cumsum(own) * 1.0})
+        for name, own in steps.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def persistence() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
+    panel = two_lines()
+    borders = nodes.split(panel, HAND)
+    known, ahead, cost = nodes.backtest_baseline(panel, borders, HAND, "persistence")
+    return panel, borders, known, cost | {"ahead": ahead}
+
+
+def test_a_baseline_is_asked_at_every_cutoff_of_every_series():
+    _panel, borders, known, cost = persistence()
+    assert borders[["train", "validation", "test"]].to_numpy().tolist() == [[13, 3, 4], [7, 3, 4]]
+    found = known[["unique_id", "cutoff", "ds", "step", "y", "y_hat"]].to_numpy().tolist()
+    assert found == [
+        ["a", 15, 16, 1, 26, 21],
+        ["a", 15, 17, 2, 31, 21],
+        ["a", 16, 17, 1, 31, 26],
+        ["a", 16, 18, 2, 36, 26],
+        ["a", 17, 18, 1, 36, 31],
+        ["a", 17, 19, 2, 41, 31],
+        ["b", 9, 10, 1, 160, 120],
+        ["b", 9, 11, 2, 200, 120],
+        ["b", 10, 11, 1, 200, 160],
+        ["b", 10, 12, 2, 240, 160],
+        ["b", 11, 12, 1, 240, 200],
+        ["b", 11, 13, 2, 280, 200],
+    ]
+    ahead = cost["ahead"][["unique_id", "cutoff", "ds", "y_hat"]].to_numpy().tolist()
+    assert ahead == [["a", 19, 20, 41], ["a", 19, 21, 41], ["b", 13, 14, 280], ["b", 13, 15, 280]]
+
+
+def test_scores_are_means_over_series_each_by_the_scale_of_its_rows_before_the_test_part():
+    """MASE's scales: (12 * 1 + 3 * 3) / 15 = 1.4, and (6 * 10 + 3 * 20) / 9 = 40 / 3."""
+    panel, borders, known, cost = persistence()
+    validation = {"validation_mase": 0.5, "validation_mae": 2.0}
+    row = nodes.score(known, validation, cost, panel, borders, HAND)
+    assert row["mae"] == pytest.approx((7.5 + 60) / 2)
+    assert row["mase"] == pytest.approx((7.5 / 1.4 + 60 / (40 / 3)) / 2)
+    assert row["rmse"] == pytest.approx((62.5**0.5 + 4000**0.5) / 2)
+    assert (row["validation_mase"], row["validation_mae"]) == (0.5, 2.0)
+    steps = nodes.score_by_step(known, panel, borders, HAND)
+    assert steps["mae"].tolist() == pytest.approx([22.5, 45])
+    assert steps["mase"].tolist() == pytest.approx([(5 / 1.4 + 3) / 2, (10 / 1.4 + 6) / 2])
+
+
+@pytest.mark.parametrize("variant", ["ridge", "analogues", "holt_winters", "theta"])
+def test_no_baseline_is_fitted_or_chosen_on_the_test_part(variant):
+    """From the first cutoff it is as if nothing came after it."""
+    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
+    panel = panel_of()
+    borders = nodes.split(panel, series)
+    spiked = panel.assign(y=panel["y"].where(panel["ds"] < 64, 1e4 - panel["y"] ** 2))
+    first = [
+        nodes.backtest_baseline(one, borders, series, variant)[0].query("cutoff == 63")["y_hat"]
+        for one in (panel, spiked)
+    ]
+    np.testing.assert_array_equal(*first)
+
+
+def test_an_ensemble_is_the_median_of_the_seeds():
+    frame = pd.DataFrame({"y": [1.0, 2.0], "y_hat": [0.0, 0.0]})
+    seeds = [frame.assign(y_hat=y_hat) for y_hat in ([1.0, 9.0], [2.0, 5.0], [7.0, 6.0])]
+    found = nodes.median("gru_median", *seeds)
+    assert found["y_hat"].tolist() == [2.0, 6.0]
+    assert found["seed"].isna().all()
+
+
+def hand_backtest() -> pd.DataFrame:
+    """Two seeds of a network that err by 1 and 3, a baseline that errs by 4."""
+    errors = {("gru", 0): 1.0, ("gru", 1): 3.0, ("persistence", None): 4.0}
+    known = persistence()[2]
+    return pd.concat(
+        [
+            known.assign(
+                variant=variant,
+                seed=pd.array([seed] * len(known), dtype="Int64"),
+                y_hat=known["y"] + error,
+            )
+            for (variant, seed), error in errors.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def test_the_champion_stands_beside_the_best_baseline_by_its_own_seed_and_its_means():
+    panel, borders, *_ = persistence()
+    board = pd.DataFrame(
+        {"variant": ["gru", "persistence"], "kind": ["recurrent", "baseline"], "mase": [2.0, 4.0]}
+    )
+    digests = dict.fromkeys(["gru/seed_1.safetensors", "gru/seed_1.json", "scaler.csv"], "f00")
+    choice = {"champion": {"variant": "gru", "seed": 1}}
+    found = nodes.champion(choice, board, hand_backtest(), digests, panel, borders, HAND, "mine")
+    assert found["seed_score"] == pytest.approx(3 * (1 / 1.4 + 3 / 40) / 2)
+    assert (found["baseline"], found["margin"]) == ("persistence", 2.0)
+
+
+@pytest.mark.parametrize(("horizon", "tested"), [(1, True), (2, False)])
+def test_horizons_that_share_targets_are_no_evidence_of_their_own(horizon, tested):
+    """Of 10 cutoffs 5 share no target where the horizon is 2, fewer than a test takes."""
+    series = SeriesOptions(lookback=2, horizon=horizon, validation=3, test=9 + horizon)
+    panel = pd.DataFrame({"unique_id": "a", "ds": range(40), "y": np.arange(40.0) ** 1.5})
+    borders = nodes.split(panel, series)
+    noise = np.random.default_rng(0).normal(0, 1, (2, 10 * horizon))
+    known = nodes.backtest_baseline(panel, borders, series, "persistence")[0]
+    assert known["cutoff"].nunique() == 10
+    both = [
+        known.assign(
+            variant=name, seed=pd.array([0] * len(known), dtype="Int64"), y_hat=known["y"] + own
+        )
+        for name, own in zip(("gru", "ridge"), noise, strict=True)
+    ]
+    board = pd.DataFrame(
+        {"variant": ["gru", "ridge"], "kind": ["recurrent", "baseline"], "mase": [1.0, 1.1]}
+    )
+    digests = dict.fromkeys(["gru/seed_0.safetensors", "gru/seed_0.json", "scaler.csv"], "f00")
+    choice = {"champion": {"variant": "gru", "seed": 0}}
+    found = nodes.champion(choice, board, pd.concat(both), digests, panel, borders, series, "mine")
+    assert (found["p_value"] is not None) == tested

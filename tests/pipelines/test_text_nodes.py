@@ -8,7 +8,8 @@ import torch
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions
-from unrolled.text import vocabulary
+from unrolled.text import compression, ngrams, vocabulary
+from unrolled.text.options import CorpusOptions
 from unrolled.training.options import TextTrainOptions
 
 LINE = 'He said: "To be (or not) to be."\n'
@@ -76,3 +77,69 @@ def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_ro
     }
     assert found["best"] == {"variant": "kneser_ney_2", "score": 2.0}
     assert found["digests"] == digests
+
+
+# --- what decides ---
+
+PARTS = {"train": ["abab", "aab"], "validation": ["abc"], "test": ["abd", "ba"]}
+
+
+def encoded(**parts):
+    documents = PARTS | parts
+    known = nodes.build_vocabulary(documents, CorpusOptions(boundaries="line"))
+    *ids, _ = nodes.encode(documents, known)
+    return documents, ids, known
+
+
+def test_the_vocabulary_is_that_of_train():
+    known = encoded()[2]
+    assert (known["characters"], known["counts"]) == ("ab", (4, 3))
+
+
+@pytest.mark.parametrize("variant", ["unigram", "kneser_ney_3", "modified_kneser_ney_6"])
+def test_an_n_gram_model_has_read_train_and_validation_and_nothing_of_the_test_part(variant):
+    def losses(**parts):
+        documents, ids, known = encoded(**parts)
+        options = CorpusOptions(boundaries="line")
+        return nodes.evaluate_baseline(*ids, documents, known, options, variant)[0]
+
+    plain = losses()
+    np.testing.assert_array_equal(losses(test=["abd", "bbbb"])[:5], plain[:5])
+    assert not np.allclose(losses(validation=["bbb"])[1:5], plain[1:5])
+    _documents, ids, known = encoded()
+    order, discounts = ngrams.BASELINES[variant]
+    model = ngrams.fit(np.concatenate(ids[:2]), len(known["characters"]) + 3, order, discounts, 1)
+    np.testing.assert_array_equal(ngrams.losses(model, ids[2]), plain)
+
+
+def test_xz_has_read_train_and_validation_and_is_asked_for_the_test_part():
+    documents, ids, known = encoded()
+    options = CorpusOptions(boundaries="line")
+    losses, _ = nodes.evaluate_baseline(*ids, documents, known, options, "xz")
+    expected = compression.xz_nats("abab\naab\nabc\n", "abd\nba\n")
+    assert np.nansum(losses) == pytest.approx(expected)
+
+
+def test_a_score_is_the_loss_of_what_is_asked_for_over_its_number():
+    """Seven targets: five characters and the ends of two documents; the starts are none."""
+    documents, ids, known = encoded()
+    losses = np.where(np.isin(ids[2], 1), np.nan, 2 * np.log(2))
+    card = {"variant": "gru", "kind": "recurrent", "parameters": 3, "train_seconds": 1.0}
+    found = nodes.score(losses, card, ids[2], documents, known)
+    assert found["bits_per_char"] == pytest.approx(2)
+    assert found["bits_per_byte"] == pytest.approx(2)
+    assert found["perplexity"] == pytest.approx(4)
+    blocks = nodes.loss_by_block(losses, card, ids[2], known)
+    assert blocks[["nats", "characters"]].to_numpy().tolist() == [
+        [pytest.approx(14 * np.log(2)), 7]
+    ]
+
+
+def test_the_loss_by_context_counts_what_was_read_of_the_same_document():
+    _documents, ids, known = encoded()
+    losses = np.arange(len(ids[2]), dtype=float)  # <bos> a b d <eos> <bos> b a <eos>
+    found = nodes.loss_by_context(losses, {"variant": "gru"}, ids[2], known)
+    assert found[["context", "nats_per_char", "characters"]].to_numpy().tolist() == [
+        [1, (1 + 2 + 6 + 7) / 4, 4],
+        [3, (3 + 4 + 8) / 3, 3],
+    ]

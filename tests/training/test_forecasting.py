@@ -92,6 +92,63 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     assert any(not tensor.equal(other[0][name]) for name, tensor in first[0].items())
 
 
+def with_part(part: str, value: float) -> np.ndarray:
+    """The wave with another value in all rows of a part."""
+    first = {"train": 0, "validation": 60, "test": 75}[part]
+    values = wave()
+    values[first : first + (60 if part == "train" else 15)] = value
+    return values
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_the_test_part_changes_no_bit_of_what_is_learnt(refit, early_stopping):
+    training = TrainOptions(epochs=4, patience=1, refit=refit, early_stopping=early_stopping)
+    found = [
+        fit_forecaster(
+            values, SEEN, table(90, SERIES), SERIES, ModelOptions(hidden=4), training, 0, "test"
+        )
+        for values in (wave(), with_part("test", 7.0), with_part("test", np.nan))
+    ]
+    for weights, history, _ in found[1:]:
+        assert history == found[0][1]
+        assert all(tensor.equal(found[0][0][name]) for name, tensor in weights.items())
+
+
+def test_without_refit_the_validation_part_chooses_and_teaches_nothing():
+    """Of an epoch alone there is nothing to choose."""
+    training = TrainOptions(epochs=1)
+    found = [
+        fit_forecaster(
+            values, SEEN, table(90, SERIES), SERIES, ModelOptions(hidden=4), training, 0, "test"
+        )
+        for values in (wave(), with_part("validation", 7.0))
+    ]
+    (first, curve, _), (second, other, _) = found
+    assert all(tensor.equal(second[name]) for name, tensor in first.items())
+    assert curve[0].train_loss == other[0].train_loss
+    assert curve[0].validation_loss != other[0].validation_loss
+
+
+def test_the_validation_loss_is_that_of_the_forecasts_from_the_validation_part():
+    weights, card, history, _ = trained(training=TrainOptions(epochs=1), head_dropout=0.5)
+    first = windows.starts(table(90, SERIES), "validation")
+    y_hat = predict(weights, card, wave(), first, SERIES)
+    y = np.stack([wave()[start + SERIES.context :][: SERIES.horizon] for start in first])
+    assert len(first) == 13
+    assert history[0].validation_loss == pytest.approx(np.mean((y_hat - y) ** 2), rel=1e-5)
+
+
+def test_nothing_is_dropped_from_a_forecast():
+    weights, card, *_ = trained(head_dropout=0.5)
+    first = np.arange(20)
+    plain = card | {"model": card["model"] | {"head_dropout": 0.0}}
+    np.testing.assert_array_equal(
+        predict(weights, card, wave(), first, SERIES),
+        predict(weights, plain, wave(), first, SERIES),
+    )
+
+
 def test_validation_chooses_and_refit_trains_on_both_parts_up_to_its_epoch():
     kept = trained(training=TrainOptions(epochs=4))
     refitted = trained(training=TrainOptions(epochs=4, refit=True))

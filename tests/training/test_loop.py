@@ -2,13 +2,40 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from unrolled.errors import InputError
-from unrolled.training.loop import best_epoch, deterministic, fit, kept_epoch, learning_rate
+from unrolled.training import loop
+from unrolled.training.forecasting import Shuffled, kept, learning_rate, plan
+from unrolled.training.loop import best, deterministic
 from unrolled.training.options import TrainOptions
+
+
+class Given:
+    """A task of two functions."""
+
+    def __init__(self, batch_loss, windows, options, validate):
+        self.batch_loss, self.given = batch_loss, validate
+        self.batches = Shuffled(windows, options.batch_size)
+
+    def loss(self) -> tuple[Tensor, int]:
+        batch = next(self.batches)
+        return self.batch_loss(batch), len(batch)
+
+    def validate(self) -> float:
+        return self.given() if self.given else math.nan
+
+    def inputs(self) -> Tensor:
+        return torch.empty(0)
+
+
+def fit(model, batch_loss, windows, options, *, validate=None, epochs=None, label="model") -> list:
+    task = Given(batch_loss, windows, options, validate)
+    how = plan(options, windows, epochs, validated=validate is not None)
+    return loop.fit(model, task, how, None, label)
 
 
 def line(options: TrainOptions, seed: int = 0, scale: float = 1.0, **more) -> tuple:
@@ -46,7 +73,7 @@ def test_the_best_weights_are_restored_and_training_stops_after_patience():
         model, lambda batch: model(torch.ones(len(batch), 1)).mean(), 8, options, validate=validate
     )
     assert [row.epoch for row in history] == [1, 2, 3, 4, 5, 6]
-    assert best_epoch(history) == 3
+    assert best(history).epoch == 3
     assert all(tensor.equal(seen[2][name]) for name, tensor in model.state_dict().items())
 
 
@@ -58,12 +85,102 @@ def test_the_gradient_norm_that_is_logged_is_that_before_clipping():
     assert large[0].gradient_norm == pytest.approx(1000 * small[0].gradient_norm, rel=0.5)
 
 
-def test_clipping_bounds_the_step_and_keeps_its_direction():
-    gradient = torch.tensor([3.0, 4.0])
-    weight = nn.Parameter(torch.zeros(2))
-    weight.grad = gradient.clone()
-    nn.utils.clip_grad_norm_([weight], 1.0)
-    torch.testing.assert_close(weight.grad, gradient / 5)
+def adamw(gradients, options: TrainOptions) -> list[np.ndarray]:
+    """Two weights from zero by AdamW (Loshchilov & Hutter 2019) in numpy, a step an epoch."""
+    weight, mean, square = np.zeros(2), np.zeros(2), np.zeros(2)
+    path = []
+    for step, gradient in enumerate(gradients, 1):
+        norm = np.linalg.norm(gradient)
+        gradient = gradient * min(1.0, options.clip_norm / norm)
+        share = (step - 1) / options.epochs
+        rate = options.learning_rate
+        if options.schedule == "cosine":
+            rate *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+        weight = weight * (1 - rate * options.weight_decay)
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        unbiased = mean / (1 - 0.9**step), square / (1 - 0.999**step)
+        weight = weight - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
+        path.append(weight)
+    return path
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("clip_norm", [1.0, 100.0])
+def test_every_step_is_that_of_adamw_on_the_clipped_gradient_at_the_scheduled_rate(
+    schedule, clip_norm
+):
+    """Gradients of other lengths and directions: by a rule that forgets one, the path is another."""
+    gradients = np.array([[3.0, 4.0], [0.03, -0.04], [-30.0, 1.0], [0.5, 0.5], [2.0, -9.0]])
+    options = TrainOptions(
+        epochs=5, learning_rate=0.1, weight_decay=0.3, clip_norm=clip_norm, schedule=schedule
+    )
+    model = nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    given, path = iter(torch.tensor(gradients, dtype=torch.float32)), []
+
+    def validate() -> float:
+        path.append(model.weight.detach().numpy()[0].copy())
+        return 0.0
+
+    history = fit(
+        model, lambda _: (model.weight[0] * next(given)).sum(), 4, options, validate=validate
+    )
+    np.testing.assert_allclose(path, adamw(gradients, options), rtol=1e-4, atol=1e-6)
+    norms = np.linalg.norm(gradients, axis=1)
+    assert [row.gradient_norm for row in history] == pytest.approx(norms.tolist())
+    assert [row.clipped for row in history] == [float(norm > clip_norm) for norm in norms]
+
+
+def test_every_epoch_reads_every_window_once_in_another_order():
+    seen: list[list[int]] = [[]]
+    model = nn.Linear(1, 1)
+
+    def batch_loss(batch: Tensor) -> Tensor:
+        seen[-1].extend(batch.tolist())
+        return model(torch.ones(len(batch), 1)).mean()
+
+    def validate() -> float:
+        seen.append([])
+        return 0.0
+
+    fit(model, batch_loss, 50, TrainOptions(epochs=3, batch_size=16), validate=validate)
+    orders = seen[:3]
+    assert [sorted(order) for order in orders] == [list(range(50))] * 3
+    assert len({tuple(order) for order in [*orders, range(50)]}) == 4
+
+
+def test_dropout_is_on_in_training_off_in_validation_and_afterwards():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(1, 1))
+    modes: list[tuple[str, bool, bool]] = []
+
+    def batch_loss(batch: Tensor) -> Tensor:
+        modes.append(("train", model.training, torch.is_grad_enabled()))
+        return model(torch.ones(len(batch), 1)).mean()
+
+    def validate() -> float:
+        modes.append(("validation", model.training, torch.is_grad_enabled()))
+        return 0.0
+
+    fit(model, batch_loss, 4, TrainOptions(epochs=2), validate=validate)
+    assert set(modes) == {("train", True, True), ("validation", False, False)}
+    assert not model.training
+
+
+def test_of_equal_losses_the_first_epoch_is_kept():
+    seen = []
+
+    def validate() -> float:
+        seen.append(model.weight.item())
+        return 1.0
+
+    model = nn.Linear(1, 1)
+    options = TrainOptions(epochs=9, patience=2)
+    history = fit(
+        model, lambda batch: model(torch.ones(len(batch), 1)).mean(), 8, options, validate=validate
+    )
+    assert len(history) == 3
+    assert model.weight.item() == seen[0]
 
 
 def test_a_loss_that_is_no_number_stops_with_what_to_try():
@@ -94,10 +211,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
 
 
 def test_the_users_random_state_and_threads_are_left_as_they_were():
-    before = torch.get_num_threads()
+    before, state = torch.get_num_threads(), torch.get_rng_state()
     with deterministic(3, threads=before + 1):
         assert torch.get_num_threads() == before + 1
+        torch.rand(1)
     assert torch.get_num_threads() == before
+    assert torch.get_rng_state().equal(state)
 
 
 def test_without_validation_all_epochs_run_and_their_loss_is_unknown():
@@ -121,8 +240,8 @@ def test_without_early_stopping_all_epochs_run_and_the_last_weights_stay():
     )
     assert [row.validation_loss for row in history] == [1, 2, 3, 4, 5, 6]
     assert model.weight.item() == seen[-1] != seen[0]
-    assert kept_epoch(history, options) == 6
-    assert kept_epoch(history, TrainOptions(epochs=6)) == 1
+    assert kept(history, options).epoch == 6
+    assert kept(history, TrainOptions(epochs=6)).epoch == 1
 
 
 def test_averaged_weights_are_validated_and_kept_and_training_goes_on_without_them():

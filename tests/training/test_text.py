@@ -18,8 +18,9 @@ from unrolled.recurrent.layer import has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
 from unrolled.training import text
+from unrolled.training.loop import best
 from unrolled.training.options import TextTrainOptions
-from unrolled.training.text import best, evaluate, fit_language_model, learning_rate, stepper
+from unrolled.training.text import evaluate, fit_language_model, learning_rate, stepper
 
 CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
 POEM = "the woods are lovely, dark and deep, but i have promises to keep.\n"
@@ -317,13 +318,13 @@ def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monke
         return losses[np.isin(ids, upper)].mean()
 
     carried = loss(trained(ids, words, model={"hidden": 16}, **options))
-    chunks = text._chunks
+    following = text.ChunkTask._next
 
-    def forgetful(*arguments):
-        for streams, at, steps in chunks(*arguments):
-            yield text.Streams(streams.first + at, np.full(len(streams.first), steps)), 0, steps
+    def forgetful(task):
+        streams, at, steps = following(task)
+        return text.Streams(streams.first + at, np.full(len(streams.first), steps)), 0, steps
 
-    monkeypatch.setattr(text, "_chunks", forgetful)
+    monkeypatch.setattr(text.ChunkTask, "_next", forgetful)
     forgotten = loss(trained(ids, words, model={"hidden": 16}, **options))
     assert carried < 0.2
     assert forgotten > 0.5

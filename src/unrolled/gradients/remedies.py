@@ -5,11 +5,13 @@ A cell of the matrix is one remedy on one task of one length with one seed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ from unrolled.gradients.options import REMEDIES, MatrixOptions, Remedy
 from unrolled.gradients.tasks import TASKS, Task
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
-from unrolled.training.loop import deterministic
+from unrolled.training.loop import WATCHED, Plan, deterministic, fit
 
 SOLVED, DIVERGED = 0.5, 10.0  # loss relative to chance: below, above
 FLOW_BATCH = 32  # sequences over which the gradient is measured
@@ -143,53 +145,66 @@ def train_remedy(
     return Outcome(record, pd.concat(curves, ignore_index=True), first, network)
 
 
+@dataclass
+class DrawnTask:
+    """A task whose sequences are drawn anew at every step; a `Task` of the training loop."""
+
+    network: TaskNetwork
+    task: Task
+    length: int
+    options: MatrixOptions
+    truncate: int | None
+    generator: torch.Generator
+    read: Tensor = field(default_factory=lambda: torch.empty(0, 0, 0))
+
+    def loss(self) -> tuple[Tensor, int]:
+        """Of fresh sequences."""
+        size = self.options.batch_size
+        self.read, y = self.task.draw(self.length, size, self.generator)
+        return self.task.loss(self.network(self.read, len(y), self.truncate), y), size
+
+    def validate(self) -> float:
+        """Of fresh sequences too: no network sees one twice."""
+        x, y = self.task.draw(self.length, self.options.evaluation_size, self.generator)
+        return float(self.task.loss(self.network(x, len(y)), y))
+
+    def inputs(self) -> Tensor:
+        """Those of the last step."""
+        return self.read[:, :WATCHED]
+
+
+def plan(remedy: Remedy, options: MatrixOptions, chance: float) -> Plan:
+    """How a cell is trained: until its loss is under half of chance, or is no number."""
+    return Plan(
+        steps=options.steps,
+        epoch=options.evaluate_every,
+        due=lambda step: step % options.evaluate_every == 0,
+        rate=lambda step: options.learning_rate * min(1.0, step / max(1, remedy.warm_up)),
+        optimiser=partial(OPTIMISERS[remedy.optimiser], lr=options.learning_rate),
+        clip=remedy.clip_norm or remedy.clip_value,
+        clip_by="norm" if remedy.clip_norm else "value",
+        keep="last",
+        enough=SOLVED * chance,
+    )
+
+
 def _train(
     network: TaskNetwork, remedy: Remedy, task: Task, length: int, seed: int, options: MatrixOptions
 ) -> dict[str, Any]:
-    parameters = list(network.parameters())
-    optimiser = OPTIMISERS[remedy.optimiser](parameters, lr=options.learning_rate)
-    generator = torch.Generator().manual_seed(seed)
     chance = task.chance(length)
-    clipped, step, loss = 0, 0, math.inf
-    while step < options.steps and not loss < SOLVED * chance and not math.isnan(loss):
-        step += 1
-        for group in optimiser.param_groups:
-            group["lr"] = options.learning_rate * min(1.0, step / max(1, remedy.warm_up))
-        x, y = task.draw(length, options.batch_size, generator)
-        optimiser.zero_grad()
-        task.loss(network(x, len(y), remedy.truncate), y).backward()
-        clipped += _clip(parameters, remedy)
-        optimiser.step()
-        if step % options.evaluate_every == 0 or step == options.steps:
-            loss = _evaluate(network, task, length, options.evaluation_size, generator)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = DrawnTask(network, task, length, options, remedy.truncate, generator)
+    history = fit(network, drawn, plan(remedy, options, chance))
+    loss = history[-1].validation_loss
+    steps = np.diff([0, *(row.step for row in history)])
     return {
         "solved": loss < SOLVED * chance,
         "diverged": not loss <= DIVERGED * chance,
-        "steps": step,
+        "steps": history[-1].step,
         "loss": loss,
         "chance": chance,
-        "clipped": clipped / step,
+        "clipped": float(np.average([row.clipped for row in history], weights=steps)),
     }
-
-
-def _clip(parameters: list[nn.Parameter], remedy: Remedy) -> bool:
-    """Clip the gradients as the remedy says; whether that changed them."""
-    if remedy.clip_norm:
-        return bool(nn.utils.clip_grad_norm_(parameters, remedy.clip_norm) > remedy.clip_norm)
-    if remedy.clip_value:
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        largest = torch.stack([gradient.abs().max() for gradient in gradients]).max()
-        nn.utils.clip_grad_value_(parameters, remedy.clip_value)
-        return bool(largest > remedy.clip_value)
-    return False
-
-
-@torch.no_grad()
-def _evaluate(
-    network: TaskNetwork, task: Task, length: int, size: int, generator: torch.Generator
-) -> float:
-    x, y = task.draw(length, size, generator)
-    return float(task.loss(network(x, len(y)), y))
 
 
 def last_step_gradients(

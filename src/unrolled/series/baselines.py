@@ -322,20 +322,11 @@ def _targets(z: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
 
 
 def _ridge_lines(x: FloatArray, t: FloatArray, penalties: FloatArray) -> list[_Line]:
-    """Solve (X'X + W p I) B = X'T for every penalty p from one eigendecomposition of X'X.
+    """Fit contexts x (W, L) to targets t (W, K) with each penalty, which is per window."""
+    from sklearn.linear_model import Ridge  # here, since it takes a second
 
-    Contexts x (W, L) and targets t (W, K) are centred first, so the intercept has no penalty.
-    """
-    x_mean, t_mean = x.mean(axis=0), t.mean(axis=0)
-    centred = x - x_mean
-    values, vectors = np.linalg.eigh(centred.T @ centred)  # (L,), (L, L)
-    values = np.maximum(values, 0.0)  # rounding can leave -1e-12, the smallest penalty is 1e-4 W
-    moment = vectors.T @ (centred.T @ (t - t_mean))  # (L, K)
-    lines = []
-    for penalty in penalties:
-        weights = vectors @ (moment / (values + penalty * len(x))[:, None])  # (L, K)
-        lines.append(_Line(weights, t_mean - x_mean @ weights))
-    return lines
+    fits = [Ridge(alpha=penalty * len(x)).fit(x, t) for penalty in penalties]
+    return [_Line(one.coef_.T, one.intercept_) for one in fits]
 
 
 def _apply(line: _Line, x: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unrolled.encodings import Encoding
+from unrolled.series.transforms import TRANSFORMS
 
 Fill = Literal["error", "last", "seasonal", "linear"]
 
@@ -188,4 +189,4 @@ class SeriesOptions(BaseModel):
     @property
     def lowest(self) -> str:
         """Which values the transform takes, in words: `above 0`, `from 0`, or nothing for all."""
-        return {"none": "", "sqrt": "from 0", "log1p": "from 0"}.get(self.transform, "above 0")
+        return TRANSFORMS[self.transform].lowest

@@ -22,14 +22,13 @@ from unrolled.errors import InputError
 from unrolled.series.filling import drawn
 from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.series.splits import each
+from unrolled.series.transforms import TRANSFORMS
 from unrolled.series.units import mean, spread, unit
 from unrolled.series.windows import sliding
 
 Array = npt.NDArray[np.float64]
 
 
-# Box-Cox's lambda of each transform: of NaN values stay as they are, 0 is the logarithm.
-POWERS = {"none": np.nan, "log": 0.0, "log1p": 0.0, "sqrt": 0.5}
 RATES = tuple(np.arange(1, 10) / 10)
 
 
@@ -93,7 +92,8 @@ def _power(key: str, train: Array, whole: Array, options: SeriesOptions) -> floa
             f"series '{key}': transform '{options.transform}' needs values {lowest}, but the smallest"
             f" is {smallest:g}; set transform to none"
         )
-    return POWERS[options.transform] if options.transform in POWERS else _boxcox_lambda(train)
+    power = TRANSFORMS[options.transform].power
+    return _boxcox_lambda(train) if power is None else power
 
 
 def _boxcox_lambda(train: Array) -> float:
@@ -112,19 +112,15 @@ def _boxcox_lambda(train: Array) -> float:
 
 
 def _transform(y: Array, power: float, unit: float, options: SeriesOptions) -> Array:
-    if np.isnan(power):
-        return y
-    return np.log1p(y) if options.transform == "log1p" else scipy.special.boxcox(y / unit, power)
+    with np.errstate(divide="ignore"):  # the logarithm of 0 on the way to a root
+        values: Array = TRANSFORMS[options.transform].forward(np, y / unit, power)
+    return values
 
 
 def _inverse(level: Array, power: float, unit: float, options: SeriesOptions) -> Array:
-    if np.isnan(power):
-        return level
-    if options.transform == "log1p":
-        return np.expm1(np.maximum(level, 0))
-    if power:  # what lies below the transform of 0 has no inverse
-        level = np.maximum(level, -1 / power)
-    return scipy.special.inv_boxcox(level, power) * unit
+    with np.errstate(divide="ignore", over="ignore"):
+        values: Array = TRANSFORMS[options.transform].inverse(np, level, power)
+    return values * unit
 
 
 def _season_rate(level: Array, season: int) -> float:

@@ -23,6 +23,7 @@ from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
 from unrolled.series.options import SEASONS, SeriesOptions
+from unrolled.series.transforms import TRANSFORMS
 from unrolled.training.loop import deterministic
 
 
@@ -64,7 +65,8 @@ class RawForecaster(nn.Module):
         """
         power, mean, std, rate, unit = self.scales[series].split(1, dim=1)  # (B, 1) each
         season, lookback = self.series.season, self.series.lookback
-        level = self._transform(y / unit, power)
+        transform = TRANSFORMS[self.series.transform]
+        level = transform.forward(torch, y / unit, power)
         change = level[:, self.series.reach :]
         if self.series.warmup:
             change = change - self._season(level, rate)[:, :-season]
@@ -80,7 +82,8 @@ class RawForecaster(nn.Module):
                 following = self._season(level, rate)[:, -season:]
                 level = torch.cat([level, block + following[:, : block.shape[1]]], dim=1)
             ahead = level[:, self.rows :]
-        return self._invert(ahead, power) * unit
+        forecast: Tensor = transform.inverse(torch, ahead, power) * unit
+        return forecast
 
     def _season(self, level: Tensor, rate: Tensor) -> Tensor:
         """What is taken off the rows from `reach` on, and off the season ahead, as in `scaling`."""
@@ -95,23 +98,6 @@ class RawForecaster(nn.Module):
         weights = [(1 - rate) ** age for age in ages]  # (B, 1) each
         past = [weight * phase[:, :count] for weight, phase in zip(weights, phases, strict=True)]
         return torch.stack(past).sum(dim=0) / torch.stack(weights).sum(dim=0)
-
-    def _transform(self, y: Tensor, power: Tensor) -> Tensor:
-        if self.series.transform == "none":
-            return y
-        if self.series.transform in ("log", "log1p"):
-            return getattr(y, self.series.transform)()
-        return ((power * y.log()).exp() - 1) / power
-
-    def _invert(self, level: Tensor, power: Tensor) -> Tensor:
-        if self.series.transform == "none":
-            return level
-        if self.series.transform == "log":
-            return level.exp()
-        if self.series.transform == "log1p":
-            return level.clamp_min(0).expm1()
-        # What lies below the transform of 0 has no inverse.
-        return (level * power + 1).clamp_min(0) ** (1 / power)
 
 
 class MedianForecaster(nn.Module):

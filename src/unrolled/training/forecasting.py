@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,23 +12,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import starts
 from unrolled.training.loop import (
-    LOSSES,
     WATCHED,
-    Epoch,
+    Plan,
+    Row,
     Watch,
+    best,
     deterministic,
     fit,
-    kept_epoch,
+    half_cosine,
 )
 from unrolled.training.options import TrainOptions
 
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": nn.functional.mse_loss,
+    "mae": nn.functional.l1_loss,
+    "huber": nn.functional.huber_loss,
+}
+WATCH_EVERY = 300  # steps, so that looking at a network's health costs at most 3 % of them
 # Windows forecast at once: bounds the memory of a long test part.
 PREDICT_BATCH = 4096
 
@@ -64,6 +73,105 @@ def _scored(first: Tensor, observed: Tensor, series: SeriesOptions) -> Tensor:
     return first[_targets_seen(observed, first, series).any(dim=0)]
 
 
+@dataclass
+class Shuffled:
+    """Batches of indices below `count`, every epoch in another order, for ever."""
+
+    count: int
+    batch_size: int
+    left: list[Tensor] = field(default_factory=list)  # of this epoch
+
+    def __next__(self) -> Tensor:
+        """The next batch, int64 (B,)."""
+        if not self.left:
+            self.left = list(torch.randperm(self.count).split(self.batch_size))
+        return self.left.pop(0)
+
+
+@dataclass
+class WindowTask:
+    """Forecasts from windows of scaled values; a `Task` of the training loop.
+
+    Attributes:
+        net: what forecasts.
+        values: (N,) float32, scaled.
+        first: (W,) int64, first rows of the windows to learn from, in `batches`.
+        held_out: first rows of those to validate on.
+        validated: whether they are; else they are looked at alone.
+        loss_of: forecasts (K, B), targets (K, B), first rows (B,) -> their mean loss.
+    """
+
+    net: Forecaster
+    values: Tensor
+    series: SeriesOptions
+    first: Tensor
+    batches: Shuffled
+    held_out: Tensor
+    validated: bool
+    loss_of: Callable[[Tensor, Tensor, Tensor], Tensor]
+    augmentation: float
+
+    def __post_init__(self) -> None:
+        """Gather once what is read at every validation."""
+        self.validation = gather(self.values, self.held_out, self.series)
+
+    def loss(self) -> tuple[Tensor, int]:
+        """Of the next batch."""
+        own = self.first.index_select(0, next(self.batches))
+        x, y = gather(self.values, own, self.series)
+        if self.augmentation:
+            factor = torch.empty(len(own)).log_normal_(0, self.augmentation)  # (B,)
+            x, y = x * factor[:, None], y * factor
+        return self.loss_of(self.net(x), y, own), len(own)
+
+    def validate(self) -> float:
+        """Of all windows that are held out."""
+        if not self.validated:
+            return math.nan
+        x, y = self.validation
+        return float(self.loss_of(self.net(x), y, self.held_out))
+
+    def inputs(self) -> Tensor:
+        """Some windows that are held out."""
+        return self.validation[0][:, :WATCHED]
+
+
+def plan(options: TrainOptions, windows: int, epochs: int | None, *, validated: bool) -> Plan:
+    """How a forecaster is trained on so many windows, for so many epochs or as validation says."""
+    per_epoch = -(-windows // options.batch_size)
+    stops_early = validated and options.early_stopping
+    return Plan(
+        steps=(epochs or options.epochs) * per_epoch,
+        epoch=per_epoch,
+        due=lambda step: step % per_epoch == 0,
+        rate=lambda step: learning_rate(options, -(-step // per_epoch)),
+        optimiser=partial(
+            torch.optim.AdamW, lr=options.learning_rate, weight_decay=options.weight_decay
+        ),
+        clip=options.clip_norm,
+        keep="best" if stops_early else "last",
+        patience=options.patience if stops_early else None,
+        averaging=options.averaging,
+        divergence=math.inf,
+        advice=options.calmer,
+        watch_every=WATCH_EVERY,
+        unit="epoch",
+    )
+
+
+def learning_rate(options: TrainOptions, epoch: int) -> float:
+    """Step size in an epoch (from 1): constant, or half a cosine down to a hundredth."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    share = (epoch - 1) / max(1, options.epochs)
+    return options.learning_rate * (0.01 + 0.99 * half_cosine(share))
+
+
+def kept(history: list[Row], options: TrainOptions) -> Row:
+    """The row of the epoch whose weights are kept."""
+    return best(history) if options.early_stopping else history[-1]
+
+
 def _loss(
     loss: Callable[[Tensor, Tensor], Tensor], observed: Tensor, series: SeriesOptions
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -88,7 +196,7 @@ def fit_forecaster(
     seed: int,
     label: str,
     watch: Watch | None = None,
-) -> tuple[dict[str, Tensor], list[Epoch], int]:
+) -> tuple[dict[str, Tensor], list[Row], int]:
     """Fit one variant with one seed, to targets that were observed.
 
     With `training.refit`, validation chooses the epoch (without early stopping: the last) and a
@@ -101,7 +209,7 @@ def fit_forecaster(
     fit_parts = partial(_fit_parts, values, observed, windows, series, model, training, seed, label)
     net, history = fit_parts(("train",), watch=watch)
     if training.refit:
-        net, _ = fit_parts(("train", "validation"), kept_epoch(history, training))
+        net, _ = fit_parts(("train", "validation"), round(kept(history, training).epoch))
     return net.state_dict(), history, parameter_count(net)
 
 
@@ -135,34 +243,26 @@ def _fit_parts(
     parts: tuple[str, ...],
     epochs: int | None = None,
     watch: Watch | None = None,
-) -> tuple[Forecaster, list[Epoch]]:
+) -> tuple[Forecaster, list[Row]]:
     """Train on all windows of the parts, for so many epochs or as long as validation says."""
     data, seen = torch.from_numpy(values), torch.tensor(observed)
-    loss = _loss(LOSSES[training.loss], seen, series)
     with deterministic(seed, training.threads):
         net = Forecaster(model, 1 + len(series.lags), series.lookback, series.horizon)
         first = _scored(torch.from_numpy(starts(windows, *parts)), seen, series)
-        later = _scored(torch.from_numpy(starts(windows, "validation")), seen, series)
-        held_out = gather(data, later, series)
-
-        def batch_loss(batch: Tensor) -> Tensor:
-            own = first.index_select(0, batch)
-            x, y = gather(data, own, series)
-            if training.augmentation:
-                factor = torch.empty(len(batch)).log_normal_(0, training.augmentation)  # (B,)
-                x, y = x * factor[:, None], y * factor
-            return loss(net(x), y, own)
-
-        history = fit(
+        held_out = _scored(torch.from_numpy(starts(windows, "validation")), seen, series)
+        task = WindowTask(
             net,
-            batch_loss,
-            len(first),
-            training,
-            validate=None if epochs else lambda: float(loss(net(held_out[0]), held_out[1], later)),
-            epochs=epochs,
-            watch=partial(watch, net, held_out[0][:, :WATCHED]) if watch and not epochs else None,
-            label=label,
+            data,
+            series,
+            first,
+            Shuffled(len(first), training.batch_size),
+            held_out,
+            not epochs,
+            _loss(LOSSES[training.loss], seen, series),
+            training.augmentation,
         )
+        how = plan(training, len(first), epochs, validated=not epochs)
+        history = fit(net, task, how, None if epochs else watch, label)
     return net, history
 
 

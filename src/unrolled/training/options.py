@@ -6,16 +6,30 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
-class TrainOptions(BaseModel):
-    """How a network is fitted; the same loop serves every variant."""
+class StepOptions(BaseModel):
+    """How one step of any training is made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(200, ge=1, description="passes over the training windows at most")
-    batch_size: int = Field(32, ge=1, description="windows a step")
-    learning_rate: float = Field(5e-3, gt=0, description="Adam's step size at the start")
+    learning_rate: float = Field(5e-3, gt=0, description="AdamW's step size at its highest")
     weight_decay: float = Field(0.0, ge=0, description="decoupled decay (AdamW)")
     clip_norm: float = Field(1.0, gt=0, description="gradients are scaled to at most this L2 norm")
+    threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
+
+    @property
+    def calmer(self) -> str:
+        """What to change where a training diverges."""
+        return (
+            f"lower training.learning_rate (now {self.learning_rate:g}) or training.clip_norm"
+            f" (now {self.clip_norm:g})"
+        )
+
+
+class TrainOptions(StepOptions):
+    """How a forecaster is fitted."""
+
+    epochs: int = Field(200, ge=1, description="passes over the training windows at most")
+    batch_size: int = Field(32, ge=1, description="windows a step")
     schedule: Literal["constant", "cosine"] = Field("cosine", description="learning rate by epoch")
     early_stopping: bool = Field(
         True,
@@ -43,13 +57,10 @@ class TrainOptions(BaseModel):
         description="share that the mean of the weights keeps at a step; this mean is validated and"
         " kept (0: the weights themselves)",
     )
-    threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
 
 
-class TextTrainOptions(BaseModel):
+class TextTrainOptions(StepOptions):
     """How a language model is fitted, by truncated back-propagation through time."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: float | None = Field(
         None,
@@ -77,7 +88,6 @@ class TextTrainOptions(BaseModel):
         " better than the best before it",
     )
     weight_decay: float = Field(0.01, ge=0, description="decoupled decay (AdamW)")
-    clip_norm: float = Field(1.0, gt=0, description="gradients are scaled to at most this L2 norm")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="of the matrix products in training; the weights stay float32. bfloat16 takes"
@@ -87,7 +97,6 @@ class TextTrainOptions(BaseModel):
     evaluations: int = Field(
         10, ge=1, description="times the validation loss is measured, evenly spread; the best stays"
     )
-    threads: int = Field(1, ge=1, le=1024, description="torch threads; the bits depend on it")
 
     @field_validator("init_from")
     @classmethod

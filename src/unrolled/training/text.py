@@ -11,10 +11,10 @@ Letters: N symbols of a text, B streams, T steps, V ids of the vocabulary.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -23,7 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.errors import InputError
 from unrolled.recurrent.cells import Cell, State
 from unrolled.recurrent.forecaster import parameter_count
 from unrolled.recurrent.language_model import BY_SYMBOL, LanguageModel
@@ -31,9 +30,8 @@ from unrolled.recurrent.layer import Manual, has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.arrays import Array, in_numpy, on_one_thread
-from unrolled.training.loop import WATCHED, Watch, deterministic, parameters
+from unrolled.training.loop import WATCHED, Plan, Row, Watch, deterministic, fit, half_cosine
 from unrolled.training.options import TextTrainOptions
-from unrolled.training.progress import Progress
 
 Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
 
@@ -53,33 +51,6 @@ class Streams(NamedTuple):
     targets: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One row of the learning curve.
-
-    Attributes:
-        step: chunks trained on.
-        epoch: passes over the training text.
-        train_loss: mean since the row before, nats a symbol, dropout on.
-        validation_loss: exact, nats a symbol; NaN without a validation part.
-        gradient_norm: mean L2 norm before clipping since the row before.
-        clipped: share of the steps since then whose gradient was clipped.
-        learning_rate: of the last step.
-        update_ratio: this and what follows: see `gradients.health.watch`; NaN where not watched.
-    """
-
-    step: int
-    epoch: float
-    train_loss: float
-    validation_loss: float
-    gradient_norm: float
-    clipped: float
-    learning_rate: float
-    update_ratio: float = math.nan
-    saturated_share: float = math.nan
-    gradient_at_lag: float = math.nan
-
-
 def fit_language_model(
     train: Ids,
     validation: Ids | None,
@@ -90,7 +61,7 @@ def fit_language_model(
     label: str = "model",
     watch: Watch | None = None,
     start: dict[str, Tensor] | None = None,
-) -> tuple[dict[str, Tensor], list[Evaluation], int]:
+) -> tuple[dict[str, Tensor], list[Row], int]:
     """Fit one variant with one seed.
 
     Args:
@@ -142,11 +113,67 @@ def carried_over(
     return found
 
 
-def best(history: list[Evaluation]) -> Evaluation:
-    """The row of the lowest validation loss, the first of equals; without validation the last."""
-    if math.isnan(history[-1].validation_loss):
-        return history[-1]
-    return min(history, key=lambda row: (row.validation_loss, row.step))
+@dataclass
+class ChunkTask:
+    """Language modelling on the chunks of a text; a `Task` of the training loop.
+
+    Attributes:
+        net: the language model.
+        train: ids (N,).
+        validation: ids of which every symbol is asked; None: nothing is validated on.
+        bos: id before each document; None where the text is one stream.
+        options: how it is cut into chunks.
+        half: the matrix products are in bfloat16.
+        plan: batches of streams of this epoch that are not read whole, the first in reading from `at`.
+        state: where the network was left by the chunk before.
+        read: inputs of the last chunk (T, B).
+    """
+
+    net: LanguageModel
+    train: Ids
+    validation: Ids | None
+    bos: int | None
+    options: TextTrainOptions
+    half: bool
+    plan: list[Streams] = field(default_factory=list)
+    at: int = 0
+    state: State | None = None
+    read: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+
+    def loss(self) -> tuple[Tensor, int]:
+        """Of the next chunk, from the state in which the one before it has left the network."""
+        streams, at, steps = self._next()
+        if at == 0:
+            self.state = None
+        self.read, y, lengths = _chunk(self.train, streams, at, steps)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            logits, state = self.net(self.read, self.state, lengths)
+        self.state = tuple(tensor.detach().float() for tensor in state)
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1).float(), y.flatten(), ignore_index=IGNORED
+        )
+        return loss, int((y != IGNORED).sum())
+
+    def validate(self) -> float:
+        """Of all symbols, exact."""
+        return math.nan if self.validation is None else _mean(self.net, self.validation, self.bos)
+
+    def inputs(self) -> Tensor:
+        """Some streams of the last chunk."""
+        return self.read[:, :WATCHED]
+
+    def _next(self) -> tuple[Streams, int, int]:
+        """Streams, the place in them of the next chunk (0 at their start) and its steps."""
+        if not self.plan:
+            self.plan = _plan(self.train, self.bos, self.options)
+        streams, at = self.plan[0], self.at
+        longest = int(streams.targets.max())
+        # Of about the same length: the last step would else learn from a few symbols alone.
+        steps = math.ceil(longest / math.ceil(longest / self.options.chunk))
+        self.at += steps
+        if self.at >= longest:
+            self.plan, self.at = self.plan[1:], 0
+        return streams, at, steps
 
 
 def _fit(
@@ -157,75 +184,30 @@ def _fit(
     training: TextTrainOptions,
     label: str,
     watch: Watch | None,
-) -> list[Evaluation]:
-    optimiser = torch.optim.AdamW(
-        net.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+) -> list[Row]:
+    an_epoch = sum(
+        math.ceil(batch.targets.max() / training.chunk) for batch in _plan(train, bos, training)
     )
-    plan = _plan(train, bos, training)
-    an_epoch = sum(math.ceil(batch.targets.max() / training.chunk) for batch in plan)
     total = max(1, round(passes(training.epochs, an_epoch) * an_epoch))
     due = {math.ceil(total * (i + 1) / training.evaluations) for i in range(training.evaluations)}
-    history: list[Evaluation] = []
-    losses: list[float] = []
-    symbols: list[int] = []
-    norms: list[float] = []
-    lowest, best_weights = math.inf, net.state_dict()
-    first, halvings = math.nan, 0
-    state: State | None = None
+    plan = Plan(
+        steps=total,
+        epoch=an_epoch,
+        due=due.__contains__,
+        rate=lambda step: learning_rate(training, step, total),
+        optimiser=partial(
+            torch.optim.AdamW,
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=True,
+        ),
+        clip=training.clip_norm,
+        halve=training.schedule == "plateau",
+        divergence=3.0,
+        advice=training.calmer,
+    )
     half = training.precision == "bfloat16" and has_bfloat16(nn.Linear)
-    bar = Progress(label, total, "chunk")
-    chunks = itertools.islice(_chunks(train, bos, training), total)
-    for step, (streams, at, steps) in enumerate(chunks, 1):
-        if at == 0:
-            state = None
-        rate = learning_rate(training, step, total) / 2**halvings
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        x, y, lengths = _chunk(train, streams, at, steps)
-        net.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            logits, state = net(x, state, lengths)
-        state = tuple(tensor.detach().float() for tensor in state)
-        loss = functional.cross_entropy(
-            logits.flatten(0, 1).float(), y.flatten(), ignore_index=IGNORED
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        norms.append(float(nn.utils.clip_grad_norm_(net.parameters(), training.clip_norm)))
-        before = parameters(net) if watch and step in due else torch.empty(0)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-        symbols.append(int((y != IGNORED).sum()))
-        first = losses[0] if step == 1 else first
-        _check(losses[-1], first, step, training, label)
-        if step not in due:
-            bar.update()
-            continue
-        score = math.nan if validation is None else _mean(net, validation, bos)
-        net.eval()
-        history.append(
-            Evaluation(
-                step=step,
-                epoch=step / an_epoch,
-                train_loss=float(np.average(losses, weights=symbols)),
-                validation_loss=score,
-                gradient_norm=float(np.mean(norms)),
-                clipped=float(np.mean(np.array(norms) > training.clip_norm)),
-                learning_rate=rate,
-                **(watch(net, x[:, :WATCHED], before) if watch else {}),
-            )
-        )
-        bar.update(train=history[-1].train_loss, validation=score)
-        losses, symbols, norms = [], [], []
-        if score < lowest:
-            lowest = score
-            best_weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-        elif training.schedule == "plateau":
-            halvings += 1
-    bar.close()
-    net.load_state_dict(best_weights)
-    net.eval()
-    return history
+    return fit(net, ChunkTask(net, train, validation, bos, training, half), plan, watch, label)
 
 
 def passes(epochs: float | None, an_epoch: int) -> float:
@@ -239,16 +221,6 @@ def passes(epochs: float | None, an_epoch: int) -> float:
     return max(FEWEST_PASSES, min(MOST_PASSES, STEPS / an_epoch))
 
 
-def _check(loss: float, first: float, step: int, training: TextTrainOptions, label: str) -> None:
-    if loss <= 3 * first:  # false for NaN
-        return
-    raise InputError(
-        f"{label}: the training loss is {loss:.4g} in step {step}, but was {first:.4g} in the"
-        f" first; lower training.learning_rate (now {training.learning_rate:g}) or"
-        f" training.clip_norm (now {training.clip_norm:g})"
-    )
-
-
 def learning_rate(training: TextTrainOptions, step: int, total: int) -> float:
     """Step size in a step (from 1): a linear rise, then constant, or half a cosine to nothing."""
     rise = round(training.warmup * total)
@@ -257,7 +229,7 @@ def learning_rate(training: TextTrainOptions, step: int, total: int) -> float:
     if training.schedule != "cosine":
         return training.learning_rate
     share = (step - rise - 1) / max(1, total - rise)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+    return training.learning_rate * half_cosine(share)
 
 
 def evaluate(
@@ -292,7 +264,6 @@ def _mean(net: LanguageModel, ids: Ids, bos: int | None) -> float:
 def _losses(
     net: LanguageModel, ids: Ids, bos: int | None, block: int | None = None
 ) -> npt.NDArray[np.float32]:
-    net.eval()
     losses = np.full(len(ids), np.nan, np.float32)
     if bos is None and block is None:
         _one_stream(net, ids, losses)
@@ -411,19 +382,6 @@ def _plan(ids: Ids, bos: int | None, training: TextTrainOptions) -> list[Streams
     streams = _documents(ids, bos)
     batches = _batches(streams, training.batch_size, torch.randperm(len(streams.first)).numpy())
     return [batches[i] for i in torch.randperm(len(batches)).tolist()]
-
-
-def _chunks(
-    ids: Ids, bos: int | None, training: TextTrainOptions
-) -> Iterator[tuple[Streams, int, int]]:
-    """Streams, the place in them of each chunk (0 at their start) and its steps, for ever."""
-    while True:
-        for batch in _plan(ids, bos, training):
-            longest = int(batch.targets.max())
-            # Of about the same length: the last step would else learn from a few symbols alone.
-            steps = math.ceil(longest / math.ceil(longest / training.chunk))
-            for at in range(0, longest, steps):
-                yield batch, at, steps
 
 
 def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:

@@ -90,7 +90,6 @@ def train(
     """
     from unrolled.gradients import health
     from unrolled.training import forecasting
-    from unrolled.training.loop import kept_epoch
 
     began, label = time.perf_counter(), f"{variant} seed {seed}"
     curves: list[pd.DataFrame] = []
@@ -107,17 +106,18 @@ def train(
     )
     if model.attention == "none":  # which is a way past the recurrence
         health.warn(label, curves, model)
-    kept = kept_epoch(history, training)
+    kept = forecasting.kept(history, training)
     card = {
         "variant": variant,
         "kind": "recurrent",
         **forecasting.card(series, model, training, seed),
         "parameters": parameters,
-        "epoch": kept,
-        **finite({"validation_loss": history[kept - 1].validation_loss}),
+        "epoch": round(kept.epoch),
+        **finite({"validation_loss": kept.validation_loss}),
         "train_seconds": time.perf_counter() - began,
     }
-    curve = pd.DataFrame([asdict(row) for row in history]).assign(variant=variant, seed=seed)
+    curve = pd.DataFrame([asdict(row) for row in history]).drop(columns="step")
+    curve = curve.astype({"epoch": int}).assign(variant=variant, seed=seed)
     return weights, card, curve
 
 

@@ -109,7 +109,7 @@ def train(
         Its weights, its options and cost, its learning curve.
     """
     from unrolled.gradients import health
-    from unrolled.training import text
+    from unrolled.training import loop, text
 
     began, own = time.perf_counter(), Vocabulary.model_validate(known)
     curves: list[pd.DataFrame] = []
@@ -133,8 +133,8 @@ def train(
         "seed": seed,
         "parameters": parameters,
         "passes": history[-1].epoch,
-        "step": text.best(history).step,
-        "validation_loss": text.best(history).validation_loss,
+        "step": loop.best(history).step,
+        "validation_loss": loop.best(history).validation_loss,
         "vocabulary": own.fingerprint,
         "text": vocabulary.digests(train_ids, validation_ids),
         "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
