@@ -56,7 +56,7 @@ viz: $(STAMP)  ## the pipeline as a graph, in the browser
 	$(BIN)/kedro viz run --host 127.0.0.1
 
 ui: $(STAMP)  ## the runs in MLflow, on PORT (5000); names the page of the last study
-	@$(BIN)/python -m unrolled.tracking_pages --port $(PORT)
+	@$(BIN)/python -m unrolled.tracking.pages --port $(PORT)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 notebook: .venv/.notebook  ## the notebooks in JupyterLab, in the browser; the first call installs it

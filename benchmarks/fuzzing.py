@@ -46,6 +46,7 @@ from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PanelSchema
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.settings import CONFIG_LOADER_ARGS
+from unrolled.study.checks import fields_of
 from unrolled.text import corpus
 from unrolled.text.options import CorpusOptions
 
@@ -135,7 +136,7 @@ def _keys() -> list[str]:
             name = chance_name if key == study.ANY else key
             yield where + name
             if hasattr(kind, "model_fields"):
-                kind = study._fields(kind)
+                kind = fields_of(kind)
             if isinstance(kind, dict):
                 yield from inside(kind, f"{where}{name}.")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from unrolled.pipelines.inside import draw_cell
 from unrolled.recurrent.options import LayerOptions
 from unrolled.tracking import client_of
-from unrolled.tracking_pages import address
+from unrolled.tracking.pages import address
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # for tests.browser

@@ -37,13 +37,12 @@ import torch
 from torch import Tensor, nn
 
 from _table import Row, main, measure
-from unrolled.pipelines.deploy import nodes
 from unrolled.recurrent.batch import Inputs
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import scaling, splits
 from unrolled.series.options import SeriesOptions
-from unrolled.serving import registry, signatures
+from unrolled.serving import packages, registry, signatures
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.serving.graphs import RawForecaster
 from unrolled.tracking import client_of
@@ -93,7 +92,7 @@ def served(cell: str, folder: Path) -> tuple[ServedForecaster, RawForecaster]:
     row = {"kind": "recurrent", "networks": [(net.state_dict(), card)]}
     rows = panel()
     scaler = scaling.fit(rows, splits.borders(rows, 0.2, 0.2), SERIES)
-    files, _ = nodes.package_forecaster(row, scaler, rows, SERIES)
+    files, _ = packages.of_forecaster(row, scaler, rows, SERIES)
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)

@@ -43,7 +43,7 @@ CONTENTS = {
     "json.JSONDataset": {"loss": 0.1 + 0.2, "nested": {"name": "é"}, "none": None},
     "text.TextDataset": "one line\nand another: é",
     "plotly.JSONDataset": go.Figure(go.Scatter(y=[1, 2, 3])),
-    "matplotlib.MatplotlibDataset": Figure(),
+    "unrolled.pipelines.pictures.PictureFile": Figure(),
     "unrolled.datasets.NpyDataset": np.arange(6, dtype=np.float32).reshape(2, 3),
     "unrolled.datasets.SafetensorsDataset": {"w": torch.arange(6.0).reshape(2, 3).T},
 }

@@ -18,8 +18,9 @@ from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
-from unrolled import hooks, terminal, tracking, tracking_pages
+from unrolled import hooks, terminal, tracking
 from unrolled.comparison.looks import look
+from unrolled.tracking import pages as tracking_pages
 
 
 class Options(BaseModel):

@@ -17,6 +17,7 @@ HEAVY = {
     "plotly",
     "scipy.optimize",
     "scipy.stats",
+    "sklearn",
     "statsmodels",
     "torch",
 }

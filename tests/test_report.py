@@ -14,7 +14,7 @@ from tests.browser import browser, mlflow_server, needs_chromium
 from tests.projects import succeeded
 
 from unrolled.tracking import client_of
-from unrolled.tracking_pages import address
+from unrolled.tracking.pages import address
 
 Run = Callable[..., Result]
 Finished = Callable[..., str]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
-from unrolled import tracking_store
 from unrolled.errors import InputError
 from unrolled.tracking import (
     RAN_TAG,
@@ -34,7 +33,8 @@ from unrolled.tracking import (
     tracking_uri,
     upload_files,
 )
-from unrolled.tracking_pages import keep_view, show_studies
+from unrolled.tracking import store as tracking_store
+from unrolled.tracking.pages import keep_view, show_studies
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext

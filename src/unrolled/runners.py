@@ -44,10 +44,11 @@ class PreloadHooks:
         """Import it, while MLflow's database may still be made in another process.
 
         An import starts no threads, for which a forked worker would wait in vain. torch's optimisers
-        import its compiler, which takes as long as torch. statsmodels comes before all nodes under any
-        runner, since the time that a baseline takes is told.
+        import its compiler, which takes as long as torch. What baselines are fitted by comes before all
+        nodes under any runner, since the time that a baseline takes is told.
         """
         if any(name.endswith(".training") for name in pipeline.inputs()):
+            import sklearn.linear_model  # noqa: F401
             import statsmodels.tsa.exponential_smoothing.ets
             import statsmodels.tsa.forecasting.theta  # noqa: F401
 

@@ -379,9 +379,9 @@ MUTANTS = [
     ),
     Mutant(
         "targets that were filled are learnt from",
-        "training/forecasting.py",
-        "return loss(y_hat[seen], y[seen])",
-        "return loss(y_hat, y)",
+        "recurrent/heads.py",
+        "            forecast, y = forecast[seen], y[seen]\n",
+        "            pass\n",
         "training",
     ),
     Mutant(
@@ -444,8 +444,8 @@ MUTANTS = [
     Mutant(
         "the level of a window is not added again",
         "recurrent/forecaster.py",
-        "return forecast * scale + level",
-        "return forecast * scale",
+        "return forecast * scale[:, None] + level[:, None]",
+        "return forecast * scale[:, None]",
         "recurrent",
     ),
     Mutant(

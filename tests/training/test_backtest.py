@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from unrolled.recurrent.options import ModelOptions
-from unrolled.series import panel as panels
 from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series import panel as panels
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest, forecasting
 from unrolled.training.options import TrainOptions

@@ -258,6 +258,8 @@ def ridge(y: FloatArray, cutoffs: IntArray, task: Task) -> FloatArray:
         et al. (2023), Are Transformers Effective for Time Series Forecasting?
     """
     _check_after_fit(y, cutoffs, task, first=task.lookback - 1)
+    import sklearn.linear_model  # noqa: F401  # first, as in `_fits_by_statsmodels`
+
     with _many_small_fits():
         return _read(_ridge_fit(y[: task.validation_end], task), y, cutoffs, task)
 

@@ -7,6 +7,7 @@ One registered model a job and data set, `forecasting-airline`; its alias `champ
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import unrolled
 from unrolled.errors import InputError
+from unrolled.tracking import client_of, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +38,22 @@ SERVED_CODE = (
     "text/__init__.py",
     "text/writing.py",
 )
+
+
+def connect() -> MlflowClient:
+    """MLflow where the project tracks."""
+    uri = tracking_uri()
+    if not uri:
+        raise InputError(
+            "tracking is off, but models are registered in MLflow; set enabled: true in"
+            " conf/base/mlflow.yml"
+        )
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    client = client_of(uri)
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    return client
 
 
 def register(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled import tracking_store
 from unrolled.tracking import client_of
+from unrolled.tracking import store as tracking_store
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def test_a_database_is_there_when_a_run_needs_it_and_another_runs_is_left_alone(
 
 def test_a_making_that_is_killed_leaves_no_database(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
-    making = subprocess.Popen([sys.executable, "-m", "unrolled.tracking_store", str(path)])
+    making = subprocess.Popen([sys.executable, "-m", "unrolled.tracking.store", str(path)])
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".mlflow.db.*")):
         assert time.monotonic() < deadline

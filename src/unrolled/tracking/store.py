@@ -24,7 +24,7 @@ def begin(uri: str) -> None:
     # In memory, or with options behind the name, it is MLflow's own affair.
     is_file = place not in (uri, "", ":memory:") and "?" not in place
     if is_file and not Path(place).exists():
-        command = [sys.executable, "-m", "unrolled.tracking_store", place]
+        command = [sys.executable, "-m", "unrolled.tracking.store", place]
         quiet = subprocess.DEVNULL  # where it fails, MLflow's own call soon says why
         _making = subprocess.Popen(command, stdout=quiet, stderr=quiet)
 

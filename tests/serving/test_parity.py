@@ -1,4 +1,4 @@
-"""What goes into service is what was scored, and says what would have been better."""
+"""What goes into service is what was scored."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from unrolled.errors import InputError
-from unrolled.pipelines.deploy import nodes
 from unrolled.series import baselines, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.series.reading import Reading
+from unrolled.serving import packages, parity
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.text.options import CorpusOptions
 from unrolled.training import backtest
@@ -47,7 +47,7 @@ def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
     name: str, months: bool, tmp_path: Path
 ) -> None:
     panel = panel_of(months=months)
-    files, request = nodes.package_forecaster(row_of(name), None, panel, READING, SERIES)
+    files, request = packages.of_forecaster(row_of(name), None, panel, READING, SERIES)
     served = opened(files, tmp_path)
     expected = backtest.ahead(panel, SERIES, backtest.of_baseline(name, panel, SERIES))
     found = served.predict(panel)
@@ -62,7 +62,7 @@ def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
 def test_parity_asks_the_server_from_every_cutoff_of_the_test_part(name: str) -> None:
     panel = panel_of()
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
-    found = nodes.forecaster_parity(row_of(name), {}, panel, borders, None, SERIES)
+    found = parity.of_forecaster(row_of(name), {}, panel, borders, None, SERIES)
     assert found["checked"] == 2 * 10 * 6
     assert found["largest_relative_difference"] < 1e-9
 
@@ -79,91 +79,24 @@ def test_numbers_that_differ_from_what_was_scored_are_refused(
     panel = panel_of()
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
     with pytest.raises(InputError, match=r"what would be served differs from what was scored by"):
-        nodes.forecaster_parity(row_of("theta"), {}, panel, borders, None, SERIES)
+        parity.of_forecaster(row_of("theta"), {}, panel, borders, None, SERIES)
 
 
 def test_parity_ends_where_a_factor_of_season_meets_a_row_at_or_below_zero() -> None:
     panel = panel_of()
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
     panel.loc[60, "y"] = 0.0  # of series a, whose test part begins at row 55
-    numbers = nodes._numbers("holt_winters", panel, borders, SERIES)
+    numbers = packages.numbers_of("holt_winters", panel, borders, SERIES)
     assert json.loads(numbers["numbers.json"])["series"]["a"]["multiplicative"]
-    found = nodes.forecaster_parity(row_of("holt_winters"), {}, panel, borders, None, SERIES)
+    found = parity.of_forecaster(row_of("holt_winters"), {}, panel, borders, None, SERIES)
     assert found["checked"] == (6 + 10) * 6  # of a the cutoffs 54 to 59
-
-
-def winner() -> dict:
-    return {
-        "variant": "gru_median",
-        "data_set": "airline",
-        "metric": "mase",
-        "validation_metric": "mase",
-        "rows": {
-            "gru": {"kind": "recurrent", "seeds": [1, 0], "validation_score": 0.52, "score": 0.86},
-            "gru_median": {
-                "kind": "ensemble",
-                "seeds": [1, 0],
-                "validation_score": 0.51,
-                "score": 0.85,
-            },
-            "ridge": {"kind": "baseline", "seeds": [], "validation_score": 0.8, "score": 0.67},
-            "drift": {"kind": "baseline", "seeds": [], "validation_score": None, "score": None},
-        },
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        (
-            "gru",
-            "gru (recurrent, seed 1) on airline, named, not the winner. On validation MASE 0.52:"
-            " gru_median 0.51 would have been better. On test MASE 0.86: ridge 0.67 would have been"
-            " better.",
-        ),
-        (
-            "gru_median",
-            "gru_median (ensemble, seeds 1, 0) on airline, the winner. On validation MASE 0.51: the"
-            " lowest. On test MASE 0.85: ridge 0.67 would have been better.",
-        ),
-        (
-            "drift",
-            "drift (baseline) on airline, named, not the winner. On validation it has no score. On"
-            " test it has no score.",
-        ),
-    ],
-)
-def test_a_card_says_what_would_have_been_better(name: str, said: str) -> None:
-    found = winner()
-    row = {"variant": name, "kind": found["rows"][name]["kind"], "winner": found}
-    assert nodes.describe(row) == said
-
-
-def test_a_card_of_a_text_compares_networks_alone_on_validation() -> None:
-    rows = {
-        "gru": {"kind": "recurrent", "seeds": [0], "validation_score": 2.1, "score": 2.2},
-        "kneser_ney_2": {"kind": "baseline", "seeds": [], "validation_score": None, "score": 2.0},
-    }
-    metrics = dict.fromkeys(("metric", "validation_metric"), "bits_per_char")
-    found = {"variant": "gru", "data_set": "tang", "rows": rows, **metrics}
-    assert nodes.describe({"variant": "gru", "kind": "recurrent", "winner": found}) == (
-        "gru (recurrent, seed 0) on tang, the winner. On validation bits per character 2.1: the lowest"
-        " of the networks, since baselines have no score there. On test bits per character 2.2:"
-        " kneser_ney_2 2 would have been better."
-    )
-
-
-def test_tags_name_the_better_rows_alone() -> None:
-    assert nodes.better({"variant": "gru_median", "winner": winner()}) == {
-        "better_on_test": "ridge 0.67"
-    }
 
 
 def test_counted_n_grams_are_not_deployed() -> None:
     rows = {"gru": {"kind": "recurrent"}, "xz": {"kind": "baseline"}}
     row = {"variant": "xz", "kind": "baseline", "networks": [], "winner": {"rows": rows}}
     with pytest.raises(InputError) as caught:
-        nodes.package_writer(row, {}, CorpusOptions())
+        packages.of_writer(row, {}, CorpusOptions())
     assert str(caught.value) == (
         "parameter 'model' is 'xz', which counts n-grams and is not deployed; expected a language"
         " model: gru"

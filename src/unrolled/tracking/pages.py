@@ -3,7 +3,7 @@
 A run of a variant holds mean, spread and number of its seeds, which stand below it; a network is a
 logged model, ranked beside the others on its data set; the study's run describes the leaderboard.
 
-python -m unrolled.tracking_pages --port 5000    # where the last study is, once `mlflow ui` runs
+python -m unrolled.tracking.pages --port 5000    # where the last study is, once `mlflow ui` runs
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from unrolled.pipelines.forecast.nodes import _requests
 from unrolled.serving.forecaster import MAX_ROWS
+from unrolled.serving.new_rows import _requests
 
 
 def panel(**lengths: int) -> pd.DataFrame:
