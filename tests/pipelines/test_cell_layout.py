@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from unrolled.pipelines.cell_layout import MARGIN, Diagram, layout
 from unrolled.pipelines.inside import (
-    CELLS,
     cell_equations,
     draw_cell,
     draw_equations,
@@ -22,17 +21,14 @@ from unrolled.pipelines.inside import (
     preview_cell,
     text_width,
 )
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.diagrams import Equation, equations
 from unrolled.recurrent.options import LayerOptions, ModelOptions
 
 OPTIONS = {
-    "rnn": LayerOptions(cell="rnn"),
+    **{name: LayerOptions(cell=name) for name in descriptions()},
     "relu": LayerOptions(cell="rnn", nonlinearity="relu"),
-    "lstm": LayerOptions(cell="lstm"),
-    "gru": LayerOptions(cell="gru"),
     "gru_before": LayerOptions(cell="gru", manual=True, reset_after=False),
-    "min_gru": LayerOptions(cell="min_gru"),
-    "min_lstm": LayerOptions(cell="min_lstm"),
 }
 every_cell = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
@@ -201,7 +197,7 @@ def test_a_state_is_one_height_from_left_to_right(options):
         ((x, y),), ((x2, y2),) = starts, ends
         assert y == y2
         assert x < x2
-    if "c" in diagram.states:  # c on top, h at the bottom
+    if diagram.states == ["h", "c"]:  # c on top, h at the bottom
         heights = {wire.state: wire.points[-1][1] for wire in diagram.wires if not wire.reader}
         inner = [box.y for box in diagram.boxes if box.y != heights["c"]]
         assert heights["h"] < min(inner) < max(inner) < heights["c"]
@@ -260,7 +256,7 @@ def test_the_diagram_is_the_same_svg_every_time_and_named_in_its_title():
     assert "One step of gru, reset before the product" in texts
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", descriptions())
 def test_gates_and_states_in_the_picture_of_a_window_carry_their_names(cell):
     options = ModelOptions(cell=cell)
     names = [equation.name.rstrip("'") for equation in cell_equations(options)]
@@ -274,4 +270,4 @@ def test_gates_and_states_in_the_picture_of_a_window_carry_their_names(cell):
     assert drawn == [title.text for title in interactive.layout.annotations]
     assert len(drawn) == len(names) + 2
     assert "h, hidden state" in drawn
-    assert ("f, forget gate" in drawn) == (cell in ("lstm", "min_lstm"))
+    assert ("f, forget gate" in drawn) == ("f" in descriptions()[cell].gates)

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
+from unrolled.recurrent.cells import CELLS as EVERY
 from unrolled.recurrent.cells import (
     GRUCell,
     LSTMCell,
@@ -38,10 +40,9 @@ TORCH = {
     "gru": (lambda: GRUCell(F, H), lambda: nn.GRUCell(F, H), lambda: nn.GRU(F, H)),
 }
 CELLS = {
-    **{name: ours for name, (ours, _, _) in TORCH.items()},
+    **{name: partial(cell, F, H) for name, cell in EVERY.items()},
+    "relu rnn": lambda: RNNCell(F, H, nonlinearity="relu"),
     "gru, reset before": lambda: GRUCell(F, H, reset_after=False),
-    "min_gru": lambda: MinGRUCell(F, H),
-    "min_lstm": lambda: MinLSTMCell(F, H),
 }
 every_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
 
@@ -50,8 +51,13 @@ def leaf(*shape, dtype=torch.float64):
     return torch.randn(*shape, dtype=dtype, requires_grad=True)
 
 
-def random_state(cell, dtype=torch.float64):
-    return tuple(leaf(B, H, dtype=dtype) for _ in cell.state_names)
+def random_state(cell, dtype=torch.float64, batch=B):
+    """Any state; where scales are carried, one that the cell can have."""
+    if not any(state.scales for state in cell.described.states.values()):
+        return tuple(leaf(batch, width, dtype=dtype) for width in cell.widths)
+    with torch.no_grad():
+        _, state = cell.run(leaf(3, batch, F, dtype=dtype), cell.initial_state(batch))
+    return tuple(tensor.requires_grad_() for tensor in state)
 
 
 def gradients(outputs, state, leaves):
@@ -133,7 +139,7 @@ def test_gradients_equal_finite_differences(make):
         parameters = dict(zip([f"cell.{n}" for n in names], rest[states:], strict=True))
         return functional_call(Run(), parameters, (x, *rest[:states]))
 
-    state = tuple(leaf(2, H) for _ in cell.state_names)
+    state = random_state(cell, batch=2)
     parameters = tuple(p.detach().clone().requires_grad_() for p in cell.parameters())
     assert torch.autograd.gradcheck(run, (leaf(4, 2, F), *state, *parameters))
 
@@ -146,21 +152,25 @@ def test_a_sequence_equals_its_steps(make):
     outputs, end = cell.run(x, state)
     seen = cell.look_inside(x, state)
     for x_t, output in zip(x, outputs, strict=True):
-        state = cell(x_t, state)
-        torch.testing.assert_close(state[0], output, atol=1e-12, rtol=0)
+        h, state = cell.step(cell.project(x_t), state)
+        torch.testing.assert_close(h, output, atol=1e-12, rtol=1e-12)
     for name, a, b in zip(cell.state_names, state, end, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
-        torch.testing.assert_close(seen[name][-1], b, atol=1e-12, rtol=0)
-    torch.testing.assert_close(seen["h"], outputs, atol=1e-12, rtol=0)
-    assert set(seen) == {*cell.gate_names, *cell.state_names}
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=1e-12)
+        if b.shape[1] <= H:  # a matrix is not shown
+            torch.testing.assert_close(seen[name][-1], b, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(seen["h"], outputs, atol=1e-12, rtol=1e-12)
+    shown = {n for n, width in zip(cell.state_names, cell.widths, strict=True) if width <= H}
+    assert set(seen) >= {*cell.gate_names, *shown, "h"}
 
 
 @every_cell
-def test_a_step_without_a_state_starts_from_zeros(make):
+def test_a_step_without_a_state_starts_from_the_first_state(make):
     cell = make()
     x = torch.randn(B, F)
-    zeros = tuple(torch.zeros(B, H) for _ in cell.state_names)
-    assert torch.equal(cell(x)[0], cell(x, zeros)[0])
+    start = cell.initial_state(B)
+    assert torch.equal(cell(x)[0], cell(x, start)[0])
+    described = cell.described.states.values()
+    assert [float(s.unique()) for s in start] == pytest.approx([s.start for s in described])
 
 
 @every_cell

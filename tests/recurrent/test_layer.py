@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.layer import Recurrent, VariationalDropout
 from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import copy_weights, weights
@@ -16,16 +17,10 @@ from unrolled.recurrent.weights import copy_weights, weights
 T, B, F, H = 9, 4, 3, 6
 
 KINDS = {
-    "rnn": {"cell": "rnn"},
+    **{name: {"cell": name} for name in descriptions()},
+    **{f"manual_{n}": {"cell": n, "manual": True} for n, c in descriptions().items() if c.library},
     "relu_rnn": {"cell": "rnn", "nonlinearity": "relu"},
-    "lstm": {"cell": "lstm"},
-    "gru": {"cell": "gru"},
-    "manual_rnn": {"cell": "rnn", "manual": True},
-    "manual_lstm": {"cell": "lstm", "manual": True},
-    "manual_gru": {"cell": "gru", "manual": True},
     "gru_before": {"cell": "gru", "manual": True, "reset_after": False},
-    "min_gru": {"cell": "min_gru"},
-    "min_lstm": {"cell": "min_lstm"},
 }
 EXTRAS = {
     "plain": {},
@@ -54,8 +49,14 @@ def leaf(*shape):
 
 
 def random_state(layer, batch=B):
-    states, rows, hidden = layer.state_shape
-    return tuple(leaf(rows, batch, hidden) for _ in range(states))
+    """Any state; where scales are carried, one that the layer can have."""
+    if all(
+        state.scales is False for cell in layer.options.described for state in cell.states.values()
+    ):
+        return tuple(leaf(rows, batch, width) for rows, width in layer.state_shapes)
+    with torch.no_grad():
+        _, state = layer(torch.randn(3, batch, layer.features).double())
+    return tuple(tensor.requires_grad_() for tensor in state)
 
 
 def close(found, expected, tolerance=1e-12):
@@ -308,7 +309,7 @@ def test_looking_inside_gives_every_gate_of_every_layer_in_times_order(kind):
     for row, values in enumerate(seen):
         last = 0 if row % 2 else -1
         close((values["h"][last],), (state[0][row],))
-        assert all(v.shape == (T, B, H) for v in values.values())
+        assert all(v.shape[:2] == (T, B) and v.shape[2] <= H for v in values.values())
 
 
 # Handling

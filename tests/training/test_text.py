@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from unrolled.errors import InputError
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.language_model import LanguageModel, select
 from unrolled.recurrent.layer import has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
@@ -21,7 +22,7 @@ from unrolled.training import text
 from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import best, evaluate, fit_language_model, learning_rate, stepper
 
-CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
+CELLS = list(descriptions())
 POEM = "the woods are lovely, dark and deep, but i have promises to keep.\n"
 LINES = [POEM[i : i + 3 + i % 11] for i in range(40)]
 

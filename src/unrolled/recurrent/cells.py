@@ -26,42 +26,66 @@ All W x of a sequence are one matrix product before the loop, all U h of a step 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unrolled.recurrent.description import Carried, Description, Gate, Own
+
 State = tuple[Tensor, ...]
+
+CELLS: dict[str, type[Cell]] = {}  # by name; a class enters itself
 
 
 class Cell(nn.Module):
-    """What all cells share; a cell adds its equations as `gates`."""
+    """What all cells share; a cell adds its equations as `gates`, and its description.
 
+    `described` is read from this file's text too (see `description`), so it is a call of
+    `Description` with nothing in it but values, and options named in capitals further up.
+    """
+
+    described: ClassVar[Description]
     gate_names: ClassVar[tuple[str, ...]]
-    state_names: ClassVar[tuple[str, ...]] = ("h",)
-    # The gate that keeps the old state when it is open, and the gate that writes the new.
-    keep_gate: ClassVar[str | None] = None
-    write_gate: ClassVar[str | None] = None
+    state_names: ClassVar[tuple[str, ...]]
 
     weight_hh: nn.Parameter | None
+    bias_ih: nn.Parameter | None
     bias_hh: nn.Parameter | None
 
-    def __init__(self, features: int, hidden: int, *, recurrent: bool = True) -> None:
+    def __init_subclass__(cls) -> None:
+        """Enter the cell in the table."""
+        super().__init_subclass__()
+        if "described" in vars(cls):
+            cls.gate_names, cls.state_names = (
+                tuple(cls.described.gates),
+                tuple(cls.described.states),
+            )
+            CELLS[cls.described.name] = cls
+
+    def __init__(self, features: int, hidden: int, **own: Any) -> None:
         """Make the parameters, drawn from U(-1 / sqrt(H), 1 / sqrt(H)) in torch's order.
 
         Args:
             features: F, inputs a step.
-            hidden: H, units of the state.
-            recurrent: the gates read h too, through `weight_hh` and `bias_hh`.
+            hidden: H, units of the output.
+            own: options of this cell.
         """
         super().__init__()
-        self.features, self.hidden = features, hidden
-        rows = len(self.gate_names) * hidden
+        described = self.described
+        if unknown := own.keys() - described.options.keys():
+            raise TypeError(f"{described.name} has no {', '.join(unknown)}")
+        self.features, self.hidden, self.own = features, hidden, described.own(own)
+        self.widths = tuple(described.widths(hidden, own).values())
+        self.gate_rows = described.rows(hidden, own)
+        rows = max(part.stop for part in self.gate_rows.values())
         self.weight_ih = nn.Parameter(torch.empty(rows, features))
-        self.weight_hh = nn.Parameter(torch.empty(rows, hidden)) if recurrent else None
-        self.bias_ih = nn.Parameter(torch.empty(rows))
-        self.bias_hh = nn.Parameter(torch.empty(rows)) if recurrent else None
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden)) if described.recurrent else None
+        self.bias_ih = nn.Parameter(torch.empty(rows)) if described.bias else None
+        self.bias_hh = (
+            nn.Parameter(torch.empty(rows)) if described.bias and described.recurrent else None
+        )
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
 
@@ -70,22 +94,22 @@ class Cell(nn.Module):
         return functional.linear(x, self.weight_ih, self.bias_ih)
 
     def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
-        """One step: every gate and the new state by its name in the equations, each (B, H).
+        """One step: every gate, the new state and the output h, by their names in the equations.
 
         Args:
             projected: W x + b of this step, (B, G * H).
-            state: h, or h and c, each (B, H).
+            state: h, or h and c, each (B, H); see `described.states`.
         """
         raise NotImplementedError
 
-    def step(self, projected: Tensor, state: State) -> State:
-        """One step from the projected input (B, G * H) and the state; the first of it is h'."""
+    def step(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step from the projected input (B, G * H) and the state: the output h', the state."""
         values = self.gates(projected, state)
-        return tuple(values[name] for name in self.state_names)
+        return values["h"], tuple(values[name] for name in self.state_names)
 
     def forward(self, x: Tensor, state: State | None = None) -> State:
-        """One step from the input (B, F) itself."""
-        return self.step(self.project(x), state or self.initial_state(len(x)))
+        """One step from the input (B, F) itself to the state."""
+        return self.step(self.project(x), state or self.initial_state(len(x)))[1]
 
     def run(self, x: Tensor, state: State, real: Tensor | None = None) -> tuple[Tensor, State]:
         """Go through a sequence.
@@ -96,41 +120,52 @@ class Cell(nn.Module):
             real: bool (T, B, 1), False on padding, where the state stands still; None: all real.
 
         Returns:
-            h' after every step (T, B, H), and the state after the last.
+            h' after every step (T, B, H), anything finite on padding; the state after the last.
         """
         outputs = []
         # Autocast makes bfloat16 of the product alone: gates stay of the state's type, as lerp asks.
         inputs = self.project(x).type_as(state[0])
         # unbind, not inputs[t]: the gradient of each index would be a whole sequence of zeros.
         for t, projected in enumerate(inputs.unbind(0)):
-            after = self.step(projected, state)
+            output, after = self.step(projected, state)
             if real is not None:
                 after = tuple(torch.where(real[t], a, s) for a, s in zip(after, state, strict=True))
             state = after
-            outputs.append(state[0])
+            outputs.append(state[0] if self.state_names[0] == "h" else output)
         return torch.stack(outputs), state
 
     def look_inside(self, x: Tensor, state: State) -> dict[str, Tensor]:
-        """Every gate and state over a sequence (T, B, F), by its name: each (T, B, H)."""
+        """Every gate and state over a sequence (T, B, F), by its name: each (T, B, H).
+
+        A state of more numbers than units, as a matrix is, is left out.
+        """
         steps = []
         for projected in self.project(x).unbind(0):
-            steps.append(self.gates(projected, state))
-            state = tuple(steps[-1][name] for name in self.state_names)
+            values = self.gates(projected, state)
+            state = tuple(values[name] for name in self.state_names)
+            steps.append({n: v for n, v in values.items() if v.shape[-1] <= self.hidden})
         return {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
 
     def initial_state(self, batch: int) -> State:
-        """Zeros, each (B, H)."""
-        return tuple(self.weight_ih.new_zeros(batch, self.hidden) for _ in self.state_names)
+        """The state before a sequence, each (B, H): mostly zeros."""
+        states = zip(self.described.states.values(), self.widths, strict=True)
+        return tuple(filled(self.weight_ih, s.start, batch, width) for s, width in states)
 
     def extra_repr(self) -> str:
         """Say the sizes when printed."""
         return f"features={self.features}, hidden={self.hidden}"
 
 
+def filled(like: Tensor, value: float, *shape: int) -> Tensor:
+    """A value everywhere; zeros as such, which an exported graph need not even hold."""
+    return like.new_full(shape, value) if value else like.new_zeros(shape)
+
+
 class RecurrentCell(Cell):
     """A cell whose gates read h, through U and the second bias."""
 
     weight_hh: nn.Parameter
+    bias_ih: nn.Parameter
     bias_hh: nn.Parameter
 
     def project(self, x: Tensor) -> Tensor:
@@ -145,17 +180,22 @@ class RNNCell(RecurrentCell):
     h' = relu(W x + U h + b)    hidden state, `nonlinearity` relu: max(0, ·)
     """
 
-    gate_names = ("h",)
-
-    def __init__(self, features: int, hidden: int, nonlinearity: str = "tanh") -> None:
-        """Make the parameters; `nonlinearity` is tanh or relu."""
-        super().__init__(features, hidden)
-        self.activation = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
+    described = Description(
+        name="rnn",
+        gates={"h": Gate("tanh", second="none")},
+        options={
+            "nonlinearity": Own(
+                Literal["tanh", "relu"], "tanh", "of the rnn cell", library=True, second="relu"
+            )
+        },
+        library="RNN",
+    )
 
     def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
         """One step."""
         (h,) = state
-        return {"h": self.activation(torch.addmm(projected, h, self.weight_hh.t()))}
+        activation = {"tanh": torch.tanh, "relu": torch.relu}[self.own["nonlinearity"]]
+        return {"h": activation(torch.addmm(projected, h, self.weight_hh.t()))}
 
 
 class LSTMCell(RecurrentCell):
@@ -169,9 +209,14 @@ class LSTMCell(RecurrentCell):
     h' = o ⊙ tanh(c')                 hidden state
     """
 
-    gate_names = ("i", "f", "g", "o")
-    state_names = ("h", "c")
-    keep_gate, write_gate = "f", "i"
+    described = Description(
+        name="lstm",
+        gates={"i": Gate("sigmoid"), "f": Gate("sigmoid"), "g": Gate("tanh"), "o": Gate("sigmoid")},
+        states={"h": Carried(), "c": Carried()},
+        keep="f",
+        write="i",
+        library="LSTM",
+    )
 
     def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
         """One step."""
@@ -198,13 +243,21 @@ class GRUCell(RecurrentCell):
     W_z, U_z and b_z turns one into the other.
     """
 
-    gate_names = ("r", "z", "n")
-    keep_gate = "z"
-
-    def __init__(self, features: int, hidden: int, *, reset_after: bool = True) -> None:
-        """Make the parameters."""
-        super().__init__(features, hidden)
-        self.reset_after = reset_after
+    described = Description(
+        name="gru",
+        gates={"r": Gate("sigmoid"), "z": Gate("sigmoid"), "n": Gate("tanh")},
+        keep="z",
+        options={
+            "reset_after": Own(
+                bool,
+                True,
+                "GRU: reset after the matrix product (torch); false: before (Cho 2014)",
+                second=False,
+                form="reset before the product",
+            )
+        },
+        library="GRU",
+    )
 
     def project(self, x: Tensor) -> Tensor:
         """W x + b_i of every step at once; b_h is added to U h, since b_hn belongs there."""
@@ -215,7 +268,7 @@ class GRUCell(RecurrentCell):
         (h,) = state
         weight, bias = self.weight_hh, self.bias_hh
         x_r, x_z, x_n = projected.chunk(3, dim=1)  # (B, H) each
-        if self.reset_after:
+        if self.own["reset_after"]:
             h_r, h_z, h_n = functional.linear(h, weight, bias).chunk(3, dim=1)
             r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
             n = torch.addcmul(x_n, r, h_n).tanh()
@@ -238,10 +291,6 @@ class MinCell(Cell):
     sum grows (T = 1,000: 1e-4 against 3e-7 relative in float32), cannot start from a state of
     zero, and took ten times as long on a CPU.
     """
-
-    def __init__(self, features: int, hidden: int) -> None:
-        """Make the parameters; there are no recurrent ones."""
-        super().__init__(features, hidden, recurrent=False)
 
     def coefficients(self, gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Give a and b of h' = a ⊙ h + b from what `open_gates` returns."""
@@ -276,8 +325,12 @@ class MinGRUCell(MinCell):
     h' = (1 - z) ⊙ h + z ⊙ n         hidden state
     """
 
-    gate_names = ("z", "n")
-    write_gate = "z"
+    described = Description(
+        name="min_gru",
+        gates={"z": Gate("sigmoid"), "n": Gate("none")},
+        write="z",
+        recurrent=False,
+    )
 
     def open_gates(self, projected: Tensor) -> dict[str, Tensor]:
         """Update gate z and candidate n."""
@@ -301,8 +354,13 @@ class MinLSTMCell(MinCell):
     no division, so nothing overflows where both gates are shut.
     """
 
-    gate_names = ("i", "f", "n")
-    keep_gate, write_gate = "f", "i"
+    described = Description(
+        name="min_lstm",
+        gates={"i": Gate("sigmoid"), "f": Gate("sigmoid"), "n": Gate("none")},
+        keep="f",
+        write="i",
+        recurrent=False,
+    )
 
     def open_gates(self, projected: Tensor) -> dict[str, Tensor]:
         """Gates i and f, normalised, and candidate n."""

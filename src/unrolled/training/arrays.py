@@ -12,6 +12,7 @@ True
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,6 +27,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Array = npt.NDArray[np.float32]
 
+
+class NotInNumpy(Exception):
+    """A method that numpy is not known to compute."""
+
+
 HALF = np.array(0.5, np.float32)  # an array: a Python number is converted at every call
 BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
 
@@ -37,15 +43,23 @@ def in_numpy(module: nn.Module, method: str) -> Callable[..., Any]:
         module: its parameters want no gradient.
         method: of tensors (B, ...), which never asks for their values or shapes, and calls only
             operators and what `NUMPY` has.
+
+    Raises:
+        NotInNumpy: it does something else.
     """
     tracer = _Tracer()
     tracer.traced_func_name = method
-    graph = tracer.trace(module)
+    try:
+        graph = tracer.trace(module)
+    except (fx.proxy.TraceError, RuntimeError, TypeError) as error:  # it asks for values or shapes
+        raise NotInNumpy(f"{type(module).__name__}.{method} cannot be recorded: {error}") from error
     for node in graph.nodes:
         if node.target in NUMPY:
             node.op, node.target = "call_function", NUMPY[node.target]
-    weights = {name: parameter.numpy() for name, parameter in module.named_parameters()}
-    return fx.GraphModule(weights, graph).forward
+        elif node.op.startswith("call_") and getattr(node.target, "__module__", "") != "_operator":
+            raise NotInNumpy(f"{type(module).__name__}.{method} calls {node.target}")
+    tensors = itertools.chain(module.named_parameters(), module.named_buffers())
+    return fx.GraphModule({name: tensor.numpy() for name, tensor in tensors}, graph).forward
 
 
 def on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -74,8 +88,11 @@ class _Tracer(fx.Tracer):
         return False
 
 
-def _linear(x: Array, weight: Array, bias: Array) -> Array:
-    return x.dot(weight.T) + bias  # not @, which multiplies one row as if it were many
+def _linear(x: Array, weight: Array, bias: Array | None) -> Array:
+    product = x.dot(weight.T)
+    return (
+        product if bias is None else product + bias
+    )  # not @, which multiplies one row as if it were many
 
 
 def _addmm(x: Array, h: Array, weight: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from unrolled.recurrent.weights import weights as weights_of
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.loop import deterministic
 from unrolled.training.text import restored
@@ -82,8 +83,8 @@ def states(
         inside = net.layer.look_inside(net.embed(read))
     return {
         f"layer {number} {name}": values[name].transpose(0, 1)[real].numpy()
-        for number, values in enumerate(inside, 1)
-        for name in ("h", "c")
+        for number, (cell, values) in enumerate(zip(weights_of(net), inside, strict=True), 1)
+        for name in dict.fromkeys(["h", *cell.cell.described.memories])
         if name in values
     }
 
