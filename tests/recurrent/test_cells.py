@@ -17,6 +17,7 @@ from unrolled.recurrent.cells import (
     MinGRUCell,
     MinLSTMCell,
     RNNCell,
+    SLSTMCell,
     positive,
     scan,
 )
@@ -266,6 +267,44 @@ def test_a_cell_equals_its_equations_in_numpy(kind, truth):
         for t in range(T):
             state = truth(*parameters, x[t, b].numpy(), state)
             np.testing.assert_allclose(outputs[t, b].detach().numpy(), state, atol=1e-12)
+
+
+def numpy_slstm(gates, forget, state):
+    """One unit of one sequence, without a stabiliser: c and n as they stand in the paper."""
+    (i, f, z, o), (c, n) = gates, state
+    i, f = np.exp(i), np.exp(f) if forget == "exp" else sigmoid(f)
+    c, n = f * c + i * np.tanh(z), f * n + i
+    return sigmoid(o) * c / n, (c, n)
+
+
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_slstm_equals_its_equations_in_numpy(forget):
+    cell = SLSTMCell(F, H, forget_gate=forget).double()
+    W, U, b, d = (p.detach().numpy() for p in cell.parameters())
+    x = torch.randn(T, B, F, dtype=torch.float64)
+    outputs, (_, _, _, m) = cell.run(x, cell.initial_state(B))
+    _, end = cell.run(x, cell.initial_state(B))
+    for row in range(B):
+        h, state = np.zeros(H), (np.zeros(H), np.zeros(H))
+        for t in range(T):
+            gates = np.split(W @ x[t, row].numpy() + U @ h + b + d, 4)
+            h, state = numpy_slstm(gates, forget, state)
+            np.testing.assert_allclose(outputs[t, row].detach(), h, rtol=1e-12, atol=1e-14)
+        for found, expected in zip(end[1:3], state, strict=True):  # kept divided by exp(m)
+            scale = np.exp(m[row].detach().numpy())
+            np.testing.assert_allclose(found[row].detach().numpy() * scale, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cell", [SLSTMCell])
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_exponential_gates_overflow_nothing(cell, forget):
+    """Inputs that open and shut gates by e^1000 leave numbers, and gradients that are numbers."""
+    net = cell(F, H, forget_gate=forget)
+    x = (1000 * torch.randn(200, B, F)).requires_grad_()
+    outputs, state = net.run(x, net.initial_state(B))
+    sum(tensor.sum() for tensor in (outputs, *state)).backward()
+    assert all(torch.isfinite(t).all() for t in (outputs, *state, x.grad))
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
 
 
 def test_lstm_equals_its_equations_in_numpy():

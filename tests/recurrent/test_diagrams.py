@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from unrolled.errors import InputError
-from unrolled.recurrent.cells import (
-    GRUCell,
-    LSTMCell,
-    MinGRUCell,
-    MinLSTMCell,
-    RNNCell,
-    positive,
-)
+from unrolled.recurrent.cells import CELLS, GRUCell, LSTMCell, MinLSTMCell, RNNCell, positive
 from unrolled.recurrent.diagrams import Equation, Term, equations, graph, parse
 
 # Each cell in each of its forms, and whether the second equation of a value is its own.
 FORMS = {
-    "rnn": (lambda: RNNCell(2, 3), False),
-    "relu": (lambda: RNNCell(2, 3, nonlinearity="relu"), True),
-    "lstm": (lambda: LSTMCell(2, 3), False),
-    "gru": (lambda: GRUCell(2, 3), False),
-    "gru_before": (lambda: GRUCell(2, 3, reset_after=False), True),
-    "min_gru": (lambda: MinGRUCell(2, 3), False),
-    "min_lstm": (lambda: MinLSTMCell(2, 3), False),
+    **{name: (partial(cell, 2, 3), False) for name, cell in CELLS.items()},
+    **{
+        f"{name} {option} {own.second}": (partial(cell, 2, 3, **{option: own.second}), True)
+        for name, cell in CELLS.items()
+        for option, own in cell.described.options.items()
+        if own.second is not None
+    },
 }
 every_form = pytest.mark.parametrize(("make", "second"), FORMS.values(), ids=FORMS)
 
-FUNCTIONS = {"σ": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "positive": positive}
+FUNCTIONS = {
+    "σ": torch.sigmoid,
+    "logσ": functional.logsigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "positive": positive,
+    "exp": torch.exp,
+    "max": torch.maximum,
+    "abs": torch.abs,
+}
 OPERATORS = {
     "+": torch.add,
     "-": torch.sub,
@@ -52,8 +56,7 @@ def value_of(term: Term, known: dict[str, torch.Tensor]) -> torch.Tensor:
 def weights_of(cell) -> dict[str, torch.Tensor]:
     """Matrices and biases by their names in the equations."""
     known = {}
-    for row, gate in enumerate(cell.gate_names):
-        rows = slice(row * cell.hidden, (row + 1) * cell.hidden)
+    for gate, rows in cell.gate_rows.items():
         known[f"W_{gate}"], bias = cell.weight_ih[rows], cell.bias_ih[rows]
         known[f"b_i{gate}"] = known[f"b_{gate}"] = bias
         if cell.weight_hh is not None:
@@ -67,8 +70,8 @@ def weights_of(cell) -> dict[str, torch.Tensor]:
 def test_every_cell_computes_what_its_equations_say(make, second):
     net = make().double()
     x = torch.randn(4, 2, dtype=torch.float64)
-    state = tuple(torch.randn(4, 3, dtype=torch.float64) for _ in net.state_names)
-    known = weights_of(net) | dict(zip(("h", "c"), state, strict=False)) | {"x": x}
+    state = tuple(torch.rand(4, width, dtype=torch.float64) for width in net.widths)
+    known = weights_of(net) | dict(zip(net.state_names, state, strict=True)) | {"x": x}
     for equation in equations(type(net), second=second):
         known[equation.name] = value_of(parse(equation.right), known)
     if isinstance(net, MinLSTMCell):  # it returns the gates as they enter the last equation
@@ -93,9 +96,9 @@ def test_the_graph_reads_what_the_state_depends_on(make, second):
     torch.manual_seed(0)
     net = make().double()
     size = {"dtype": torch.float64, "requires_grad": True}
-    x, *state = (torch.rand(1, size_, **size) for size_ in (2, *(3 for _ in net.state_names)))
+    x, *state = (torch.rand(1, width, **size) for width in (2, *net.widths))
     gates = net.gates(net.project(x), tuple(state))
-    inputs = dict(zip(("x", "h", "c"), (x, *state), strict=False))
+    inputs = dict(zip(("x", *net.state_names), (x, *state), strict=True))
     values = graph(equations(type(net), second=second))
 
     def needed(value):
@@ -147,7 +150,7 @@ def test_a_term_is_written_as_it_is_read(text):
     assert parse(str(term)) == term
 
 
-@pytest.mark.parametrize("cell", [RNNCell, LSTMCell, GRUCell, MinGRUCell, MinLSTMCell])
+@pytest.mark.parametrize("cell", CELLS.values())
 def test_the_equations_of_every_cell_are_written_as_they_stand(cell):
     for second in (False, True):
         for equation in equations(cell, second=second):

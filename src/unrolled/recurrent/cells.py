@@ -280,6 +280,68 @@ class GRUCell(RecurrentCell):
         return {"r": r, "z": z, "n": n, "h": torch.lerp(n, h, z)}
 
 
+FORGET_GATE = Own(
+    Literal["sigmoid", "exp"],
+    "sigmoid",
+    "forget gate of slstm and mlstm; exp has no bounds, as their input gates",
+    second="exp",
+    form="exponential forget gate",
+)
+
+
+class SLSTMCell(RecurrentCell):
+    """LSTM with exponential gates (xLSTM's sLSTM, Beck et al. 2024, arXiv 2405.04517).
+
+    i  = W_i x + U_i h + b_i             ln of the input gate, which is an exponential
+    f  = logσ(W_f x + U_f h + b_f)       ln of the forget gate
+    f  = W_f x + U_f h + b_f             ln of the forget gate, `forget_gate` exp
+    z  = tanh(W_z x + U_z h + b_z)       candidate
+    o  = σ(W_o x + U_o h + b_o)          output gate
+    m' = max(f + m, i)                   stabiliser: c and n are kept divided by its exponential
+    a  = exp(f + m - m')                 share kept
+    u  = exp(i - m')                     share written
+    c' = a ⊙ c + u ⊙ z                   cell state
+    n' = a ⊙ n + u                       normaliser, the sum of what was written
+    h' = o ⊙ c' / n'                     hidden state
+
+    U is dense: one head of the paper's blocks. Before a sequence m is as good as minus infinity, so
+    that the first candidate is written whole and n is 1 or more ever after.
+    """
+
+    described = Description(
+        name="slstm",
+        gates={
+            "i": Gate("none"),
+            "f": Gate("log sigmoid", second="none"),
+            "z": Gate("tanh"),
+            "o": Gate("sigmoid"),
+        },
+        states={
+            "h": Carried(),
+            "c": Carried(learned=False),
+            "n": Carried(learned=False, scales=True),
+            "m": Carried(start=-1e30, learned=False, scales=True),
+        },
+        keep="f",
+        write="i",
+        options={"forget_gate": FORGET_GATE},
+    )
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step."""
+        h, c, n, m = state
+        i, f, z, o = torch.addmm(projected, h, self.weight_hh.t()).chunk(4, dim=1)  # (B, H) each
+        if self.own["forget_gate"] == "sigmoid":
+            f = functional.logsigmoid(f)
+        z, o = z.tanh(), o.sigmoid()
+        after = torch.maximum(f + m, i)
+        a, u = (f + m - after).exp(), (i - after).exp()
+        c = torch.addcmul(a * c, u, z)
+        n = torch.addcmul(u, a, n)
+        h = o * c / n
+        return {"i": i, "f": f, "z": z, "o": o, "m": after, "a": a, "u": u, "c": c, "n": n, "h": h}
+
+
 class MinCell(Cell):
     """A cell whose gates read the input alone, so that all its steps can run at once.
 

@@ -144,6 +144,8 @@ NUMPY: dict[Any, Callable[..., Any]] = {
     torch.tanh: np.tanh,
     torch.relu: _relu,
     torch.where: np.where,
+    torch.maximum: np.maximum,
+    "exp": np.exp,
     "tanh": np.tanh,
     "sigmoid": _sigmoid,
     "t": np.transpose,
