@@ -13,6 +13,7 @@ from torch.func import functional_call
 from unrolled.recurrent.cells import CELLS as EVERY
 from unrolled.recurrent.cells import (
     GRUCell,
+    LRUCell,
     LSTMCell,
     MinGRUCell,
     MinLSTMCell,
@@ -295,6 +296,39 @@ def test_slstm_equals_its_equations_in_numpy(forget):
             np.testing.assert_allclose(found[row].detach().numpy() * scale, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_lru_equals_its_equations_in_numpys_complex_numbers(gated):
+    cell = LRUCell(F, H, gated=gated, inner_radius=0.5).double()
+    p = {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+    real, imaginary, D = np.split(p["weight_ih"], 3)
+    C_real, C_imaginary = np.split(p["weight_hy"], 2, axis=1)
+    B_, C = real + 1j * imaginary, C_real - 1j * C_imaginary
+    eigenvalues = np.exp(-np.exp(p["log_decay"]) + 1j * np.exp(p["log_angle"]))
+    x, start = torch.randn(T, B, F, dtype=torch.float64), random_state(cell)
+    outputs, end = cell.run(x, start)
+    for row in range(B):
+        r, s = (tensor[row].detach().numpy() for tensor in start)
+        memory = r + 1j * s
+        for t in range(T):
+            memory = eigenvalues * memory + np.exp(p["log_scale"]) * (B_ @ x[t, row].numpy())
+            y = (C @ memory).real + D @ x[t, row].numpy()
+            h = y * sigmoid(p["gate.weight"] @ y + p["gate.bias"]) if gated else y
+            np.testing.assert_allclose(outputs[t, row].detach(), h, rtol=1e-12, atol=1e-13)
+        for found, expected in zip(end, (memory.real, memory.imag), strict=True):
+            np.testing.assert_allclose(found[row].detach(), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_lru_begins_on_a_ring_and_its_memory_is_of_the_inputs_size():
+    cell = LRUCell(1, 4000, inner_radius=0.6, largest_phase=1.0)
+    a, e = cell.eigenvalues()
+    size, phase = torch.hypot(a, e), torch.atan2(e, a)
+    assert 0.6 <= size.min() < 0.61 < 0.99 < size.max() < 1
+    assert size.square().mean().item() == pytest.approx((1 + 0.36) / 2, abs=0.01)  # uniform in area
+    assert 0 < phase.min() < 0.01 < 0.99 < phase.max() < 1.001
+    _, (r, s) = cell.run(torch.randn(3000, 8, 1), cell.initial_state(8))
+    assert (r.square() + s.square()).median().sqrt().item() == pytest.approx(1, abs=0.5)
+
+
 @pytest.mark.parametrize("cell", [SLSTMCell])
 @pytest.mark.parametrize("forget", ["sigmoid", "exp"])
 def test_exponential_gates_overflow_nothing(cell, forget):
@@ -351,8 +385,32 @@ def test_the_scan_equals_the_loop_with_its_gradients(steps, scale, seed):
         torch.testing.assert_close(left, right, atol=1e-12, rtol=1e-12)
 
 
-def test_the_scan_has_second_derivatives():
-    a, b, h = leaf(5, 2, 2), leaf(5, 2, 2), leaf(2, 2)
+@given(steps=st.integers(1, 40), seed=st.integers(0, 99))
+def test_the_scan_of_pairs_is_that_of_complex_numbers_with_its_gradients(steps, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    a, b, h, weight = (
+        draw(steps, 2, 2, 3),
+        draw(steps, 2, 2, 3),
+        draw(2, 2, 3),
+        draw(steps, 2, 2, 3),
+    )
+    complex_ = [torch.complex(*pair.unbind(-3)) for pair in (a, b, h)]
+    expected = torch.view_as_real(loop(*complex_)).movedim(-1, 1)
+    found = scan(a, b, h)
+    scale = expected.abs().max().item()
+    torch.testing.assert_close(found, expected, atol=1e-13 * scale, rtol=1e-11)
+    pairs = [torch.autograd.grad((x * weight).sum(), (a, b, h)) for x in (found, expected)]
+    for left, right in zip(*pairs, strict=True):
+        torch.testing.assert_close(left, right, atol=1e-12 * right.abs().max().item(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("pair", [(), (2,)], ids=["reals", "pairs"])
+def test_the_scan_has_second_derivatives(pair):
+    a, b, h = leaf(5, *pair, 2, 2), leaf(5, *pair, 2, 2), leaf(*pair, 2, 2)
     assert torch.autograd.gradgradcheck(scan, (a, b, h))
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from unrolled.errors import InputError
-from unrolled.recurrent.cells import CELLS, GRUCell, LSTMCell, MinLSTMCell, RNNCell, positive
+from unrolled.recurrent.cells import (
+    CELLS,
+    GRUCell,
+    LRUCell,
+    LSTMCell,
+    MinLSTMCell,
+    RNNCell,
+    positive,
+)
 from unrolled.recurrent.diagrams import Equation, Term, equations, graph, parse
 
 # Each cell in each of its forms, and whether the second equation of a value is its own.
@@ -55,6 +63,15 @@ def value_of(term: Term, known: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def weights_of(cell) -> dict[str, torch.Tensor]:
     """Matrices and biases by their names in the equations."""
+    if isinstance(cell, LRUCell):
+        real, imaginary = cell.eigenvalues()
+        scale = cell.log_scale.exp()[:, None]
+        known = {"A": real.diag(), "E": imaginary.diag()}
+        known |= dict(zip("PQ", cell.weight_hy.chunk(2, dim=1), strict=True))
+        known["Q"] = -known["Q"]
+        known |= {"G": cell.gate.weight, "b": cell.gate.bias} if cell.gate else {}
+        weights = zip(cell.gate_rows, cell.weight_ih.chunk(3), (scale, scale, 1), strict=True)
+        return known | {f"W_{gate}": weight * own for gate, weight, own in weights}
     known = {}
     for gate, rows in cell.gate_rows.items():
         known[f"W_{gate}"], bias = cell.weight_ih[rows], cell.bias_ih[rows]

@@ -88,11 +88,9 @@ class _Tracer(fx.Tracer):
         return False
 
 
-def _linear(x: Array, weight: Array, bias: Array | None) -> Array:
-    product = x.dot(weight.T)
-    return (
-        product if bias is None else product + bias
-    )  # not @, which multiplies one row as if it were many
+def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    product: Array = x.dot(weight.T)  # not @, which multiplies one row as if it were many
+    return product if bias is None else product + bias
 
 
 def _addmm(x: Array, h: Array, weight: Array) -> Array:
@@ -124,6 +122,10 @@ def _logsigmoid(x: Array) -> Array:
     return -np.logaddexp(0, -x)
 
 
+def _cat(arrays: list[Array], dim: int) -> Array:
+    return np.concatenate(arrays, axis=dim)
+
+
 def _chunk(x: Array, chunks: int, dim: int) -> Array:
     """(B, G * H) -> (G, B, H): along the last axis, whichever way `dim` names it."""
     return x.reshape(len(x), chunks, -1).swapaxes(0, 1)
@@ -145,7 +147,11 @@ NUMPY: dict[Any, Callable[..., Any]] = {
     torch.relu: _relu,
     torch.where: np.where,
     torch.maximum: np.maximum,
+    torch.cat: _cat,
     "exp": np.exp,
+    "neg": np.negative,
+    "cos": np.cos,
+    "sin": np.sin,
     "tanh": np.tanh,
     "sigmoid": _sigmoid,
     "t": np.transpose,
