@@ -12,11 +12,14 @@ from torch.func import functional_call
 
 from unrolled.recurrent.cells import CELLS as EVERY
 from unrolled.recurrent.cells import (
+    CHUNK,
+    Cell,
     GRUCell,
     LRUCell,
     LSTMCell,
     MinGRUCell,
     MinLSTMCell,
+    MLSTMCell,
     RNNCell,
     SLSTMCell,
     positive,
@@ -45,6 +48,9 @@ CELLS = {
     **{name: partial(cell, F, H) for name, cell in EVERY.items()},
     "relu rnn": lambda: RNNCell(F, H, nonlinearity="relu"),
     "gru, reset before": lambda: GRUCell(F, H, reset_after=False),
+    "slstm, exp": lambda: SLSTMCell(F, H, forget_gate="exp"),
+    "mlstm, exp, heads": lambda: MLSTMCell(F, 6, forget_gate="exp", cell_heads=3),
+    "lru, linear": lambda: LRUCell(F, H, gated=False),
 }
 every_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
 
@@ -329,7 +335,72 @@ def test_lru_begins_on_a_ring_and_its_memory_is_of_the_inputs_size():
     assert (r.square() + s.square()).median().sqrt().item() == pytest.approx(1, abs=0.5)
 
 
-@pytest.mark.parametrize("cell", [SLSTMCell])
+def numpy_mlstm(W, b, forget, heads, x, state):
+    """One step of one sequence, head by head, without a stabiliser: as in the paper."""
+    width = len(W) - 2 * heads
+    q, k, v, o = np.split((W @ x + b)[:width], 4)
+    (i, f), h = np.split((W @ x + b)[width:], 2), []
+    i, f = np.exp(i), np.exp(f) if forget == "exp" else sigmoid(f)
+    for head, part in enumerate(np.split(np.arange(len(q)), heads)):
+        C, n = state[head]
+        key = k[part] / np.sqrt(len(part))
+        C = f[head] * C + i[head] * np.outer(v[part], key)
+        n = f[head] * n + i[head] * key
+        h.append(C @ q[part] / max(abs(n @ q[part]), 1))
+        state[head] = C, n
+    return sigmoid(o) * np.concatenate(h), state
+
+
+@pytest.mark.parametrize("heads", [1, 2, 6])
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_mlstm_equals_its_equations_in_numpy(forget, heads):
+    cell = MLSTMCell(F, 6, forget_gate=forget, cell_heads=heads).double()
+    W, b = (p.detach().numpy() for p in cell.parameters())
+    x = 3 * torch.randn(T, B, F, dtype=torch.float64)
+    outputs, (c, n, m) = cell.run(x, cell.initial_state(B))
+    size = 6 // heads
+    for row in range(B):
+        state = [(np.zeros((size, size)), np.zeros(size)) for _ in range(heads)]
+        for t in range(T):
+            h, state = numpy_mlstm(W, b, forget, heads, x[t, row].numpy(), state)
+            np.testing.assert_allclose(outputs[t, row].detach(), h, rtol=1e-10, atol=1e-13)
+        for head, (C, N) in enumerate(state):  # kept divided by exp(m)
+            scale = m[row, head].exp().item()
+            own = c[row].detach().numpy().reshape(heads, size, size)[head] * scale
+            np.testing.assert_allclose(own, C, rtol=1e-10, atol=1e-13)
+            own = n[row].detach().numpy().reshape(heads, size)[head] * scale
+            np.testing.assert_allclose(own, N, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("steps", [2, CHUNK, CHUNK + 1, 3 * CHUNK - 5])
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+@pytest.mark.parametrize("scale", [1, 30])
+def test_an_mlstm_at_once_equals_its_steps(forget, steps, scale):
+    """Over chunks and their borders, gates nearly open and nearly shut, with gradients."""
+    cell = MLSTMCell(F, 8, forget_gate=forget, cell_heads=2).double()
+    x, start = scale * leaf(steps, B, F), random_state(cell)
+
+    def both(cell, x, start):
+        ways = cell.run(x, start), Cell.run(cell, x, start)
+        return ([result[0], *result[1]] for result in ways)
+
+    leaves = (*start, *cell.parameters())
+    found, exact = both(cell, x, start)
+    found += gradients(found[0], found[1:], leaves)
+    exact += gradients(exact[0], exact[1:], leaves)
+    for a, b in zip(found, exact, strict=True):
+        assert (a - b).abs().max() <= 1e-10 * b.abs().max()
+    single = both(cell.float(), x.float(), tuple(tensor.float() for tensor in start))
+    for at_once, stepwise, b in zip(*single, exact, strict=False):
+        assert (
+            (at_once - stepwise).abs().max() <= 1e-5 * b.abs().max() or scale > 1 or forget == "exp"
+        )
+        # Exponentials of sums of hundreds: neither way is exact, but this one no worse.
+        worse = (at_once - b).abs().max() / (stepwise - b).abs().max()
+        assert worse < 4 or (at_once - b).abs().max() <= 1e-5 * b.abs().max()
+
+
+@pytest.mark.parametrize("cell", [SLSTMCell, MLSTMCell])
 @pytest.mark.parametrize("forget", ["sigmoid", "exp"])
 def test_exponential_gates_overflow_nothing(cell, forget):
     """Inputs that open and shut gates by e^1000 leave numbers, and gradients that are numbers."""

@@ -18,6 +18,7 @@ from unrolled.recurrent.cells import (
     LRUCell,
     LSTMCell,
     MinLSTMCell,
+    MLSTMCell,
     RNNCell,
     positive,
 )
@@ -51,6 +52,8 @@ OPERATORS = {
     "⊙": torch.mul,
     "/": torch.div,
     " ": lambda matrix, value: value @ matrix.t(),
+    "⊗": lambda a, b: (a[:, :, None] * b[:, None]).flatten(1),
+    "·": lambda a, b: (a.unflatten(1, (-1, b.shape[1])) @ b[:, :, None]).squeeze(2),
 }
 
 
@@ -80,6 +83,8 @@ def weights_of(cell) -> dict[str, torch.Tensor]:
             known[f"U_{gate}"] = cell.weight_hh[rows]
             known[f"b_h{gate}"] = cell.bias_hh[rows]
             known[f"b_{gate}"] = bias + cell.bias_hh[rows]
+    if isinstance(cell, MLSTMCell):  # one head
+        known |= {name: known[name] / cell.hidden**0.5 for name in ("W_k", "b_k")}
     return known | {name: known[f"{name}_h"] for name in "WUb" if f"{name}_h" in known}
 
 
@@ -113,7 +118,9 @@ def test_the_graph_reads_what_the_state_depends_on(make, second):
     torch.manual_seed(0)
     net = make().double()
     size = {"dtype": torch.float64, "requires_grad": True}
-    x, *state = (torch.rand(1, width, **size) for width in (2, *net.widths))
+    # Of many sequences, since a maximum depends on one of its arguments in each.
+    x, *state = (torch.rand(99, width, **size) for width in (2, *net.widths))
+    x = 9 * x
     gates = net.gates(net.project(x), tuple(state))
     inputs = dict(zip(("x", *net.state_names), (x, *state), strict=True))
     values = graph(equations(type(net), second=second))

@@ -109,7 +109,9 @@ def _formula(text: str) -> str:
     '${}+ U_{n}\\, h + b_{hn})$'
     """
     text = re.sub(r"_(\w+)", r"_{\1}", text)
-    text = re.sub(r"(?<![\w{])([^\W\d_]{2,})", r"\\mathrm{\1}", text).replace("⊙", r"\odot")
+    text = re.sub(r"(?<![\w{])([^\W\d_]{2,})", r"\\mathrm{\1}", text)
+    for sign, name in (("⊙", r"\odot"), ("⊗", r"\otimes"), ("·", r"\cdot")):
+        text = text.replace(sign, name)
     text = text.replace(" / ", r"\,/\,")
     text = re.sub(r"(?<=[\w}]) (?=[\w(])", r"\\, ", text)  # a matrix and its factor
     return f"${{}}{text}$" if text else ""

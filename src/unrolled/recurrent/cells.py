@@ -342,6 +342,159 @@ class SLSTMCell(RecurrentCell):
         return {"i": i, "f": f, "z": z, "o": o, "m": after, "a": a, "u": u, "c": c, "n": n, "h": h}
 
 
+CELL_HEADS = Own(
+    int,
+    1,
+    "mlstm: heads, each with a matrix of its own",
+    limits={"ge": 1},
+    divides_hidden=True,
+)
+CHUNK = 64  # steps of an mLSTM at once: the work grows with its square, rounds with its inverse
+
+
+class MLSTMCell(Cell):
+    """LSTM with a matrix for its memory (xLSTM's mLSTM, Beck et al. 2024, arXiv 2405.04517).
+
+    q  = W_q x + b_q                   query
+    k  = W_k x + b_k                   key, divided by the root of its length
+    v  = W_v x + b_v                   value
+    o  = σ(W_o x + b_o)                output gate
+    i  = W_i x + b_i                   ln of the input gate, which is an exponential
+    f  = logσ(W_f x + b_f)             ln of the forget gate
+    f  = W_f x + b_f                   ln of the forget gate, `forget_gate` exp
+    m' = max(f + m, i)                 stabiliser: c and n are kept divided by its exponential
+    a  = exp(f + m - m')               share kept
+    u  = exp(i - m')                   share written
+    c' = a ⊙ c + u ⊙ (v ⊗ k)           memory, a matrix
+    n' = a ⊙ n + u ⊙ k                 normaliser
+    y  = c' · q                        what the query finds
+    r  = max(abs(n' · q), 1 / exp(m'))   its size, at least that of one key
+    h  = o ⊙ y / r                     hidden state
+
+    All of it happens in each of the heads apart, with one i, f and m a head. No gate reads h, so a
+    chunk of steps is computed at once: what a query finds of each earlier step in it by products of
+    queries and keys, as in attention, and what it finds of all before the chunk in c.
+    """
+
+    described = Description(
+        name="mlstm",
+        gates={
+            "q": Gate("none"),
+            "k": Gate("none"),
+            "v": Gate("none"),
+            "o": Gate("sigmoid"),
+            "i": Gate("none", size="cell_heads"),
+            "f": Gate("log sigmoid", second="none", size="cell_heads"),
+        },
+        states={
+            "c": Carried(("cell_heads", "hidden / cell_heads", "hidden / cell_heads")),
+            "n": Carried(scales=True),
+            "m": Carried(("cell_heads",), scales=True),
+        },
+        keep="f",
+        write="i",
+        options={"forget_gate": FORGET_GATE, "cell_heads": CELL_HEADS},
+        recurrent=False,
+    )
+
+    def open_gates(self, projected: Tensor) -> tuple[Tensor, ...]:
+        """Everything that reads x alone, of one step or of all: q, k, v, o (..., H), i, f (..., N)."""
+        heads = self.own["cell_heads"]
+        vectors, scalars = projected.split([4 * self.hidden, 2 * heads], dim=-1)
+        q, k, v, o = vectors.chunk(4, dim=-1)
+        i, f = scalars.chunk(2, dim=-1)
+        if self.own["forget_gate"] == "sigmoid":
+            f = functional.logsigmoid(f)
+        return q, k * (heads / self.hidden) ** 0.5, v, o.sigmoid(), i, f
+
+    def gates(self, projected: Tensor, state: State) -> dict[str, Tensor]:
+        """One step."""
+        q, k, v, o, i, f = self.open_gates(projected)
+        heads = self.own["cell_heads"]
+        size = self.hidden // heads
+        # With N heads of d units: (B, N, d, 1) and (B, N, 1, d), c (B, N, d, d).
+        queries, values = q.unflatten(1, (heads, size, 1)), v.unflatten(1, (heads, size, 1))
+        keys = k.unflatten(1, (heads, 1, size))
+        c, n = state[0].unflatten(1, (heads, size, size)), state[1].unflatten(1, (heads, 1, size))
+        m = torch.maximum(f + state[2], i)  # (B, N)
+        a, u = (f + state[2] - m).exp(), (i - m).exp()
+        kept, written = a.unflatten(1, (heads, 1, 1)), u.unflatten(1, (heads, 1, 1))
+        c = torch.addcmul(kept * c, written * values, keys).flatten(1)
+        n = torch.addcmul(kept * n, written, keys).flatten(1)
+        y = c.unflatten(1, (heads, size, size)) @ queries  # (B, N, d, 1)
+        r = (n.unflatten(1, (heads, 1, size)) @ queries).flatten(1).abs()
+        r = torch.maximum(r, _least(m))  # (B, N)
+        h = o * (y / r.unflatten(1, (heads, 1, 1))).flatten(1)
+        return {
+            "q": q,
+            "k": k,
+            "v": v,
+            "o": o,
+            "i": i,
+            "f": f,
+            "m": m,
+            "a": a,
+            "u": u,
+            "c": c,
+            "n": n,
+            "y": y.flatten(1),
+            "r": r,
+            "h": h,
+        }
+
+    def run(self, x: Tensor, state: State, real: Tensor | None = None) -> tuple[Tensor, State]:
+        """Go through a sequence, a chunk of steps at once."""
+        if len(x) == 1:  # as in streaming
+            return super().run(x, state, real)
+        outputs = []
+        for start in range(0, len(x), CHUNK):
+            steps = slice(start, start + CHUNK)
+            some = None if real is None else real[steps]
+            output, state = self._run_at_once(x[steps], state, some)
+            outputs.append(output)
+        return torch.cat(outputs), state
+
+    def _run_at_once(self, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
+        """The stabilised parallel form of the paper's appendix, from any state.
+
+        Step t finds of step s what f has left of it: D_ts = f_{s+1} + ... + f_t + i_s, the
+        logarithm of its weight. Letters: N heads, d units of a head, S steps that are read.
+        """
+        steps, batch, heads = len(x), x.shape[1], self.own["cell_heads"]
+        q, k, v, o, i, f = self.open_gates(self.project(x).type_as(state[0]))
+        if real is not None:  # nothing is forgotten, nothing written
+            f, i = f.masked_fill(~real, 0), i.masked_fill(~real, -torch.inf)
+        # (B, N, T, d) and (B, N, T)
+        q, k, v = (z.unflatten(2, (heads, -1)).permute(1, 2, 0, 3) for z in (q, k, v))
+        i, f = i.permute(1, 2, 0), f.permute(1, 2, 0)
+        c, n, m = state
+        c, n = c.view(batch, heads, -1, q.shape[3]), n.view(batch, heads, -1, 1)
+        past = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()  # (T, S): s <= t
+        # Summed between s and t, not as a difference of sums from the start, which loses digits.
+        between = f[..., None].expand(-1, -1, -1, steps).masked_fill(~past.tril(-1), 0).cumsum(2)
+        within = (between + i[:, :, None]).masked_fill(~past, -torch.inf)  # D, (B, N, T, S)
+        before = f.cumsum(2) + m[..., None]
+        m = torch.maximum(before, within.amax(3))  # (B, N, T)
+        kept, weights = (before - m).exp(), (within - m[..., None]).exp()
+        scores = weights * (q @ k.transpose(2, 3))
+        y = kept[..., None] * (q @ c.transpose(2, 3)) + scores @ v  # (B, N, T, d)
+        sizes = kept * (q @ n).squeeze(3) + scores.sum(3)
+        h = y / torch.maximum(sizes.abs(), _least(m))[..., None]
+        written = weights[:, :, -1, :, None] * k  # (B, N, S, d)
+        last = kept[:, :, -1:, None]
+        c = last * c + v.transpose(2, 3) @ written
+        n = last * n + written.sum(2)[..., None]
+        return (
+            o * h.permute(2, 0, 1, 3).flatten(2),
+            (c.flatten(1), n.flatten(1), m[:, :, -1]),
+        )
+
+
+def _least(m: Tensor) -> Tensor:
+    """1 / exp(m), but no further from 1 than e^40: beyond float32 there would be 0 / 0 and 0 * inf."""
+    return (-m).clamp(-40.0, 40.0).exp()
+
+
 class MinCell(Cell):
     """A cell whose gates read the input alone, so that all its steps can run at once.
 
@@ -438,8 +591,8 @@ class MinLSTMCell(MinCell):
 class LRUCell(Cell):
     """Linear recurrent unit (Orvieto et al. 2023, arXiv 2303.06349), its output gated.
 
-    r' = A r - E s + W_r x     memory, real part
-    s' = E r + A s + W_s x     memory, imaginary part
+    r' = A r - E s + W_r x     memory's real part
+    s' = E r + A s + W_s x     its imaginary part
     y  = P r' - Q s' + W_y x   readout
     h  = y ⊙ σ(G y + b)        hidden state
     h  = y                     hidden state, `gated` false: the unit alone, which is linear

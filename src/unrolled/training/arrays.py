@@ -126,6 +126,18 @@ def _cat(arrays: list[Array], dim: int) -> Array:
     return np.concatenate(arrays, axis=dim)
 
 
+def _split(x: Array, sizes: list[int], dim: int) -> list[Array]:
+    return np.split(x, np.cumsum(sizes[:-1]), axis=dim)
+
+
+def _flatten(x: Array, start: int) -> Array:
+    return x.reshape(*x.shape[:start], -1)
+
+
+def _unflatten(x: Array, dim: int, sizes: tuple[int, ...]) -> Array:
+    return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim:][1:])
+
+
 def _chunk(x: Array, chunks: int, dim: int) -> Array:
     """(B, G * H) -> (G, B, H): along the last axis, whichever way `dim` names it."""
     return x.reshape(len(x), chunks, -1).swapaxes(0, 1)
@@ -156,4 +168,9 @@ NUMPY: dict[Any, Callable[..., Any]] = {
     "sigmoid": _sigmoid,
     "t": np.transpose,
     "chunk": _chunk,
+    "split": _split,
+    "flatten": _flatten,
+    "unflatten": _unflatten,
+    "abs": np.abs,
+    "clamp": np.clip,
 }
