@@ -20,6 +20,7 @@ from _table import Row, machine, main
 from options import PROJECT, data_of
 from unrolled import study
 from unrolled.recurrent.batch import Batch, Inputs
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.recurrent.weights import weights
@@ -27,7 +28,7 @@ from unrolled.series import metrics
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest
 
-CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
+CELLS = list(descriptions())
 REFERENCE = "lstm"
 PAGE = PROJECT / "docs/choosing.md"
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from unrolled.pipelines.inside import draw_cell
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.options import LayerOptions
 from unrolled.tracking import client_of
 from unrolled.tracking.pages import address
@@ -31,12 +32,8 @@ PICTURES = {
 
 
 CELLS = {
-    "rnn": LayerOptions(cell="rnn"),
-    "lstm": LayerOptions(cell="lstm"),
-    "gru": LayerOptions(cell="gru"),
+    **{name: LayerOptions(cell=name) for name in descriptions()},
     "gru_reset_before": LayerOptions(cell="gru", manual=True, reset_after=False),
-    "min_gru": LayerOptions(cell="min_gru"),
-    "min_lstm": LayerOptions(cell="min_lstm"),
 }
 
 

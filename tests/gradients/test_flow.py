@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from unrolled.gradients.flow import (
+    carried,
     effective_memory,
     flow,
     heat_map,
@@ -18,6 +19,7 @@ from unrolled.gradients.flow import (
     state_gradients,
     step_singular_values,
 )
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import weights
@@ -97,8 +99,9 @@ def test_the_gradient_on_h_is_the_explicit_product_of_jacobians(cell, manual):
 @pytest.mark.parametrize(
     "options",
     [
-        LayerOptions(cell="min_gru", hidden=4),
+        *(LayerOptions(cell=name, hidden=4) for name in descriptions()),
         LayerOptions(cell="min_lstm", hidden=4, layers=2),
+        LayerOptions(cell="mlstm", hidden=4, cell_heads=2, layers=2, bidirectional=True),
         LayerOptions(cell="gru", hidden=4, layers=2, residual=True, layer_norm=True),
         LayerOptions(cell="gru", hidden=4, reset_after=False, manual=True),
         LayerOptions(cell="lstm", hidden=4, layers=2, dropout=0.5, learned_state=True),
@@ -114,12 +117,29 @@ def test_every_variant_gives_a_gradient_for_every_step_and_stays_as_it_was(optio
         layer, x, lambda outputs: (outputs[-1] * torch.arange(1.0, outputs.shape[-1] + 1)).sum()
     )
     rows = options.layers * options.directions
-    assert {name: tensor.shape for name, tensor in found.items()} == dict.fromkeys(
-        ["h", "c"] if options.cell == "lstm" else ["h"], (T, 2, rows * options.hidden)
-    )
-    assert found["h"].flatten(1).norm(dim=1).gt(0).all()
+    assert {name: tensor.shape for name, tensor in found.items()} == {
+        name: (T, 2, rows * width)
+        for cell in options.described
+        for name, width in cell.widths(options.hidden, options.model_dump()).items()
+        if name in cell.memories
+    }
+    assert carried(found).flatten(1).norm(dim=1).gt(0).all()
     assert all(layer.state_dict()[name].equal(value) for name, value in before.items())
     assert layer.training
+
+
+def test_layers_of_different_cells_are_followed_on_the_states_that_each_has():
+    options = LayerOptions(cell="mlstm", alternate="slstm", hidden=4, cell_heads=2, layers=3)
+    layer = Recurrent(options, F).double()
+    x = torch.randn(T, 2, F).double()
+    found = state_gradients(layer, x, lambda outputs: outputs[-1].sum())
+    assert {name: tensor.shape for name, tensor in found.items()} == {
+        "c": (T, 2, 8 + 4 + 8),
+        "h": (T, 2, 4),
+    }
+    assert flow(carried(found)).gradient_norm.gt(0).all()
+    assert set(saturation(layer, x).block) == {0, 1, 2}
+    assert len(step_singular_values(layer, x, [3])) == 2 * (8 + 4 + 2) + 4 * 4
 
 
 def test_the_backward_direction_is_told_in_times_order():

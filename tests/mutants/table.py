@@ -479,8 +479,8 @@ MUTANTS = [
     Mutant(
         "the gradient of the scan lacks its first state",
         "recurrent/cells.py",
-        "return g * torch.cat([h[None], states[:-1]]), g, a[0] * g[0]",
-        "return g * torch.cat([h[None], states[:-1]]), g, g[0]",
+        "return _times(g, before), g, _times(_conjugate(a[:1]), g[:1])[0]",
+        "return _times(g, before), g, g[0]",
         "recurrent",
     ),
     Mutant(

@@ -12,20 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from unrolled.pipelines.cell_drawing import CELLS, cell_equations, draw_equations, text_width
+from unrolled.pipelines.cell_drawing import cell_equations, draw_equations, text_width
 from unrolled.pipelines.cell_layout import MARGIN, Diagram, layout
 from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.diagrams import Equation, equations
 from unrolled.recurrent.options import LayerOptions, ModelOptions
 
 OPTIONS = {
-    "rnn": LayerOptions(cell="rnn"),
+    **{name: LayerOptions(cell=name) for name in descriptions()},
     "relu": LayerOptions(cell="rnn", nonlinearity="relu"),
-    "lstm": LayerOptions(cell="lstm"),
-    "gru": LayerOptions(cell="gru"),
     "gru_before": LayerOptions(cell="gru", manual=True, reset_after=False),
-    "min_gru": LayerOptions(cell="min_gru"),
-    "min_lstm": LayerOptions(cell="min_lstm"),
 }
 every_cell = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
@@ -194,7 +191,7 @@ def test_a_state_is_one_height_from_left_to_right(options):
         ((x, y),), ((x2, y2),) = starts, ends
         assert y == y2
         assert x < x2
-    if "c" in diagram.states:  # c on top, h at the bottom
+    if diagram.states == ["h", "c"]:  # c on top, h at the bottom
         heights = {wire.state: wire.points[-1][1] for wire in diagram.wires if not wire.reader}
         inner = [box.y for box in diagram.boxes if box.y != heights["c"]]
         assert heights["h"] < min(inner) < max(inner) < heights["c"]
@@ -253,7 +250,7 @@ def test_the_diagram_is_the_same_svg_every_time_and_named_in_its_title():
     assert "One step of gru, reset before the product" in texts
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", descriptions())
 def test_gates_and_states_in_the_picture_of_a_window_carry_their_names(cell):
     options = ModelOptions(cell=cell)
     names = [equation.name.rstrip("'") for equation in cell_equations(options)]

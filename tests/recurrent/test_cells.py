@@ -1,5 +1,6 @@
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,12 +10,18 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
+from unrolled.recurrent.cells import CELLS as EVERY
 from unrolled.recurrent.cells import (
+    CHUNK,
+    Cell,
     GRUCell,
+    LRUCell,
     LSTMCell,
     MinGRUCell,
     MinLSTMCell,
+    MLSTMCell,
     RNNCell,
+    SLSTMCell,
     positive,
     scan,
 )
@@ -38,10 +45,12 @@ TORCH = {
     "gru": (lambda: GRUCell(F, H), lambda: nn.GRUCell(F, H), lambda: nn.GRU(F, H)),
 }
 CELLS = {
-    **{name: ours for name, (ours, _, _) in TORCH.items()},
+    **{name: partial(cell, F, H) for name, cell in EVERY.items()},
+    "relu rnn": lambda: RNNCell(F, H, nonlinearity="relu"),
     "gru, reset before": lambda: GRUCell(F, H, reset_after=False),
-    "min_gru": lambda: MinGRUCell(F, H),
-    "min_lstm": lambda: MinLSTMCell(F, H),
+    "slstm, exp": lambda: SLSTMCell(F, H, forget_gate="exp"),
+    "mlstm, exp, heads": lambda: MLSTMCell(F, 6, forget_gate="exp", cell_heads=3),
+    "lru, linear": lambda: LRUCell(F, H, gated=False),
 }
 every_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
 
@@ -50,8 +59,13 @@ def leaf(*shape, dtype=torch.float64):
     return torch.randn(*shape, dtype=dtype, requires_grad=True)
 
 
-def random_state(cell, dtype=torch.float64):
-    return tuple(leaf(B, H, dtype=dtype) for _ in cell.state_names)
+def random_state(cell, dtype=torch.float64, batch=B):
+    """Any state; where scales are carried, one that the cell can have."""
+    if not any(state.scales for state in cell.described.states.values()):
+        return tuple(leaf(batch, width, dtype=dtype) for width in cell.widths)
+    with torch.no_grad():
+        _, state = cell.run(leaf(3, batch, F, dtype=dtype), cell.initial_state(batch))
+    return tuple(tensor.requires_grad_() for tensor in state)
 
 
 def gradients(outputs, state, leaves):
@@ -133,7 +147,7 @@ def test_gradients_equal_finite_differences(make):
         parameters = dict(zip([f"cell.{n}" for n in names], rest[states:], strict=True))
         return functional_call(Run(), parameters, (x, *rest[:states]))
 
-    state = tuple(leaf(2, H) for _ in cell.state_names)
+    state = random_state(cell, batch=2)
     parameters = tuple(p.detach().clone().requires_grad_() for p in cell.parameters())
     assert torch.autograd.gradcheck(run, (leaf(4, 2, F), *state, *parameters))
 
@@ -146,21 +160,25 @@ def test_a_sequence_equals_its_steps(make):
     outputs, end = cell.run(x, state)
     seen = cell.look_inside(x, state)
     for x_t, output in zip(x, outputs, strict=True):
-        state = cell(x_t, state)
-        torch.testing.assert_close(state[0], output, atol=1e-12, rtol=0)
+        h, state = cell.step(cell.project(x_t), state)
+        torch.testing.assert_close(h, output, atol=1e-12, rtol=1e-12)
     for name, a, b in zip(cell.state_names, state, end, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
-        torch.testing.assert_close(seen[name][-1], b, atol=1e-12, rtol=0)
-    torch.testing.assert_close(seen["h"], outputs, atol=1e-12, rtol=0)
-    assert set(seen) == {*cell.gate_names, *cell.state_names}
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=1e-12)
+        if b.shape[1] <= H:  # a matrix is not shown
+            torch.testing.assert_close(seen[name][-1], b, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(seen["h"], outputs, atol=1e-12, rtol=1e-12)
+    shown = {n for n, width in zip(cell.state_names, cell.widths, strict=True) if width <= H}
+    assert set(seen) >= {*cell.gate_names, *shown, "h"}
 
 
 @every_cell
-def test_a_step_without_a_state_starts_from_zeros(make):
+def test_a_step_without_a_state_starts_from_the_first_state(make):
     cell = make()
     x = torch.randn(B, F)
-    zeros = tuple(torch.zeros(B, H) for _ in cell.state_names)
-    assert torch.equal(cell(x)[0], cell(x, zeros)[0])
+    start = cell.initial_state(B)
+    assert torch.equal(cell(x)[0], cell(x, start)[0])
+    described = cell.described.states.values()
+    assert [float(s.unique()) for s in start] == pytest.approx([s.start for s in described])
 
 
 @every_cell
@@ -258,6 +276,142 @@ def test_a_cell_equals_its_equations_in_numpy(kind, truth):
             np.testing.assert_allclose(outputs[t, b].detach().numpy(), state, atol=1e-12)
 
 
+def numpy_slstm(gates, forget, state):
+    """One unit of one sequence, without a stabiliser: c and n as they stand in the paper."""
+    (i, f, z, o), (c, n) = gates, state
+    i, f = np.exp(i), np.exp(f) if forget == "exp" else sigmoid(f)
+    c, n = f * c + i * np.tanh(z), f * n + i
+    return sigmoid(o) * c / n, (c, n)
+
+
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_slstm_equals_its_equations_in_numpy(forget):
+    cell = SLSTMCell(F, H, forget_gate=forget).double()
+    W, U, b, d = (p.detach().numpy() for p in cell.parameters())
+    x = torch.randn(T, B, F, dtype=torch.float64)
+    outputs, (_, _, _, m) = cell.run(x, cell.initial_state(B))
+    _, end = cell.run(x, cell.initial_state(B))
+    for row in range(B):
+        h, state = np.zeros(H), (np.zeros(H), np.zeros(H))
+        for t in range(T):
+            gates = np.split(W @ x[t, row].numpy() + U @ h + b + d, 4)
+            h, state = numpy_slstm(gates, forget, state)
+            np.testing.assert_allclose(outputs[t, row].detach(), h, rtol=1e-12, atol=1e-14)
+        for found, expected in zip(end[1:3], state, strict=True):  # kept divided by exp(m)
+            scale = np.exp(m[row].detach().numpy())
+            np.testing.assert_allclose(found[row].detach().numpy() * scale, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_lru_equals_its_equations_in_numpys_complex_numbers(gated):
+    cell = LRUCell(F, H, gated=gated, inner_radius=0.5).double()
+    p = {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+    real, imaginary, D = np.split(p["weight_ih"], 3)
+    C_real, C_imaginary = np.split(p["weight_hy"], 2, axis=1)
+    B_, C = real + 1j * imaginary, C_real - 1j * C_imaginary
+    eigenvalues = np.exp(-np.exp(p["log_decay"]) + 1j * np.exp(p["log_angle"]))
+    x, start = torch.randn(T, B, F, dtype=torch.float64), random_state(cell)
+    outputs, end = cell.run(x, start)
+    for row in range(B):
+        r, s = (tensor[row].detach().numpy() for tensor in start)
+        memory = r + 1j * s
+        for t in range(T):
+            memory = eigenvalues * memory + np.exp(p["log_scale"]) * (B_ @ x[t, row].numpy())
+            y = (C @ memory).real + D @ x[t, row].numpy()
+            h = y * sigmoid(p["gate.weight"] @ y + p["gate.bias"]) if gated else y
+            np.testing.assert_allclose(outputs[t, row].detach(), h, rtol=1e-12, atol=1e-13)
+        for found, expected in zip(end, (memory.real, memory.imag), strict=True):
+            np.testing.assert_allclose(found[row].detach(), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_lru_begins_on_a_ring_and_its_memory_is_of_the_inputs_size():
+    cell = LRUCell(1, 4000, inner_radius=0.6, largest_phase=1.0)
+    a, e = cell.eigenvalues()
+    size, phase = torch.hypot(a, e), torch.atan2(e, a)
+    assert 0.6 <= size.min() < 0.61 < 0.99 < size.max() < 1
+    assert size.square().mean().item() == pytest.approx((1 + 0.36) / 2, abs=0.01)  # uniform in area
+    assert 0 < phase.min() < 0.01 < 0.99 < phase.max() < 1.001
+    _, (r, s) = cell.run(torch.randn(3000, 8, 1), cell.initial_state(8))
+    assert (r.square() + s.square()).median().sqrt().item() == pytest.approx(1, abs=0.5)
+
+
+def numpy_mlstm(W, b, forget, heads, x, state):
+    """One step of one sequence, head by head, without a stabiliser: as in the paper."""
+    width = len(W) - 2 * heads
+    q, k, v, o = np.split((W @ x + b)[:width], 4)
+    (i, f), h = np.split((W @ x + b)[width:], 2), []
+    i, f = np.exp(i), np.exp(f) if forget == "exp" else sigmoid(f)
+    for head, part in enumerate(np.split(np.arange(len(q)), heads)):
+        C, n = state[head]
+        key = k[part] / np.sqrt(len(part))
+        C = f[head] * C + i[head] * np.outer(v[part], key)
+        n = f[head] * n + i[head] * key
+        h.append(C @ q[part] / max(abs(n @ q[part]), 1))
+        state[head] = C, n
+    return sigmoid(o) * np.concatenate(h), state
+
+
+@pytest.mark.parametrize("heads", [1, 2, 6])
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_mlstm_equals_its_equations_in_numpy(forget, heads):
+    cell = MLSTMCell(F, 6, forget_gate=forget, cell_heads=heads).double()
+    W, b = (p.detach().numpy() for p in cell.parameters())
+    x = 3 * torch.randn(T, B, F, dtype=torch.float64)
+    outputs, (c, n, m) = cell.run(x, cell.initial_state(B))
+    size = 6 // heads
+    for row in range(B):
+        state = [(np.zeros((size, size)), np.zeros(size)) for _ in range(heads)]
+        for t in range(T):
+            h, state = numpy_mlstm(W, b, forget, heads, x[t, row].numpy(), state)
+            np.testing.assert_allclose(outputs[t, row].detach(), h, rtol=1e-10, atol=1e-13)
+        for head, (C, N) in enumerate(state):  # kept divided by exp(m)
+            scale = m[row, head].exp().item()
+            own = c[row].detach().numpy().reshape(heads, size, size)[head] * scale
+            np.testing.assert_allclose(own, C, rtol=1e-10, atol=1e-13)
+            own = n[row].detach().numpy().reshape(heads, size)[head] * scale
+            np.testing.assert_allclose(own, N, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("steps", [2, CHUNK, CHUNK + 1, 3 * CHUNK - 5])
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+@pytest.mark.parametrize("scale", [1, 30])
+def test_an_mlstm_at_once_equals_its_steps(forget, steps, scale):
+    """Over chunks and their borders, gates nearly open and nearly shut, with gradients."""
+    cell = MLSTMCell(F, 8, forget_gate=forget, cell_heads=2).double()
+    x, start = scale * leaf(steps, B, F), random_state(cell)
+
+    def both(cell, x, start):
+        ways = cell.run(x, start), Cell.run(cell, x, start)
+        return ([result[0], *result[1]] for result in ways)
+
+    leaves = (*start, *cell.parameters())
+    found, exact = both(cell, x, start)
+    found += gradients(found[0], found[1:], leaves)
+    exact += gradients(exact[0], exact[1:], leaves)
+    for a, b in zip(found, exact, strict=True):
+        assert (a - b).abs().max() <= 1e-10 * b.abs().max()
+    single = both(cell.float(), x.float(), tuple(tensor.float() for tensor in start))
+    for at_once, stepwise, b in zip(*single, exact, strict=False):
+        assert (
+            (at_once - stepwise).abs().max() <= 1e-5 * b.abs().max() or scale > 1 or forget == "exp"
+        )
+        # Exponentials of sums of hundreds: neither way is exact, but this one no worse.
+        worse = (at_once - b).abs().max() / (stepwise - b).abs().max()
+        assert worse < 4 or (at_once - b).abs().max() <= 1e-5 * b.abs().max()
+
+
+@pytest.mark.parametrize("cell", [SLSTMCell, MLSTMCell])
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_exponential_gates_overflow_nothing(cell, forget):
+    """Inputs that open and shut gates by e^1000 leave numbers, and gradients that are numbers."""
+    net = cell(F, H, forget_gate=forget)
+    x = (1000 * torch.randn(200, B, F)).requires_grad_()
+    outputs, state = net.run(x, net.initial_state(B))
+    sum(tensor.sum() for tensor in (outputs, *state)).backward()
+    assert all(torch.isfinite(t).all() for t in (outputs, *state, x.grad))
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
+
+
 def test_lstm_equals_its_equations_in_numpy():
     cell = LSTMCell(F, H).double()
     W, U, b, d = (p.detach().numpy() for p in cell.parameters())
@@ -302,8 +456,32 @@ def test_the_scan_equals_the_loop_with_its_gradients(steps, scale, seed):
         torch.testing.assert_close(left, right, atol=1e-12, rtol=1e-12)
 
 
-def test_the_scan_has_second_derivatives():
-    a, b, h = leaf(5, 2, 2), leaf(5, 2, 2), leaf(2, 2)
+@given(steps=st.integers(1, 40), seed=st.integers(0, 99))
+def test_the_scan_of_pairs_is_that_of_complex_numbers_with_its_gradients(steps, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    a, b, h, weight = (
+        draw(steps, 2, 2, 3),
+        draw(steps, 2, 2, 3),
+        draw(2, 2, 3),
+        draw(steps, 2, 2, 3),
+    )
+    complex_ = [torch.complex(*pair.unbind(-3)) for pair in (a, b, h)]
+    expected = torch.view_as_real(loop(*complex_)).movedim(-1, 1)
+    found = scan(a, b, h)
+    scale = expected.abs().max().item()
+    torch.testing.assert_close(found, expected, atol=1e-13 * scale, rtol=1e-11)
+    pairs = [torch.autograd.grad((x * weight).sum(), (a, b, h)) for x in (found, expected)]
+    for left, right in zip(*pairs, strict=True):
+        torch.testing.assert_close(left, right, atol=1e-12 * right.abs().max().item(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("pair", [(), (2,)], ids=["reals", "pairs"])
+def test_the_scan_has_second_derivatives(pair):
+    a, b, h = leaf(5, *pair, 2, 2), leaf(5, *pair, 2, 2), leaf(*pair, 2, 2)
     assert torch.autograd.gradgradcheck(scan, (a, b, h))
 
 

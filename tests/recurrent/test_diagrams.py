@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from unrolled.errors import InputError
 from unrolled.recurrent.cells import (
+    CELLS,
     GRUCell,
+    LRUCell,
     LSTMCell,
-    MinGRUCell,
     MinLSTMCell,
+    MLSTMCell,
     RNNCell,
     positive,
 )
@@ -22,23 +26,34 @@ from unrolled.recurrent.diagrams import Equation, Term, equations, graph, parse
 
 # Each cell in each of its forms, and whether the second equation of a value is its own.
 FORMS = {
-    "rnn": (lambda: RNNCell(2, 3), False),
-    "relu": (lambda: RNNCell(2, 3, nonlinearity="relu"), True),
-    "lstm": (lambda: LSTMCell(2, 3), False),
-    "gru": (lambda: GRUCell(2, 3), False),
-    "gru_before": (lambda: GRUCell(2, 3, reset_after=False), True),
-    "min_gru": (lambda: MinGRUCell(2, 3), False),
-    "min_lstm": (lambda: MinLSTMCell(2, 3), False),
+    **{name: (partial(cell, 2, 3), False) for name, cell in CELLS.items()},
+    **{
+        f"{name} {option} {own.second}": (partial(cell, 2, 3, **{option: own.second}), True)
+        for name, cell in CELLS.items()
+        for option, own in cell.described.options.items()
+        if own.second is not None
+    },
 }
 every_form = pytest.mark.parametrize(("make", "second"), FORMS.values(), ids=FORMS)
 
-FUNCTIONS = {"σ": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "positive": positive}
+FUNCTIONS = {
+    "σ": torch.sigmoid,
+    "logσ": functional.logsigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "positive": positive,
+    "exp": torch.exp,
+    "max": torch.maximum,
+    "abs": torch.abs,
+}
 OPERATORS = {
     "+": torch.add,
     "-": torch.sub,
     "⊙": torch.mul,
     "/": torch.div,
     " ": lambda matrix, value: value @ matrix.t(),
+    "⊗": lambda a, b: (a[:, :, None] * b[:, None]).flatten(1),
+    "·": lambda a, b: (a.unflatten(1, (-1, b.shape[1])) @ b[:, :, None]).squeeze(2),
 }
 
 
@@ -51,15 +66,25 @@ def value_of(term: Term, known: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def weights_of(cell) -> dict[str, torch.Tensor]:
     """Matrices and biases by their names in the equations."""
+    if isinstance(cell, LRUCell):
+        real, imaginary = cell.eigenvalues()
+        scale = cell.log_scale.exp()[:, None]
+        known = {"A": real.diag(), "E": imaginary.diag()}
+        known |= dict(zip("PQ", cell.weight_hy.chunk(2, dim=1), strict=True))
+        known["Q"] = -known["Q"]
+        known |= {"G": cell.gate.weight, "b": cell.gate.bias} if cell.gate else {}
+        weights = zip(cell.gate_rows, cell.weight_ih.chunk(3), (scale, scale, 1), strict=True)
+        return known | {f"W_{gate}": weight * own for gate, weight, own in weights}
     known = {}
-    for row, gate in enumerate(cell.gate_names):
-        rows = slice(row * cell.hidden, (row + 1) * cell.hidden)
+    for gate, rows in cell.gate_rows.items():
         known[f"W_{gate}"], bias = cell.weight_ih[rows], cell.bias_ih[rows]
         known[f"b_i{gate}"] = known[f"b_{gate}"] = bias
         if cell.weight_hh is not None:
             known[f"U_{gate}"] = cell.weight_hh[rows]
             known[f"b_h{gate}"] = cell.bias_hh[rows]
             known[f"b_{gate}"] = bias + cell.bias_hh[rows]
+    if isinstance(cell, MLSTMCell):  # one head
+        known |= {name: known[name] / cell.hidden**0.5 for name in ("W_k", "b_k")}
     return known | {name: known[f"{name}_h"] for name in "WUb" if f"{name}_h" in known}
 
 
@@ -67,8 +92,8 @@ def weights_of(cell) -> dict[str, torch.Tensor]:
 def test_every_cell_computes_what_its_equations_say(make, second):
     net = make().double()
     x = torch.randn(4, 2, dtype=torch.float64)
-    state = tuple(torch.randn(4, 3, dtype=torch.float64) for _ in net.state_names)
-    known = weights_of(net) | dict(zip(("h", "c"), state, strict=False)) | {"x": x}
+    state = tuple(torch.rand(4, width, dtype=torch.float64) for width in net.widths)
+    known = weights_of(net) | dict(zip(net.state_names, state, strict=True)) | {"x": x}
     for equation in equations(type(net), second=second):
         known[equation.name] = value_of(parse(equation.right), known)
     if isinstance(net, MinLSTMCell):  # it returns the gates as they enter the last equation
@@ -93,9 +118,11 @@ def test_the_graph_reads_what_the_state_depends_on(make, second):
     torch.manual_seed(0)
     net = make().double()
     size = {"dtype": torch.float64, "requires_grad": True}
-    x, *state = (torch.rand(1, size_, **size) for size_ in (2, *(3 for _ in net.state_names)))
+    # Of many sequences, since a maximum depends on one of its arguments in each.
+    x, *state = (torch.rand(99, width, **size) for width in (2, *net.widths))
+    x = 9 * x
     gates = net.gates(net.project(x), tuple(state))
-    inputs = dict(zip(("x", "h", "c"), (x, *state), strict=False))
+    inputs = dict(zip(("x", *net.state_names), (x, *state), strict=True))
     values = graph(equations(type(net), second=second))
 
     def needed(value):
@@ -147,7 +174,7 @@ def test_a_term_is_written_as_it_is_read(text):
     assert parse(str(term)) == term
 
 
-@pytest.mark.parametrize("cell", [RNNCell, LSTMCell, GRUCell, MinGRUCell, MinLSTMCell])
+@pytest.mark.parametrize("cell", CELLS.values())
 def test_the_equations_of_every_cell_are_written_as_they_stand(cell):
     for second in (False, True):
         for equation in equations(cell, second=second):

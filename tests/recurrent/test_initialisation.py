@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.initialisation import INITS, forget_bias, identity, orthogonal
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import weights
 
 V, H, T, B = 65, 64, 32, 16
-CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
+CELLS = descriptions()
 by_hand_or_library = pytest.mark.parametrize("manual", [False, True])
 
 
@@ -31,8 +32,8 @@ POSSIBLE = [
     for init in INITS
     for bias in (None, 1.0, "chrono")
     if init != "unscaled_normal"
-    and not (cell.startswith("min_") and init in ("orthogonal", "identity"))
-    and not (cell == "rnn" and bias is not None)
+    and (CELLS[cell].recurrent or init not in ("orthogonal", "identity"))
+    and (CELLS[cell].keep or CELLS[cell].write or bias is None)
 ]
 
 
@@ -87,8 +88,7 @@ def test_a_bare_torch_layer_is_initialised_too():
 
 
 def slices(row, gate):
-    number = row.cell.gate_names.index(gate)
-    part = slice(number * row.hidden, (number + 1) * row.hidden)
+    part = row.rows[gate]
     return row.bias_ih[part], None if row.bias_hh is None else row.bias_hh[part]
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.layer import Recurrent, VariationalDropout
 from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import copy_weights, weights
@@ -16,16 +17,10 @@ from unrolled.recurrent.weights import copy_weights, weights
 T, B, F, H = 9, 4, 3, 6
 
 KINDS = {
-    "rnn": {"cell": "rnn"},
+    **{name: {"cell": name} for name in descriptions()},
+    **{f"manual_{n}": {"cell": n, "manual": True} for n, c in descriptions().items() if c.library},
     "relu_rnn": {"cell": "rnn", "nonlinearity": "relu"},
-    "lstm": {"cell": "lstm"},
-    "gru": {"cell": "gru"},
-    "manual_rnn": {"cell": "rnn", "manual": True},
-    "manual_lstm": {"cell": "lstm", "manual": True},
-    "manual_gru": {"cell": "gru", "manual": True},
     "gru_before": {"cell": "gru", "manual": True, "reset_after": False},
-    "min_gru": {"cell": "min_gru"},
-    "min_lstm": {"cell": "min_lstm"},
 }
 EXTRAS = {
     "plain": {},
@@ -39,11 +34,17 @@ EXTRAS = {
     },
 }
 BOTH_WAYS = {**EXTRAS, "bidirectional": {"layers": 2, "bidirectional": True}}
+MIXED = {
+    "xlstm": {"cell": "mlstm", "alternate": "slstm", "layers": 2},
+    "lstm_min_gru": {"cell": "lstm", "alternate": "min_gru", "layers": 2},
+}
 every_kind = pytest.mark.parametrize("kind", KINDS)
+every_mixture = pytest.mark.parametrize("kind", [*KINDS, *MIXED])
 
 
 def build(kind="gru", features=F, **extra):
-    layer = Recurrent(LayerOptions(**{"hidden": H, **KINDS[kind], **extra}), features).double()
+    options = {"hidden": H, **(KINDS | MIXED)[kind], **extra}
+    layer = Recurrent(LayerOptions(**options), features).double()
     for parameter in layer.first_state:
         nn.init.normal_(parameter)
     return layer
@@ -54,8 +55,14 @@ def leaf(*shape):
 
 
 def random_state(layer, batch=B):
-    states, rows, hidden = layer.state_shape
-    return tuple(leaf(rows, batch, hidden) for _ in range(states))
+    """Any state; where scales are carried, one that the layer can have."""
+    if all(
+        state.scales is False for cell in layer.options.described for state in cell.states.values()
+    ):
+        return tuple(leaf(rows, batch, width) for rows, width in layer.state_shapes)
+    with torch.no_grad():
+        _, state = layer(torch.randn(3, batch, layer.features).double())
+    return tuple(tensor.requires_grad_() for tensor in state)
 
 
 def close(found, expected, tolerance=1e-12):
@@ -116,7 +123,7 @@ def test_the_same_seed_draws_the_same_weights_by_hand_and_by_library(kind, extra
         close(ours.parameters, theirs.parameters, 0)
 
 
-@every_kind
+@every_mixture
 @pytest.mark.parametrize("extra", EXTRAS)
 @settings(max_examples=12)
 @given(data=st.data())
@@ -142,7 +149,7 @@ def test_any_chunking_with_the_state_carried_changes_nothing(kind, extra, data):
     close(state, end)
 
 
-@every_kind
+@every_mixture
 @pytest.mark.parametrize("extra", BOTH_WAYS)
 @settings(max_examples=12)
 @given(data=st.data())
@@ -172,7 +179,7 @@ def test_padding_changes_nothing(kind, extra, data):
         assert all(torch.isfinite(parameter.grad).all() for parameter in cell.parameters)
 
 
-@every_kind
+@every_mixture
 def test_lengths_of_everything_are_no_lengths(kind):
     layer = build(kind, layers=2, bidirectional=True)
     x = leaf(T, B, F)
@@ -218,7 +225,7 @@ def test_residual_and_normalisation_wrap_each_layer_where_sizes_match(kind):
     close((wide(x)[0],), (bare(x)[0] + x,))
 
 
-@every_kind
+@every_mixture
 def test_changing_the_last_observation_leaves_the_earlier_outputs_alone(kind):
     layer = build(kind, layers=2).eval()
     x = torch.randn(T, B, F).double()
@@ -229,7 +236,7 @@ def test_changing_the_last_observation_leaves_the_earlier_outputs_alone(kind):
     assert (a[-1] != b[-1]).any(dim=1).all()
 
 
-@every_kind
+@every_mixture
 @pytest.mark.parametrize("share", ["dropout", "variational_dropout"])
 def test_dropout_lies_between_layers_and_only_in_training(kind, share):
     layer = build(kind, layers=2, **{share: 0.5})
@@ -240,7 +247,9 @@ def test_dropout_lies_between_layers_and_only_in_training(kind, share):
     trained = layer.train()(x)
     assert not torch.allclose(trained[0], bare(x)[0])
     # The lower layer's own state has passed no dropout.
-    close((s[0] for s in trained[1]), (s[0] for s in bare(x)[1]))
+    states, rows = (trained[1], bare(x)[1]), layer.block_rows
+    lower = [layer.apart([tensor.split(rows) for tensor in state])[0] for state in states]
+    close(*([tensor[0] for tensor in state] for state in lower))
 
 
 def test_variational_dropout_drops_the_same_units_at_every_step():
@@ -254,7 +263,7 @@ def test_variational_dropout_drops_the_same_units_at_every_step():
     assert torch.equal(dropout.eval()(x), x)
 
 
-@every_kind
+@every_mixture
 def test_a_learned_state_is_where_a_sequence_starts_and_is_trained(kind):
     layer = build(kind, learned_state=True)
     x = leaf(T, B, F)
@@ -265,8 +274,7 @@ def test_a_learned_state_is_where_a_sequence_starts_and_is_trained(kind):
     assert all((p.grad != 0).any() for p in layer.first_state)
     bare = build(kind)
     copy_weights(layer, bare)
-    zeros = tuple(torch.zeros_like(s) for s in learned)
-    close((layer(x, zeros)[0],), (bare(x)[0],), 0)
+    close((layer(x, bare.initial_state(B))[0],), (bare(x)[0],), 0)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -294,7 +302,7 @@ def test_min_cells_have_no_recurrent_parameters(kind, gates):
     assert sum(p.numel() for p in build(kind).parameters()) == gates * H * (F + 1)
 
 
-@every_kind
+@every_mixture
 def test_looking_inside_gives_every_gate_of_every_layer_in_times_order(kind):
     layer = build(kind, layers=2, bidirectional=True, layer_norm=True, learned_state=True)
     x = torch.randn(T, B, F).double()
@@ -305,16 +313,20 @@ def test_looking_inside_gives_every_gate_of_every_layer_in_times_order(kind):
     assert len(seen) == 4
     normalised = layer.norms[-1](torch.cat([seen[2]["h"], seen[3]["h"]], dim=2))
     close((normalised,), (outputs,))
+    blocks = layer.apart([tensor.split(2) for tensor in state])
     for row, values in enumerate(seen):
         last = 0 if row % 2 else -1
-        close((values["h"][last],), (state[0][row],))
-        assert all(v.shape == (T, B, H) for v in values.values())
+        cell = weights(layer)[row].cell.described
+        for name, part in zip(cell.states, blocks[row // 2], strict=True):
+            if part.shape[2] <= H:  # a matrix is not shown
+                close((values[name][last],), (part[row % 2],))
+        assert all(v.shape[:2] == (T, B) and v.shape[2] <= H for v in values.values())
 
 
 # Handling
 
 
-@every_kind
+@every_mixture
 @pytest.mark.parametrize("extra", BOTH_WAYS.values(), ids=BOTH_WAYS)
 def test_a_layer_copies_pickles_saves_and_moves_dtype(kind, extra):
     layer = build(kind, **extra).eval()
@@ -335,7 +347,7 @@ def test_a_layer_copies_pickles_saves_and_moves_dtype(kind, extra):
 # torch's own layers: flattened weights, which export takes for forgotten buffers.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The tensor attributes")
-@every_kind
+@every_mixture
 @pytest.mark.parametrize("extra", BOTH_WAYS.values(), ids=BOTH_WAYS)
 def test_a_layer_exports_for_any_batch(kind, extra):
     layer = build(kind, **extra).eval()

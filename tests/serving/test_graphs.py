@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from unrolled.recurrent.batch import Inputs
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions, ModelOptions
@@ -23,6 +24,7 @@ from unrolled.serving.forecaster import AT_ONCE, ServedForecaster
 from unrolled.training import forecasting
 
 TRAINING = {"threads": 1}
+OURS = [name for name, cell in descriptions().items() if not cell.library]
 
 
 def panel_of(series: int = 2, rows: int = 60) -> pd.DataFrame:
@@ -80,6 +82,8 @@ def test_that_the_exporter_finds_onnx_operators_of_its_own() -> None:
         ({"transform": "sqrt"}, {"cell": "rnn"}),
         ({"horizon": 7, "lookback": 8}, {"cell": "gru", "segment": 4, "decoder": "segments"}),
         ({"lookback": 5}, {"cell": "rnn", "manual": True, "highway": True}),
+        *(({}, {"cell": name, "layers": 2, "bidirectional": True}) for name in OURS),
+        ({}, {"cell": "mlstm", "alternate": "slstm", "layers": 3, "cell_heads": 2}),
     ],
 )
 def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model: dict) -> None:
@@ -149,6 +153,8 @@ def test_many_forecasts_at_once_are_those_made_one_by_one(tmp_path: Path) -> Non
     [
         {"cell": "lstm", "layers": 2},
         {"cell": "gru", "tied": True, "learned_state": True},
+        *({"cell": name, "layers": 2, "learned_state": True} for name in OURS),
+        {"cell": "mlstm", "alternate": "gru", "layers": 3},
     ],
 )
 def test_a_step_gives_the_logits_and_states_of_the_whole_sequence(options: dict) -> None:

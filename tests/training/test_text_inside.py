@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import passages, vocabulary
@@ -12,7 +13,7 @@ from unrolled.training import text, text_inside
 from unrolled.training.options import TextTrainOptions
 
 LINE = 'He said: "To be (or not) to be."\n'
-CELLS = ["rnn", "lstm", "gru", "min_gru", "min_lstm"]
+CELLS = list(descriptions())
 LINES = ["to be or not to be", "that is", "the question (whether 'tis)"]
 
 
@@ -60,14 +61,17 @@ def test_states_are_those_of_reading_symbol_by_symbol(cell, boundaries):
     ids = vocabulary.encode(LINES, known)
     weights, card = random_model(known.size, cell=cell, layers=2)
     found = text_inside.states(weights, card, ids, known)
-    names = ["h", "c"] if cell == "lstm" else ["h"]
-    assert list(found) == [f"layer {layer} {name}" for layer in (1, 2) for name in names]
+    described = descriptions()[cell]
+    carried = described.widths(6, {})
+    names = [name for name in described.memories if carried[name] == 6]
+    every = dict.fromkeys(["h", *names])
+    assert list(found) == [f"layer {layer} {name}" for layer in (1, 2) for name in every]
     net, state = text.restored(weights, card), None
     for place, symbol in enumerate(ids.tolist()):
         with torch.no_grad():
             _, state = net.step(torch.tensor([symbol]), None if symbol == known.bos else state)
-        for name, part in zip(names, state, strict=True):
-            for layer in (1, 2):
+        for name, part in zip(carried, state, strict=True):
+            for layer in (1, 2) if name in names else ():
                 np.testing.assert_allclose(
                     found[f"layer {layer} {name}"][place], part[layer - 1, 0], atol=1e-5
                 )

@@ -47,23 +47,31 @@ def state_gradients(
         loss: maps the outputs (T, B, H * D) to a scalar; to see the decay, from the last step alone.
 
     Returns:
-        dL/dh, and of the LSTM dL/dc, each (T, B, L * D * H) in time's order. What c does to the loss
-        through h of the same step counts for c.
+        dL/dh, and of the LSTM dL/dc, each (T, B, L * D * H) in time's order; what c does to the loss
+        through h of the same step counts for c. The first state of the first layer's cell comes
+        first: see `carried`.
     """
     copy = layer.by_hand().eval()
-    traces = [_keep_states(cell) for cell in copy.modules() if isinstance(cell, Cell)]
+    cells = [cell for cell in copy.modules() if isinstance(cell, Cell)]
+    traces = [_keep_states(cell) for cell in cells]
     value = loss(copy(x)[0])
     states = [tensor for trace in traces for state in trace for tensor in state]
-    gradients = torch.stack(torch.autograd.grad(value, states, materialize_grads=True))
-    names = weights(layer)[0].cell.state_names
-    # (L * D, T, states, B, H)
-    parts = gradients.unflatten(0, (len(traces), len(x), len(names)))
-    if layer.options.bidirectional:
-        parts[1::2] = parts[1::2].flip(1)
-    return {
-        name: parts[:, :, number].movedim(0, 2).flatten(2)  # (T, B, L * D * H)
-        for number, name in enumerate(names)
-    }
+    gradients = iter(torch.autograd.grad(value, states, materialize_grads=True))
+    found: dict[str, list[Tensor]] = {}
+    for number, (cell, trace) in enumerate(zip(cells, traces, strict=True)):
+        steps = [[next(gradients) for _ in state] for state in trace]
+        for name, own in zip(cell.state_names, zip(*steps, strict=True), strict=True):
+            if name not in cell.described.memories:
+                continue
+            part = torch.stack(own)  # (T, B, H)
+            backward = layer.options.bidirectional and number % 2
+            found.setdefault(name, []).append(part.flip(0) if backward else part)
+    return {name: torch.cat(parts, dim=2) for name, parts in found.items()}
+
+
+def carried(gradients: dict[str, Tensor]) -> Tensor:
+    """Of `state_gradients` those on the state that is followed, a cell's first: h, or its memory."""
+    return next(iter(gradients.values()))
 
 
 def input_gradients(layer: Recurrent, x: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
@@ -110,24 +118,24 @@ def labelled(
     return frame[["variant", "init", "trained", "seed", *curve.columns]]
 
 
-def probe(layer: Recurrent, x: Tensor, *, state: str = "h") -> pd.DataFrame:
+def probe(layer: Recurrent, x: Tensor, *, state: str | None = None) -> pd.DataFrame:
     """Flow of a loss without a task: the last output, projected on a direction drawn at random.
 
     Args:
         layer: unchanged.
         x: (T, B, F).
-        state: h, or c of the LSTM.
+        state: as c of the LSTM; None: the cell's first, mostly h.
 
     Returns:
         As `flow`.
     """
     direction = torch.randn(x.shape[1], layer.options.outputs).to(x)  # (B, H * D)
     gradients = state_gradients(layer, x, lambda outputs: (outputs[-1] * direction).sum())
-    return flow(gradients[state])
+    return flow(gradients[state] if state else carried(gradients))
 
 
 def initial_flow(
-    options: LayerOptions, length: int, seed: int, *, state: str = "h", batch: int = 16
+    options: LayerOptions, length: int, seed: int, *, state: str | None = None, batch: int = 16
 ) -> pd.DataFrame:
     """Flow through a layer as it is initialised, on small inputs, in float64.
 
@@ -135,7 +143,7 @@ def initial_flow(
         options: the layer.
         length: T, steps.
         seed: of weights and inputs (0.1 times N(0, 1), one feature).
-        state: h, or c of the LSTM.
+        state: as c of the LSTM; None: the cell's first, mostly h.
         batch: B, sequences.
 
     Returns:
@@ -195,9 +203,8 @@ def spectrum(layer: Recurrent) -> pd.DataFrame:
     for number, found in enumerate(weights(layer)):
         if found.weight_hh is None:
             continue
-        blocks = found.weight_hh.detach().split(found.hidden)
-        for gate, block in zip(found.cell.gate_names, blocks, strict=True):
-            values = torch.linalg.eigvals(block.double()).numpy()
+        for gate, rows in found.rows.items():
+            values = torch.linalg.eigvals(found.weight_hh.detach()[rows].double()).numpy()
             frames.append(
                 pd.DataFrame(
                     {
@@ -232,19 +239,31 @@ def step_singular_values(layer: Recurrent, x: Tensor, steps: list[int]) -> pd.Da
     for step in steps:
         with torch.no_grad():
             state = copy.initial_state(1) if step == 0 else copy(sequence[:step])[1]
-        shape = torch.stack(state).shape
 
-        def after(flat: Tensor, step: int = step, shape: torch.Size = shape) -> Tensor:
-            state = tuple(flat.reshape(shape).unbind(0))
-            return torch.stack(copy(sequence[step : step + 1], state)[1]).flatten()
+        def after(flat: Tensor, step: int = step, state: State = state) -> Tensor:
+            parts = flat.split([tensor.numel() for tensor in state])
+            start = tuple(part.view_as(like) for part, like in zip(parts, state, strict=True))
+            return _flat(copy(sequence[step : step + 1], start)[1])
 
-        jacobian = torch.autograd.functional.jacobian(after, torch.stack(state).flatten())
+        jacobian = torch.autograd.functional.jacobian(after, _flat(state))
         values = torch.linalg.svdvals(jacobian).double().numpy()
         frames.append(
             pd.DataFrame({"step": step, "rank": np.arange(len(values)), "singular_value": values})
         )
     columns = ["step", "rank", "singular_value"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _flat(state: State) -> Tensor:
+    return torch.cat([tensor.flatten() for tensor in state])
+
+
+# What each kind of activation makes a share between closed, 0, and open, 1.
+SHARES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": lambda value: value,
+    "tanh": lambda value: (1 + value) / 2,
+    "log sigmoid": Tensor.exp,
+}
 
 
 @torch.no_grad()
@@ -260,15 +279,14 @@ def saturation(layer: Recurrent, x: Tensor) -> pd.DataFrame:
         the values below 0.05 and above 0.95. What comes from a tanh, y, is counted as (1 + y) / 2,
         which is a logistic function; what has no bounds, as relu, has no row.
     """
-    rows = []
-    for number, values in enumerate(layer.look_inside(x)):
-        for gate in weights(layer)[0].cell.gate_names:
-            if gate == "n" and layer.options.cell.startswith("min"):
+    rows, own = [], layer.options.model_dump()
+    seen = zip(weights(layer), layer.look_inside(x), strict=True)
+    for number, (found, values) in enumerate(seen):
+        for gate in found.rows:
+            bounds = found.cell.described.bounds(gate, own)
+            if bounds == "none":
                 continue
-            if gate == "h" and layer.options.nonlinearity == "relu":
-                continue
-            value = values[gate]
-            share = (1 + value) / 2 if gate in "ghn" else value
+            share = SHARES[bounds](values[gate])
             rows.append(
                 {
                     "block": number,
@@ -285,9 +303,10 @@ def _keep_states(cell: Cell) -> list[State]:
     states: list[State] = []
     step = cell.step
 
-    def keep(projected: Tensor, state: State) -> State:
-        states.append(step(projected, state))
-        return states[-1]
+    def keep(projected: Tensor, state: State) -> tuple[Tensor, State]:
+        output, after = step(projected, state)
+        states.append(after)
+        return output, after
 
     cell.step = keep  # type: ignore[method-assign]
     cell.run = partial(Cell.run, cell)  # type: ignore[method-assign]  # step by step, no scan

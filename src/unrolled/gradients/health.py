@@ -111,8 +111,8 @@ def _inputs(model: nn.Module, layer: Recurrent, x: Any) -> Tensor:  # noqa: ANN4
 
 def _longer(options: LayerOptions, steps: int) -> str:
     """What lengthens the memory of a layer."""
-    if options.cell == "rnn":
-        if options.init == "orthogonal":
+    if not all(cell.keep or cell.write for cell in options.described):
+        if options.init == "orthogonal" or not all(cell.recurrent for cell in options.described):
             return "cell gru, or cell lstm with forget_bias 1"
         return "cell gru, cell lstm with forget_bias 1, or init orthogonal"
     if options.init == "unscaled_normal":

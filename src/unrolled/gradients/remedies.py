@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import InputError
-from unrolled.gradients.flow import flow, labelled, state_gradients
+from unrolled.gradients.flow import carried, flow, labelled, state_gradients
 from unrolled.gradients.options import REMEDIES, MatrixOptions, Remedy
 from unrolled.gradients.tasks import TASKS, Task
 from unrolled.recurrent.layer import Recurrent
@@ -136,7 +136,7 @@ def train_remedy(
         result = _train(network, remedy, problem, length, seed, options)
     curves = []
     for trained, net in ((False, first), (True, network)):
-        curve = flow(last_step_gradients(net, task, length, seed)["h"])
+        curve = flow(carried(last_step_gradients(net, task, length, seed)))
         init = network.layer.options.init
         curves.append(labelled(curve, variant=name, init=init, trained=trained, seed=seed))
     before, after = (float(curve["gradient_norm"].iloc[length - 1]) for curve in curves)

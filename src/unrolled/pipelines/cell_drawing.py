@@ -19,17 +19,10 @@ from plotly.subplots import make_subplots
 
 import unrolled.pipelines.drawing  # noqa: F401  # with it come the fonts
 from unrolled.pipelines.cell_layout import TEXT, layout
-from unrolled.recurrent.cells import Cell, GRUCell, LSTMCell, MinGRUCell, MinLSTMCell, RNNCell
+from unrolled.recurrent.cells import CELLS
 from unrolled.recurrent.diagrams import Equation, equations
 from unrolled.recurrent.options import LayerOptions, ModelOptions
 
-CELLS: dict[str, type[Cell]] = {
-    "rnn": RNNCell,
-    "lstm": LSTMCell,
-    "gru": GRUCell,
-    "min_gru": MinGRUCell,
-    "min_lstm": MinLSTMCell,
-}
 rcParams["svg.hashsalt"] = "unrolled"  # the same bytes every time
 # From the colour-blind-safe set of Okabe and Ito (2008).
 STATES, INPUT = ("#0072b2", "#d55e00", "#cc79a7"), "#009e73"
@@ -37,15 +30,19 @@ INK, LAYER, POINTWISE = "#333333", "#fde8b8", "#d9ecf7"
 
 
 def cell_equations(options: LayerOptions) -> list[Equation]:
-    """The equations of the cell that a layer runs over time."""
-    second = not options.reset_after or options.nonlinearity == "relu"
-    return equations(CELLS[options.cell], second=second)
+    """The equations of the cell that the last layer runs over time."""
+    cell = CELLS[options.cells[-1]]
+    return equations(cell, second=cell.described.is_second(options.model_dump()))
 
 
 def draw_cell(options: LayerOptions) -> Figure:
     """One step of the cell: states from left to right, layers below, what is read at the bottom."""
-    form = "" if options.reset_after else ", reset before the product"
-    return draw_equations(cell_equations(options), f"One step of {options.cell}{form}")
+    described, own = CELLS[options.cells[-1]].described, options.model_dump()
+    forms = [
+        one.form for one in described.options.values() if described.is_second(own) and one.form
+    ]
+    title = ", ".join([f"One step of {described.name}", *forms])
+    return draw_equations(cell_equations(options), title)
 
 
 def draw_equations(found: list[Equation], title: str) -> Figure:
@@ -106,7 +103,9 @@ def _formula(text: str) -> str:
     '${}+ U_{n}\\, h + b_{hn})$'
     """
     text = re.sub(r"_(\w+)", r"_{\1}", text)
-    text = re.sub(r"(?<![\w{])([^\W\d_]{2,})", r"\\mathrm{\1}", text).replace("⊙", r"\odot")
+    text = re.sub(r"(?<![\w{])([^\W\d_]{2,})", r"\\mathrm{\1}", text)
+    for sign, name in (("⊙", r"\odot"), ("⊗", r"\otimes"), ("·", r"\cdot")):
+        text = text.replace(sign, name)
     text = text.replace(" / ", r"\,/\,")
     text = re.sub(r"(?<=[\w}]) (?=[\w(])", r"\\, ", text)  # a matrix and its factor
     return f"${{}}{text}$" if text else ""

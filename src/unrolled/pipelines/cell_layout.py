@@ -313,9 +313,10 @@ class _Drawing:
             aside = self._wide(Label(value.name, 0, 0)) / 2
             yield Label(value.name, x - aside, self.enter - 10)
         beside, y = {spot.value.name for spot in self.notes}, self.top
+        lowest = min(plan.level, key=self._level, default="")  # below the others lies a lane
         for name, equation in reversed(self.found.items()):
             note = _note(equation)
-            if name in plan.level:
+            if name == lowest:
                 x = self.end - max(map(self._wide, note))
                 yield from _under(note, x, self._level(name) - 2)
             elif name not in beside:

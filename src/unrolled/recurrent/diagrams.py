@@ -2,8 +2,9 @@
 
 The docstring is what a learner reads beside the code; drawing from it keeps picture and text one.
 The form of an equation: small letters are values (x the input, h and c states, h' and c' the states
-after the step, gates), capitals matrices (W_i x is a product), b and b_i biases; + - ⊙ / and
-functions (σ, tanh, any word) of one argument. Words about it follow after three spaces.
+after the step, gates), capitals matrices (W_i x is a product), b and b_i biases; + - ⊙ /, ⊗ the
+outer product, · the inner one or that of a state that is a matrix; functions (σ, tanh, any word) of
+one argument, or of several with commas between. Words about it follow after three spaces.
 
 >>> from unrolled.recurrent.cells import LSTMCell
 >>> found = equations(LSTMCell)
@@ -29,7 +30,7 @@ from unrolled.recurrent.cells import Cell
 _LINE = re.compile(r"^(?P<name>[a-z]'?)\s*= (?P<right>.+?)(?:\s{3,}(?P<words>.*))?$", re.MULTILINE)
 _TOKEN = re.compile(r"\s*([^\W\d]+(?:_[a-z]+)?'?|\d+|\S)")
 _BIAS = re.compile(r"b(_[a-z]+)?")
-_RANK = {"+": 1, "-": 1, "⊙": 2, "/": 2, " ": 3}  # the blank is a matrix's product
+_RANK = {"+": 1, "-": 1, "⊙": 2, "⊗": 2, "·": 2, "/": 2, " ": 3}  # the blank: a matrix's product
 
 
 class Equation(NamedTuple):
@@ -71,7 +72,7 @@ class Term(NamedTuple):
     def __str__(self) -> str:
         """The term as it is written."""
         if self.symbol not in _RANK:
-            return f"{self.symbol}({self.of[0]})" if self.of else self.symbol
+            return f"{self.symbol}({', '.join(map(str, self.of))})" if self.of else self.symbol
         left, right = (
             f"({term})" if 0 < _RANK.get(term.symbol, 0) < _RANK[self.symbol] + last else str(term)
             for last, term in enumerate(self.of)
@@ -110,9 +111,12 @@ def parse(right: str) -> Term:
         if function or token == "(":
             if function:
                 take("(")
-            inside = chain(1)
+            inside = [chain(1)]
+            while function and tokens[:1] == [","]:
+                tokens.pop(0)
+                inside.append(chain(1))
             take(")")
-            return Term(token, (inside,)) if function else inside
+            return Term(token, tuple(inside)) if function else inside[0]
         return Term(" ", (Term(token), factor())) if token[0].isupper() else Term(token)
 
     found = chain(1)
@@ -159,11 +163,11 @@ def graph(found: list[Equation]) -> dict[str, Value]:
             return named(symbol)
         if symbol == "-" and of[0] == Term("1"):
             return Value("1-", (value(of[1]),))
-        plain = symbol == "⊙" or (symbol == "+" and not any(map(_affine, of)))
+        plain = symbol in "⊙⊗·" or (symbol == "+" and not any(map(_affine, of)))
         if plain and not any(one.symbol.isdigit() for one in of):
             return Value(symbol, tuple(dict.fromkeys(map(value, of))))
         function = symbol not in _RANK
-        terms = list(_summands(of[0] if function else term))
+        terms = [part for one in (of if function else (term,)) for part in _summands(one)]
         weights = any(map(_affine, terms))
         if weights and (function or symbol in "+- "):
             inside = [one.of[1] if one.symbol == " " else one for one in terms]
@@ -172,7 +176,7 @@ def graph(found: list[Equation]) -> dict[str, Value]:
             label = symbol if function else ", ".join(matrices)
             return Value(label, tuple(dict.fromkeys(reads)), weights=True)
         if function:
-            return Value(symbol, (value(of[0]),))
+            return Value(symbol, tuple(dict.fromkeys(map(value, of))))
         names = [leaf for leaf in _leaves(term) if leaf.isidentifier() or leaf.endswith("'")]
         reads = [named(leaf) for leaf in names if leaf[0].islower() and not _BIAS.fullmatch(leaf)]
         weighty = any(leaf[0].isupper() for leaf in names)

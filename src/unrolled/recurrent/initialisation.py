@@ -19,13 +19,13 @@ from unrolled.recurrent.weights import Weights, weights
 
 
 def default(module: nn.Module) -> None:
-    """torch's: everything from U(-1 / sqrt(H), 1 / sqrt(H)).
+    """torch's: all that torch's cells have from U(-1 / sqrt(H), 1 / sqrt(H)).
 
     U's spectral radius is then about 1 / sqrt(3): a tanh network forgets from the first step on.
     """
     for cell in weights(module):
         bound = cell.hidden**-0.5
-        for parameter in cell.parameters:
+        for parameter in cell.common:
             nn.init.uniform_(parameter, -bound, bound)
 
 
@@ -100,19 +100,20 @@ def forget_bias(
         ValueError: the cell has no such gate, or chrono has no longest lag.
     """
     for cell in weights(module):
-        keep, write = cell.cell.keep_gate, cell.cell.write_gate
+        keep, write = cell.cell.described.keep, cell.cell.described.write
         if keep is None and write is None:
             raise ValueError(
-                f"{cell.cell.__name__} has no gate that keeps its state; a forget bias needs an"
-                " LSTM, a GRU or a min cell"
+                f"{cell.cell.__name__} has no gate that keeps its state; a forget bias needs a"
+                " cell that has one, as an LSTM or a GRU"
             )
-        if value != "chrono":
-            bias = torch.full_like(cell.bias_ih[: cell.hidden], value)
-        elif longest_lag is None:
+        if value == "chrono" and longest_lag is None:
             raise ValueError("forget bias chrono needs longest_lag, the steps to remember; set it")
+        rows = cell.rows[keep or write or ""]
+        bias = cell.weight_ih.new_empty(rows.stop - rows.start)
+        if value == "chrono":
+            bias.uniform_(1, (longest_lag or 0) - 1).log_()
         else:
-            bias = torch.empty_like(cell.bias_ih[: cell.hidden])
-            bias.uniform_(1, longest_lag - 1).log_()
+            bias.fill_(value)
         if keep is not None:
             _set_bias(cell, keep, bias)
         if write is not None and (keep is None or value == "chrono"):
@@ -120,11 +121,9 @@ def forget_bias(
 
 
 def _set_bias(cell: Weights, gate: str, value: Tensor) -> None:
-    number = cell.cell.gate_names.index(gate)
-    rows = slice(number * cell.hidden, (number + 1) * cell.hidden)
-    cell.bias_ih[rows] = value
-    if cell.bias_hh is not None:
-        cell.bias_hh[rows] = 0
+    for bias, given in ((cell.bias_ih, value), (cell.bias_hh, 0)):
+        if bias is not None:
+            bias[cell.rows[gate]] = given
 
 
 def _normal(cell: Weights, std: float) -> None:
@@ -149,5 +148,5 @@ def _recurrent_blocks(module: nn.Module) -> list[Tensor]:
                 f"{cell.cell.__name__} has no recurrent weights to initialise; choose default,"
                 " normal or unscaled_normal"
             )
-        blocks += cell.weight_hh.detach().split(cell.hidden)
+        blocks += [cell.weight_hh.detach()[rows] for rows in cell.rows.values()]
     return blocks

@@ -4,7 +4,8 @@ Axis letters: B batch, T time, F features, H hidden, L layers, D directions (2 i
 Time-major `(T, B, F)`. A state is a tuple of tensors (L * D, B, H) in torch's order, layer by layer
 and forward before backward: `(h,)`, or `(h, c)` of the LSTM. It is the same for torch's layers and
 for our cells, as are the weights (`weights.copy_weights`), so either can go on where the other
-stopped.
+stopped. A matrix is carried flat, so that every state has its batch second, and where layers have
+different cells, those of the first cell come first.
 
 >>> layer = Recurrent(LayerOptions(cell="lstm", hidden=5, layers=2), features=3)
 >>> x = torch.zeros(7, 4, 3)  # (T, B, F)
@@ -20,37 +21,23 @@ True
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from functools import cache, partial
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from unrolled.recurrent.cells import (
-    Cell,
-    GRUCell,
-    LSTMCell,
-    MinGRUCell,
-    MinLSTMCell,
-    RNNCell,
-    State,
-)
+from unrolled.recurrent.cells import CELLS, Cell, State, filled
+from unrolled.recurrent.description import Carried, descriptions
 from unrolled.recurrent.initialisation import INITS, forget_bias
 from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import copy_weights
 
 logger = logging.getLogger(__name__)
 
-CELLS: dict[str, Callable[..., Cell]] = {
-    "rnn": RNNCell,
-    "lstm": LSTMCell,
-    "gru": GRUCell,
-    "min_gru": MinGRUCell,
-    "min_lstm": MinLSTMCell,
-}
-LIBRARY: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+Part = TypeVar("Part")
 
 
 class Recurrent(nn.Module):
@@ -80,11 +67,17 @@ class Recurrent(nn.Module):
             )
         self.options, self.features = options, features
         # What torch's layer does not do between its layers is done here, between one-layer blocks.
-        apart = options.variational_dropout or options.residual or options.layer_norm
-        stacked = options.layers if options.library and not apart else 1
+        extras = options.variational_dropout or options.residual or options.layer_norm
+        apart = extras or options.alternate or not options.library
+        stacked = 1 if apart else options.layers
         widths = [features] + [options.outputs] * (options.layers // stacked - 1)
-        block = partial(Library, layers=stacked) if options.library else Manual
-        self.blocks = nn.ModuleList(block(options, width) for width in widths)
+        self.names = options.cells[: len(widths)]
+        self.blocks = nn.ModuleList(
+            Library(options, name, width, stacked)
+            if options.by_library(name)
+            else Manual(options, name, width)
+            for name, width in zip(self.names, widths, strict=True)
+        )
         self.dropout = (
             VariationalDropout(options.variational_dropout)
             if options.variational_dropout
@@ -93,12 +86,17 @@ class Recurrent(nn.Module):
         self.norms = nn.ModuleList(
             nn.LayerNorm(options.outputs) if options.layer_norm else nn.Identity() for _ in widths
         )
-        states, rows = 2 if options.cell == "lstm" else 1, options.layers * options.directions
-        self.state_shape = (states, rows, options.hidden)
         self.block_rows = stacked * options.directions
+        # Of every tensor of the state: the blocks that share it, which are those of one cell.
+        self._holders = [
+            [block for block, name in enumerate(self.names) if name == cell.name]
+            for cell in options.described
+            for _ in cell.states
+        ]
         self.first_state = nn.ParameterList(
-            nn.Parameter(torch.zeros(rows, 1, options.hidden))
-            for _ in range(states if options.learned_state else 0)
+            nn.Parameter(torch.zeros(rows, 1, width))
+            for state, (rows, width) in zip(self._states(), self.state_shapes, strict=True)
+            if options.learned_state and state.learned
         )
         if options.init != "default":  # which each block has drawn already
             INITS[options.init](self)
@@ -133,7 +131,7 @@ class Recurrent(nn.Module):
             ]  # (T, B, 1)
             # Not by multiplication: padding may be NaN.
             x = x.masked_fill(~real, 0)
-        starts = zip(*(tensor.split(self.block_rows) for tensor in state), strict=True)
+        starts = self.apart([tensor.split(self.block_rows) for tensor in state])
         ends = []
         for number, (block, norm, start) in enumerate(
             zip(self.blocks, self.norms, starts, strict=True)
@@ -145,16 +143,45 @@ class Recurrent(nn.Module):
             if real is not None:
                 x = x.masked_fill(~real, 0)
             ends.append(end)
-        return x, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+        return x, tuple(map(torch.cat, self.together(ends)))
 
     def initial_state(self, batch: int) -> State:
         """The state before a sequence, each (L * D, B, H)."""
-        if self.first_state:
+        example, learned = next(self.parameters()), iter(self.first_state)
+        return tuple(
             # cuDNN takes no expanded tensors.
-            return tuple(tensor.expand(-1, batch, -1).contiguous() for tensor in self.first_state)
-        states, rows, hidden = self.state_shape
-        example = next(self.parameters())
-        return tuple(example.new_zeros(rows, batch, hidden) for _ in range(states))
+            next(learned).expand(-1, batch, -1).contiguous()
+            if self.first_state and state.learned
+            else filled(example, state.start, rows, batch, width)
+            for state, (rows, width) in zip(self._states(), self.state_shapes, strict=True)
+        )
+
+    @property
+    def state_shapes(self) -> list[tuple[int, int]]:
+        """L * D and H of every tensor of the state; H is another number where a state is a matrix."""
+        own = self.options.model_dump()
+        return [
+            (self.options.cells.count(cell.name) * self.options.directions, width)
+            for cell in self.options.described
+            for width in cell.widths(self.options.hidden, own).values()
+        ]
+
+    def _states(self) -> Iterator[Carried]:
+        for cell in self.options.described:
+            yield from cell.states.values()
+
+    def apart(self, state: Iterable[Iterable[Part]]) -> list[tuple[Part, ...]]:
+        """What belongs to each block, of the parts of every tensor of the state."""
+        parts: list[list[Part]] = [[] for _ in self.names]
+        for tensor, blocks in zip(state, self._holders, strict=True):
+            for block, part in zip(blocks, tensor, strict=True):
+                parts[block].append(part)
+        return [tuple(part) for part in parts]
+
+    def together(self, parts: Sequence[Sequence[Part]]) -> list[list[Part]]:
+        """What belongs to every tensor of the state, of the parts of each block."""
+        given = [iter(part) for part in parts]
+        return [[next(given[block]) for block in blocks] for blocks in self._holders]
 
     def look_inside(self, x: Tensor, state: State | None = None) -> list[dict[str, Tensor]]:
         """Gates and states of every layer and direction, without dropout.
@@ -197,8 +224,7 @@ class Recurrent(nn.Module):
         batch = x.shape[1]
         if state is not None:
             shapes = [tuple(tensor.shape) for tensor in state]
-            states, rows, hidden = self.state_shape
-            expected = [(rows, batch, hidden)] * states
+            expected = [(rows, batch, width) for rows, width in self.state_shapes]
             if shapes != expected:
                 raise ValueError(f"state is {shapes}; expected {expected} (L * D, B, H)")
         if lengths is not None and lengths.shape != (batch,):
@@ -210,16 +236,12 @@ class Recurrent(nn.Module):
 class Manual(nn.Module):
     """One layer of our cells, in one direction or both."""
 
-    def __init__(self, options: LayerOptions, features: int) -> None:
-        """Build a cell for each direction."""
+    def __init__(self, options: LayerOptions, name: str, features: int) -> None:
+        """Build a cell of this name for each direction."""
         super().__init__()
-        own: dict[str, Any] = {}
-        if options.cell == "rnn":
-            own["nonlinearity"] = options.nonlinearity
-        elif options.cell == "gru":
-            own["reset_after"] = options.reset_after
+        own = descriptions()[name].own(options.model_dump())
         self.directions = nn.ModuleList(
-            CELLS[options.cell](features, options.hidden, **own) for _ in range(options.directions)
+            CELLS[name](features, options.hidden, **own) for _ in range(options.directions)
         )
 
     def forward(self, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
@@ -252,11 +274,13 @@ def _turn(x: Tensor, direction: int) -> Tensor:
 class Library(nn.Module):
     """One or more layers by torch's own nn.RNN, nn.LSTM or nn.GRU."""
 
-    def __init__(self, options: LayerOptions, features: int, layers: int) -> None:
-        """Build torch's layer."""
+    def __init__(self, options: LayerOptions, name: str, features: int, layers: int) -> None:
+        """Build torch's layer for a cell of this name."""
         super().__init__()
-        own = {"nonlinearity": options.nonlinearity} if options.cell == "rnn" else {}
-        self.rnn = LIBRARY[options.cell](
+        cell = descriptions()[name]
+        own = {key: getattr(options, key) for key, one in cell.options.items() if one.library}
+        make: Callable[..., nn.RNNBase] = getattr(nn, str(cell.library))
+        self.rnn = make(
             features,
             options.hidden,
             num_layers=layers,

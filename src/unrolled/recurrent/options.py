@@ -1,25 +1,54 @@
-"""Options of a variant's network."""
+"""Options of a variant's network.
 
-from typing import Any, Literal, Self
+Which cells there are, and which options belong to some of them alone, stands in `cells.py`.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from unrolled.recurrent.description import Description, Own, descriptions
+
+OWN: dict[str, Own] = {
+    name: own for cell in descriptions().values() for name, own in cell.options.items()
+}
+# Known when the file of the cells has been read, so nothing for a type checker.
+if TYPE_CHECKING:
+    CellName = str
+else:
+    CellName = Literal[tuple(descriptions())]
 
 
-class LayerOptions(BaseModel):
-    """A recurrent layer: a cell, and how it is stacked, regularised and initialised."""
+class CellOptions(BaseModel):
+    """Which cell a layer runs over time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cell: Literal["rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field(
-        "gru", description="recurrent cell; the min cells' gates read the input alone"
+    cell: CellName = Field("gru", description="recurrent cell; all are in recurrent/cells.py")
+    alternate: CellName | None = Field(
+        None, description="cell of every second layer, the first of them the second; null: the same"
     )
     manual: bool = Field(
         False, description="use our cell where torch has one too; the numbers are the same"
     )
-    nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="of the rnn cell")
-    reset_after: bool = Field(
-        True, description="GRU: reset after the matrix product (torch); false: before (Cho 2014)"
+
+
+if TYPE_CHECKING:
+    OwnOptions = CellOptions
+else:
+    OwnOptions = create_model(
+        "OwnOptions",
+        __base__=CellOptions,
+        **{
+            name: (own.kind, Field(own.default, description=own.description, **own.limits))
+            for name, own in OWN.items()
+        },
     )
+
+
+class LayerOptions(OwnOptions):
+    """A recurrent layer: a cell, and how it is stacked, regularised and initialised."""
+
     hidden: int = Field(32, ge=1, le=16384, description="units of each layer and direction")
     layers: int = Field(1, ge=1, le=100, description="layers, stacked")
     bidirectional: bool = Field(
@@ -50,20 +79,12 @@ class LayerOptions(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        minimal = self.cell in ("min_gru", "min_lstm")
-        if self.nonlinearity == "relu" and self.cell != "rnn":
+        for name, own in OWN.items():
+            self._refuse_own(name, own)
+        if self.alternate and self.layers == 1:
             raise ValueError(
-                f"nonlinearity relu is of cell rnn, but cell is {self.cell}; set nonlinearity to"
-                " tanh"
-            )
-        if not self.reset_after and self.cell != "gru":
-            raise ValueError(
-                f"reset_after false is of cell gru, but cell is {self.cell}; set reset_after to"
-                " true"
-            )
-        if not self.reset_after and not self.manual:
-            raise ValueError(
-                "reset_after false is computed by our own GRU alone; set manual to true"
+                f"alternate {self.alternate} is of the second layer, but layers is 1; set layers to 2"
+                " or more, or alternate to null"
             )
         for name, share in (
             ("dropout", self.dropout),
@@ -79,16 +100,16 @@ class LayerOptions(BaseModel):
                 f"dropout {self.dropout:g} and variational_dropout {self.variational_dropout:g}"
                 " lie in the same place; set one of them to 0"
             )
-        if minimal and self.init in ("orthogonal", "identity"):
-            raise ValueError(
-                f"init {self.init} is of recurrent weights, but cell {self.cell} has none; choose"
-                " default, normal or unscaled_normal"
+        if self.init in ("orthogonal", "identity"):
+            self._refuse_without_recurrent_weights(
+                f"init {self.init}", "choose default, normal or unscaled_normal"
             )
-        if self.forget_bias is not None and self.cell == "rnn":
-            raise ValueError(
-                f"forget_bias {self.forget_bias} needs a gate, but cell rnn has none; set"
-                " forget_bias to null"
-            )
+        for cell in self.described:
+            if self.forget_bias is not None and not (cell.keep or cell.write):
+                raise ValueError(
+                    f"forget_bias {self.forget_bias} needs a gate, but cell {cell.name} has none;"
+                    " set forget_bias to null"
+                )
         if (self.forget_bias == "chrono") != (self.longest_lag is not None):
             raise ValueError(
                 f"forget_bias is {self.forget_bias} and longest_lag is {self.longest_lag}, but"
@@ -96,10 +117,60 @@ class LayerOptions(BaseModel):
             )
         return self
 
+    def _refuse_own(self, name: str, own: Own) -> None:
+        """Refuse an option that belongs to other cells, or that does not fit.
+
+        Raises:
+            ValueError: so it is.
+        """
+        value = getattr(self, name)
+        having = [cell for cell in self.described if name in cell.options]
+        if value != own.default and not having:
+            owners = " or ".join(c.name for c in descriptions().values() if name in c.options)
+            cells = " and ".join(cell.name for cell in self.described)
+            raise ValueError(
+                f"{name} {_written(value)} is of cell {owners}, but cell is {cells}; set {name} to"
+                f" {_written(own.default)}"
+            )
+        for cell in having:
+            if value != own.default and not own.library and self.by_library(cell.name):
+                raise ValueError(
+                    f"{name} {_written(value)} is computed by our own {cell.name.upper()} alone; set"
+                    " manual to true"
+                )
+            if own.divides_hidden and self.hidden % value:
+                fitting = max(n for n in range(1, value) if self.hidden % n == 0)
+                raise ValueError(
+                    f"{name} {value} does not divide hidden {self.hidden}; choose a divisor of it,"
+                    f" such as {fitting}"
+                )
+
+    def _refuse_without_recurrent_weights(self, what: str, cure: str) -> None:
+        for cell in self.described:
+            if not cell.recurrent:
+                raise ValueError(
+                    f"{what} is of recurrent weights, but cell {cell.name} has none; {cure}"
+                )
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The cell of each layer."""
+        both = (self.cell, self.alternate or self.cell)
+        return tuple(both[layer % 2] for layer in range(self.layers))
+
+    @property
+    def described(self) -> tuple[Description, ...]:
+        """What the cells say of themselves, each once."""
+        return tuple(descriptions()[name] for name in dict.fromkeys((self.cell, *self.cells)))
+
+    def by_library(self, cell: str) -> bool:
+        """Whether torch's layer computes a cell."""
+        return descriptions()[cell].library is not None and not self.manual
+
     @property
     def library(self) -> bool:
-        """Whether torch's layer computes it."""
-        return self.cell in ("rnn", "lstm", "gru") and not self.manual
+        """Whether torch's layers compute all of it."""
+        return all(map(self.by_library, self.cells))
 
     @property
     def directions(self) -> int:
@@ -110,6 +181,11 @@ class LayerOptions(BaseModel):
     def outputs(self) -> int:
         """Width of the outputs: hidden times directions."""
         return self.hidden * self.directions
+
+
+def _written(value: object) -> str:
+    """A value as it is written in an option."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class ModelOptions(LayerOptions):
@@ -201,9 +277,8 @@ class LanguageOptions(LayerOptions):
                 "bidirectional true reads what it is asked for: a loss stands on every step; set"
                 " bidirectional to false"
             )
-        if self.weight_drop and self.cell in ("min_gru", "min_lstm"):
-            raise ValueError(
-                f"weight_drop {self.weight_drop:g} is of recurrent weights, but cell {self.cell}"
-                " has none; set weight_drop to 0"
+        if self.weight_drop:
+            self._refuse_without_recurrent_weights(
+                f"weight_drop {self.weight_drop:g}", "set weight_drop to 0"
             )
         return self

@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.recurrent.cells import Cell, GRUCell, LSTMCell, RNNCell
+from unrolled.recurrent.cells import CELLS, Cell
 
 
 class Weights(NamedTuple):
     """The parameters of one layer and direction, by hand or torch's; None where there are none."""
 
     cell: type[Cell]
+    hidden: int
+    rows: dict[str, slice]  # of each gate in the four that follow
     weight_ih: Tensor
     weight_hh: Tensor | None
-    bias_ih: Tensor
+    bias_ih: Tensor | None
     bias_hh: Tensor | None
+    others: tuple[Tensor, ...] = ()  # of this cell alone
 
     @property
     def parameters(self) -> list[Tensor]:
         """Those that there are."""
-        return [parameter for parameter in self[1:] if parameter is not None]
+        return [*self.common, *self.others]
+
+    @property
+    def common(self) -> list[Tensor]:
+        """Those that torch's cells have too."""
+        four = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        return [parameter for parameter in four if parameter is not None]
 
     @property
     def sizes(self) -> tuple[str, int, int]:
         """Name of the cell, F, H."""
         return self.cell.__name__, self.weight_ih.shape[1], self.hidden
 
-    @property
-    def hidden(self) -> int:
-        """H."""
-        return len(self.bias_ih) // len(self.cell.gate_names)
-
 
 TORCH: dict[type[nn.Module], type[Cell]] = {
-    nn.RNN: RNNCell,
-    nn.LSTM: LSTMCell,
-    nn.GRU: GRUCell,
-    nn.RNNCell: RNNCell,
-    nn.LSTMCell: LSTMCell,
-    nn.GRUCell: GRUCell,
+    getattr(nn, f"{cell.described.library}{suffix}"): cell
+    for cell in CELLS.values()
+    for suffix in ("", "Cell")
+    if cell.described.library
 }
+COMMON = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def weights(module: nn.Module) -> list[Weights]:
@@ -52,11 +55,19 @@ def weights(module: nn.Module) -> list[Weights]:
     """
     found = []
     for part in module.modules():
-        if isinstance(part, nn.RNNBase):
-            found += [Weights(TORCH[type(part)], *four) for four in part.all_weights]
-        elif isinstance(part, Cell | nn.RNNCellBase):
-            kind = type(part) if isinstance(part, Cell) else TORCH[type(part)]
-            found.append(Weights(kind, part.weight_ih, part.weight_hh, part.bias_ih, part.bias_hh))
+        if isinstance(part, Cell):
+            four = (part.weight_ih, part.weight_hh, part.bias_ih, part.bias_hh)
+            others = tuple(p for name, p in part.named_parameters() if name not in COMMON)
+            found.append(Weights(type(part), part.hidden, part.gate_rows, *four, others))
+        elif type(part) in TORCH:
+            kind, hidden = TORCH[type(part)], cast("int", part.hidden_size)
+            every = (
+                part.all_weights
+                if isinstance(part, nn.RNNBase)
+                else [[getattr(part, name) for name in COMMON]]
+            )
+            rows = kind.described.rows(hidden, {})
+            found += [Weights(kind, hidden, rows, *four) for four in every]
     return found
 
 

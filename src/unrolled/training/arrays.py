@@ -12,6 +12,7 @@ True
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,6 +27,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Array = npt.NDArray[np.float32]
 
+
+class NotInNumpy(Exception):
+    """A method that numpy is not known to compute."""
+
+
 HALF = np.array(0.5, np.float32)  # an array: a Python number is converted at every call
 BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
 
@@ -37,15 +43,23 @@ def in_numpy(module: nn.Module, method: str) -> Callable[..., Any]:
         module: its parameters want no gradient.
         method: of tensors (B, ...), which never asks for their values or shapes, and calls only
             operators and what `NUMPY` has.
+
+    Raises:
+        NotInNumpy: it does something else.
     """
     tracer = _Tracer()
     tracer.traced_func_name = method
-    graph = tracer.trace(module)
+    try:
+        graph = tracer.trace(module)
+    except (fx.proxy.TraceError, RuntimeError, TypeError) as error:  # it asks for values or shapes
+        raise NotInNumpy(f"{type(module).__name__}.{method} cannot be recorded: {error}") from error
     for node in graph.nodes:
         if node.target in NUMPY:
             node.op, node.target = "call_function", NUMPY[node.target]
-    weights = {name: parameter.numpy() for name, parameter in module.named_parameters()}
-    return fx.GraphModule(weights, graph).forward
+        elif node.op.startswith("call_") and getattr(node.target, "__module__", "") != "_operator":
+            raise NotInNumpy(f"{type(module).__name__}.{method} calls {node.target}")
+    tensors = itertools.chain(module.named_parameters(), module.named_buffers())
+    return fx.GraphModule({name: tensor.numpy() for name, tensor in tensors}, graph).forward
 
 
 def on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -74,8 +88,9 @@ class _Tracer(fx.Tracer):
         return False
 
 
-def _linear(x: Array, weight: Array, bias: Array) -> Array:
-    return x.dot(weight.T) + bias  # not @, which multiplies one row as if it were many
+def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    product: Array = x.dot(weight.T)  # not @, which multiplies one row as if it were many
+    return product if bias is None else product + bias
 
 
 def _addmm(x: Array, h: Array, weight: Array) -> Array:
@@ -107,6 +122,22 @@ def _logsigmoid(x: Array) -> Array:
     return -np.logaddexp(0, -x)
 
 
+def _cat(arrays: list[Array], dim: int) -> Array:
+    return np.concatenate(arrays, axis=dim)
+
+
+def _split(x: Array, sizes: list[int], dim: int) -> list[Array]:
+    return np.split(x, np.cumsum(sizes[:-1]), axis=dim)
+
+
+def _flatten(x: Array, start: int) -> Array:
+    return x.reshape(*x.shape[:start], -1)
+
+
+def _unflatten(x: Array, dim: int, sizes: tuple[int, ...]) -> Array:
+    return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim:][1:])
+
+
 def _chunk(x: Array, chunks: int, dim: int) -> Array:
     """(B, G * H) -> (G, B, H): along the last axis, whichever way `dim` names it."""
     return x.reshape(len(x), chunks, -1).swapaxes(0, 1)
@@ -127,8 +158,19 @@ NUMPY: dict[Any, Callable[..., Any]] = {
     torch.tanh: np.tanh,
     torch.relu: _relu,
     torch.where: np.where,
+    torch.maximum: np.maximum,
+    torch.cat: _cat,
+    "exp": np.exp,
+    "neg": np.negative,
+    "cos": np.cos,
+    "sin": np.sin,
     "tanh": np.tanh,
     "sigmoid": _sigmoid,
     "t": np.transpose,
     "chunk": _chunk,
+    "split": _split,
+    "flatten": _flatten,
+    "unflatten": _unflatten,
+    "abs": np.abs,
+    "clamp": np.clip,
 }

@@ -11,6 +11,7 @@ Letters: N symbols of a text, B streams, T steps, V ids of the vocabulary.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,9 +30,11 @@ from unrolled.recurrent.language_model import BY_SYMBOL, LanguageModel
 from unrolled.recurrent.layer import Manual, has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
-from unrolled.training.arrays import Array, in_numpy, on_one_thread
+from unrolled.training.arrays import Array, NotInNumpy, in_numpy, on_one_thread
 from unrolled.training.loop import WATCHED, Plan, Row, Watch, deterministic, fit, half_cosine
 from unrolled.training.options import TextTrainOptions
+
+logger = logging.getLogger(__name__)
 
 Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
 
@@ -389,7 +392,7 @@ def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
 
     The same numbers as `LanguageModel.step`, on one thread, by the modules' own equations in numpy:
     what the first layer makes of each symbol is a row of a table, and nothing lies between the
-    layers. The state before anything is read is None; `language_model.select` picks rows of it.
+    layers. Where a cell computes what numpy is not known to have, it is that step itself. The state before anything is read is None; `language_model.select` picks rows of it.
     """
     with deterministic(card["seed"], card["training"]["threads"]):
         net = restored(weights, card).requires_grad_(requires_grad=False)
@@ -399,27 +402,30 @@ def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
         _lay_out(cell)
     embedded = net.embed(torch.arange(len(net.bias)))  # (V, E)
     embeddings, table = embedded.numpy(), cells[0].project(embedded).numpy()  # (V, G * H)
-    floors = [
-        (in_numpy(cell, "project"), in_numpy(cell, "step"), in_numpy(norm, "forward"))
-        for cell, norm in zip(cells, layer.norms, strict=True)
-    ]
-    decode, residual = in_numpy(net, "decode"), layer.options.residual
+    try:
+        floors = [
+            (in_numpy(cell, "project"), in_numpy(cell, "step"), in_numpy(norm, "forward"))
+            for cell, norm in zip(cells, layer.norms, strict=True)
+        ]
+        decode, residual = in_numpy(net, "decode"), layer.options.residual
+    except NotInNumpy as error:
+        logger.debug("written by torch: %s", error)
+        return torch.no_grad()(net.step)
 
     @on_one_thread
     def step(ids: Tensor, state: State | None) -> tuple[Tensor, State]:
         symbols = ids.numpy()
-        starts = zip(*[s.numpy() for s in state or layer.initial_state(len(ids))], strict=True)
+        starts = layer.apart([s.numpy() for s in state or layer.initial_state(len(ids))])
         ends: list[tuple[Array, ...]] = []
         projected = table[symbols]
         x = embeddings[symbols] if residual else projected
         for (project, recur, norm), start in zip(floors, starts, strict=True):
-            end = recur(project(x) if ends else projected, start)
-            outputs = end[0]  # (B, H)
+            outputs, end = recur(project(x) if ends else projected, start)  # (B, H), states
             if residual and outputs.shape == x.shape:
                 outputs = outputs + x
             x = norm(outputs)
             ends.append(end)
-        after = tuple([torch.from_numpy(np.array(parts)) for parts in zip(*ends, strict=True)])
+        after = tuple([torch.from_numpy(np.array(parts)) for parts in layer.together(ends)])
         return torch.from_numpy(decode(x)), after
 
     return step

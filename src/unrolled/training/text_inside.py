@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from unrolled.recurrent.weights import weights as weights_of
 from unrolled.text import passages as parts
 from unrolled.text import structure, vocabulary
 from unrolled.text.passages import CONTEXT, PASSAGE, liveliest
@@ -89,8 +90,8 @@ def states(
         inside = net.layer.look_inside(net.embed(read))
     return {
         f"layer {number} {name}": values[name].transpose(0, 1)[real].numpy()
-        for number, values in enumerate(inside, 1)
-        for name in ("h", "c")
+        for number, (cell, values) in enumerate(zip(weights_of(net), inside, strict=True), 1)
+        for name in dict.fromkeys(["h", *cell.cell.described.memories])
         if name in values
     }
 

@@ -49,7 +49,7 @@ def train_network(
 
     Returns:
         Weights of the first seed, untrained and trained; its options; the flow on each state and
-        on the inputs, with the column `on` (h, c or x); effective memory in steps and scores, the
+        on the inputs, with the column `on` (the state, the one that is followed first; or x); effective memory in steps and scores, the
         median over seeds.
     """
     from unrolled.gradients import flow, remedies
@@ -85,10 +85,10 @@ def train_network(
         "training": training.model_dump(),
     }
     frame = pd.concat(curves, ignore_index=True)
-    on_h = frame[frame["on"] == "h"]
+    followed = _followed(frame)
     scores = _scores(records)
     for trained in (False, True):
-        group = on_h[on_h["trained"] == trained].groupby("seed")
+        group = followed[followed["trained"] == trained].groupby("seed")
         memory = [flow.effective_memory(curve) for _, curve in group]
         scores[f"memory_{_word(trained)}"] = float(np.median(memory))
     return weights, card, frame, scores
@@ -121,7 +121,7 @@ def look_inside(weights: dict[str, Any], card: dict[str, Any]) -> Tables:
         gradients = remedies.last_step_gradients(network, TASK, length, seed)
         double = network.double().layer
         tables = [
-            flow.heat_map(gradients["h"]),
+            flow.heat_map(flow.carried(gradients)),
             flow.spectrum(double),
             flow.step_singular_values(double, x, [] if layer.bidirectional else steps),
             flow.saturation(double, x),
@@ -166,9 +166,14 @@ def combine(*frames: pd.DataFrame) -> pd.DataFrame:
 
 
 def combine_flows(*flows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Flow on h of every network, and flow on all that was measured."""
+    """Flow on the state of every network that is followed, and flow on all that was measured."""
     every = combine(*flows)
-    return every.loc[every["on"] == "h", FLOW].reset_index(drop=True), every
+    return _followed(every)[FLOW].reset_index(drop=True), every
+
+
+def _followed(flows: pd.DataFrame) -> pd.DataFrame:
+    """Of every network the flow on what was written first, its cell's first state."""
+    return flows[flows["on"] == flows.groupby("variant")["on"].transform("first")]
 
 
 def effective_memory(flow: pd.DataFrame) -> pd.DataFrame:

@@ -73,19 +73,22 @@ def plot_flow(flow_by_state: pd.DataFrame, protocol: str) -> Pictures:
     charts = []
     for trained, title in ((False, "untrained"), (True, "trained on adding")):
         own = states[states["trained"] == trained]
+        first = dict(own.groupby("variant")["on"].first())
         lines = []
         for (variant, init, on), group in own.groupby(["variant", "init", "on"], sort=False):
             with np.errstate(divide="ignore"):
                 logs = np.log10(group.groupby("lag")["gradient_norm"].median())
             colour = look(str(variant), {"recurrent": variants}).colour
             drawn = Look(colour, DASHES[inits.index(init) % len(DASHES)])
-            cell = on == "c"
-            name = f"{variant}, {init}" + (", its c" if cell else "")
-            lines.append(Line(logs.index, logs, name, drawn, 1.0 if cell else 2.2))
+            other = on != first[variant]
+            name = f"{variant}, {init}" + (f", its {on}" if other else "")
+            lines.append(Line(logs.index, logs, name, drawn, 1.0 if other else 2.2))
         lags = [0, states["lag"].max()]
         lines.append(Line(lags, [LOST, LOST], "a hundredth", GUIDE, 1.2))
         charts.append(Chart(LAG, "log10 of the norm, lag 0 = 0", lines, title, lowest=LOWEST))
-    title = "How much of the last step's gradient arrives (median over seeds; thin: the LSTM's c)"
+    title = (
+        "How much of the last step's gradient arrives (median over seeds; thin: as the LSTM's c)"
+    )
     return draw(title, protocol, charts)
 
 
