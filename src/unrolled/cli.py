@@ -134,9 +134,7 @@ def split_params(text: str) -> dict[str, Any]:
 
 
 def _kind_of(path: tuple[str, ...]) -> params.Kind:
-    from unrolled.study import (
-        kind_of,
-    )  # what it imports takes seconds, which `--help` need not wait
+    from unrolled.study import kind_of  # here, since pandas comes with it
 
     return kind_of(path)
 
