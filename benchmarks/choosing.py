@@ -22,7 +22,7 @@ from unrolled import study
 from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
-from unrolled.recurrent.options import ModelOptions
+from unrolled.recurrent.options import OWN, ModelOptions
 from unrolled.recurrent.weights import weights
 from unrolled.series import metrics
 from unrolled.series.options import SeriesOptions
@@ -38,10 +38,9 @@ def network(options: ModelOptions, series: SeriesOptions) -> Forecaster:
 
 
 def multiply_adds(net: Forecaster) -> int:
-    """Products a step of the series: input and recurrent weights, each used once a segment."""
+    """Products a step of the series: matrices of weights, each used once a segment."""
     used = sum(
-        cell.weight_ih.numel() + (0 if cell.weight_hh is None else cell.weight_hh.numel())
-        for cell in weights(net)
+        matrix.numel() for cell in weights(net) for matrix in cell.parameters if matrix.dim() == 2
     )
     return round(used / net.options.segment)
 
@@ -60,7 +59,12 @@ def inference_microseconds(net: Forecaster, series: SeriesOptions) -> float:
 
 def equal_parameters(options: ModelOptions, series: SeriesOptions, target: int) -> ModelOptions:
     """The options with the hidden size that comes nearest to so many parameters."""
-    sizes = (options.model_copy(update={"hidden": hidden}) for hidden in range(1, 400))
+    parts = [getattr(options, name) for name, own in OWN.items() if own.divides_hidden]
+    sizes = (
+        options.model_copy(update={"hidden": hidden})
+        for hidden in range(1, 400)
+        if not any(hidden % part for part in parts)
+    )
     return min(sizes, key=lambda o: abs(parameter_count(network(o, series)) - target))
 
 

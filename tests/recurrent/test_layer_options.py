@@ -20,6 +20,32 @@ from unrolled.recurrent.options import LayerOptions
             "reset_after false is computed by our own GRU alone; set manual to true",
         ),
         (
+            {"cell": "gru", "forget_gate": "exp"},
+            "forget_gate exp is of cell slstm or mlstm, but cell is gru; set forget_gate to sigmoid",
+        ),
+        (
+            {"cell": "gru", "alternate": "lstm", "layers": 2, "cell_heads": 2},
+            "cell_heads 2 is of cell mlstm, but cell is gru and lstm; set cell_heads to 1",
+        ),
+        (
+            {"cell": "mlstm", "cell_heads": 5, "hidden": 12},
+            "cell_heads 5 does not divide hidden 12; choose a divisor of it, such as 4",
+        ),
+        (
+            {"cell": "mlstm", "alternate": "slstm"},
+            "alternate slstm is of the second layer, but layers is 1; set layers to 2 or more, or"
+            " alternate to null",
+        ),
+        (
+            {"cell": "slstm", "alternate": "mlstm", "layers": 2, "init": "orthogonal"},
+            "init orthogonal is of recurrent weights, but cell mlstm has none; choose default,"
+            " normal or unscaled_normal",
+        ),
+        (
+            {"cell": "lru", "forget_bias": 1.0},
+            "forget_bias 1.0 needs a gate, but cell lru has none; set forget_bias to null",
+        ),
+        (
             {"dropout": 0.2},
             "dropout 0.2 lies between layers, but layers is 1; set layers to 2 or more, or dropout"
             " to 0",
