@@ -26,6 +26,7 @@ All W x of a sequence are one matrix product before the loop, all U h of a step 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -447,21 +448,27 @@ class MLSTMCell(Cell):
         if len(x) == 1:  # as in streaming
             return super().run(x, state, real)
         outputs = []
-        for start in range(0, len(x), CHUNK):
-            steps = slice(start, start + CHUNK)
-            some = None if real is None else real[steps]
-            output, state = self._run_at_once(x[steps], state, some)
-            outputs.append(output)
+        inputs, device = self.project(x).type_as(state[0]), x.device.type
+        halved = torch.is_autocast_enabled(device)
+        # What is added to the memory lasts, and so would the digits that half precision cuts off it.
+        with torch.autocast(device, enabled=False) if halved else nullcontext():
+            for start in range(0, len(x), CHUNK):
+                steps = slice(start, start + CHUNK)
+                some = None if real is None else real[steps]
+                output, state = self._run_at_once(inputs[steps], state, some)
+                outputs.append(output)
         return torch.cat(outputs), state
 
-    def _run_at_once(self, x: Tensor, state: State, real: Tensor | None) -> tuple[Tensor, State]:
+    def _run_at_once(
+        self, projected: Tensor, state: State, real: Tensor | None
+    ) -> tuple[Tensor, State]:
         """The stabilised parallel form of the paper's appendix, from any state.
 
         Step t finds of step s what f has left of it: D_ts = f_{s+1} + ... + f_t + i_s, the
         logarithm of its weight. Letters: N heads, d units of a head, S steps that are read.
         """
-        steps, batch, heads = len(x), x.shape[1], self.own["cell_heads"]
-        q, k, v, o, i, f = self.open_gates(self.project(x).type_as(state[0]))
+        (steps, batch, _), heads = projected.shape, self.own["cell_heads"]
+        q, k, v, o, i, f = self.open_gates(projected)
         if real is not None:  # nothing is forgotten, nothing written
             f, i = f.masked_fill(~real, 0), i.masked_fill(~real, -torch.inf)
         # (B, N, T, d) and (B, N, T)
@@ -469,7 +476,9 @@ class MLSTMCell(Cell):
         i, f = i.permute(1, 2, 0), f.permute(1, 2, 0)
         c, n, m = state
         c, n = c.view(batch, heads, -1, q.shape[3]), n.view(batch, heads, -1, 1)
-        past = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()  # (T, S): s <= t
+        past = torch.ones(
+            steps, steps, dtype=torch.bool, device=projected.device
+        ).tril()  # (T, S): s <= t
         # Summed between s and t, not as a difference of sums from the start, which loses digits.
         between = f[..., None].expand(-1, -1, -1, steps).masked_fill(~past.tril(-1), 0).cumsum(2)
         within = (between + i[:, :, None]).masked_fill(~past, -torch.inf)  # D, (B, N, T, S)
