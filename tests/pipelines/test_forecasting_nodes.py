@@ -7,6 +7,7 @@ import pytest
 from unrolled.pipelines.forecasting import nodes
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
+from unrolled.training import rows
 from unrolled.training.options import TrainOptions
 
 
@@ -20,7 +21,7 @@ def panel_of(rows: int = 80) -> pd.DataFrame:
 def backtest(panel: pd.DataFrame, series: SeriesOptions, model: tuple) -> pd.DataFrame:
     borders = nodes.split(panel, series)
     scaler = nodes.fit_scaler(panel, borders, series)
-    return nodes.backtest(*model, panel, borders, scaler, series)[0]
+    return rows.backtest_network(*model, panel, borders, scaler, series)[0]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def two_lines() -> pd.DataFrame:
 def persistence() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
     panel = two_lines()
     borders = nodes.split(panel, HAND)
-    known, ahead, cost = nodes.backtest_baseline(panel, borders, HAND, "persistence")
+    known, ahead, cost = rows.backtest_baseline(panel, borders, HAND, "persistence")
     return panel, borders, known, cost | {"ahead": ahead}
 
 
@@ -129,7 +130,7 @@ def test_no_baseline_is_fitted_or_chosen_on_the_test_part(variant):
     borders = nodes.split(panel, series)
     spiked = panel.assign(y=panel["y"].where(panel["ds"] < 64, 1e4 - panel["y"] ** 2))
     first = [
-        nodes.backtest_baseline(one, borders, series, variant)[0].query("cutoff == 63")["y_hat"]
+        rows.backtest_baseline(one, borders, series, variant)[0].query("cutoff == 63")["y_hat"]
         for one in (panel, spiked)
     ]
     np.testing.assert_array_equal(*first)
@@ -179,7 +180,7 @@ def test_horizons_that_share_targets_are_no_evidence_of_their_own(horizon, teste
     panel = pd.DataFrame({"unique_id": "a", "ds": range(40), "y": np.arange(40.0) ** 1.5})
     borders = nodes.split(panel, series)
     noise = np.random.default_rng(0).normal(0, 1, (2, 10 * horizon))
-    known = nodes.backtest_baseline(panel, borders, series, "persistence")[0]
+    known = rows.backtest_baseline(panel, borders, series, "persistence")[0]
     assert known["cutoff"].nunique() == 10
     both = [
         known.assign(

@@ -9,7 +9,6 @@ from unrolled.errors import InputError
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Vocabulary
-from unrolled.training import text
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +42,8 @@ def start(
     Raises:
         InputError: no network, or one that is made otherwise than those of this study.
     """
+    from unrolled.training import text  # here, since it imports torch
+
     said = f"parameter 'text.training.init_from' is '{init_from}'"
     if not source["networks"]:
         others = [name for name, row in source["winner"]["rows"].items() if row["seeds"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.deploy import nodes
+from unrolled.serving import packages, parity
 from unrolled.study import DeployStudy
 
 
@@ -39,7 +40,7 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
 def _forecasting() -> list[Node]:
     return [
         Node(
-            nodes.package_forecaster,
+            packages.of_forecaster,
             [
                 "forecasting.row",
                 "forecasting.scaler",
@@ -51,7 +52,7 @@ def _forecasting() -> list[Node]:
             name="package",
         ),
         Node(
-            nodes.forecaster_parity,
+            parity.of_forecaster,
             [
                 "forecasting.row",
                 "forecasting.service",
@@ -69,13 +70,13 @@ def _forecasting() -> list[Node]:
 def _text() -> list[Node]:
     return [
         Node(
-            nodes.package_writer,
+            packages.of_writer,
             ["text.row", "text.vocabulary", "params:text.corpus"],
             ["text.service", "text.request"],
             name="package",
         ),
         Node(
-            nodes.writer_parity,
+            parity.of_writer,
             ["text.row", "text.service", "text.test_ids"],
             "text.parity",
             name="check_parity",

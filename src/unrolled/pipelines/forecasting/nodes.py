@@ -128,45 +128,6 @@ def plan_rehearsals(
     return backtesting.plan_rehearsals(panel, borders, series)
 
 
-def rehearse(
-    panel: pd.DataFrame,
-    rehearsals: pd.DataFrame,
-    series: SeriesOptions,
-    model: ModelOptions,
-    training: TrainOptions,
-    variant: str,
-    seed: int,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Train one variant with one seed anew for every rehearsal, and score what it forecasts there."""
-    return rows.rehearse_network(panel, rehearsals, series, model, training, variant, seed)
-
-
-def rehearse_baseline(
-    panel: pd.DataFrame, rehearsals: pd.DataFrame, series: SeriesOptions, variant: str
-) -> dict[str, Any]:
-    """The score of a baseline; all rehearsals together fit it as often as the test part does."""
-    return rows.rehearse_baseline(panel, rehearsals, series, variant)
-
-
-def backtest(
-    weights: dict[str, Any],
-    card: dict[str, Any],
-    panel: pd.DataFrame,
-    borders: pd.DataFrame,
-    scaler: pd.DataFrame,
-    series: SeriesOptions,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast with one trained network: from every cutoff of the test part, and after the last row."""
-    return rows.backtest_network(weights, card, panel, borders, scaler, series)
-
-
-def backtest_baseline(
-    panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, variant: str
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """The same with one baseline, fitted on all rows for what comes after them; and its cost."""
-    return rows.backtest_baseline(panel, borders, series, variant)
-
-
 def look_inside(
     weights: dict[str, Any],
     card: dict[str, Any],

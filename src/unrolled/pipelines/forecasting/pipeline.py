@@ -12,6 +12,7 @@ from unrolled.pipelines.forecasting import nodes, report
 from unrolled.pipelines.inside import draw_cell, plot_inside, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.recurrent.options import ModelOptions
+from unrolled.training import rows
 
 if TYPE_CHECKING:
     from unrolled.study import ForecastingStudy
@@ -102,7 +103,7 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
             preview_fn=partial(preview_cell, model),
         ),
         Node(
-            nodes.rehearse,
+            rows.rehearse_network,
             [
                 "panel",
                 "rehearsals",
@@ -116,7 +117,7 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
             name="rehearse",
         ),
         Node(
-            nodes.backtest,
+            rows.backtest_network,
             ["model", "options", "panel", "borders", "scaler", "params:series"],
             ["backtest", "ahead"],
             name="backtest",
@@ -154,13 +155,13 @@ def _variant(variant: str, seed: int, model: ModelOptions, *, inside: bool) -> P
 def _baseline(name: str) -> Pipeline:
     steps = [
         Node(
-            nodes.rehearse_baseline,
+            rows.rehearse_baseline,
             ["panel", "rehearsals", "params:series", "params:variant"],
             "validation",
             name="rehearse",
         ),
         Node(
-            nodes.backtest_baseline,
+            rows.backtest_baseline,
             ["panel", "borders", "params:series", "params:variant"],
             ["backtest", "ahead", "cost"],
             name="backtest",

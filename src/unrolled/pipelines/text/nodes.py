@@ -58,40 +58,6 @@ def encode(documents: Documents, known: dict[str, Any]) -> tuple[Ids, Ids, Ids, 
     return ids["train"], ids["validation"], ids["test"], held_out
 
 
-def start(
-    source: dict[str, Any],
-    theirs: dict[str, Any],
-    their_corpus: dict[str, Any],
-    known: dict[str, Any],
-    corpus: CorpusOptions,
-    init_from: str,
-    rows: dict[str, list[str]],
-    *models: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Weights that every network of this study goes on from.
-
-    Args:
-        source: the row of another study's leaderboard, its vocabulary in `theirs`, the options that its
-            corpus was read with in `their_corpus`.
-        theirs: see `source`.
-        their_corpus: see `source`.
-        known: vocabulary of this study.
-        corpus: options that the corpus of this study is read with.
-        init_from: corpus/variant of `source`.
-        rows: variants of this study under `recurrent`; their options are `models`.
-        models: see `rows`.
-
-    Returns:
-        The weights as `carried_over` gives them; `init_from`, `seed` and `sha256` of where they are from.
-
-    Raises:
-        InputError: no network, or one that is made otherwise than those of this study.
-    """
-    from unrolled.training import text_start
-
-    return text_start.start(source, theirs, their_corpus, known, corpus, init_from, rows, *models)
-
-
 def train(
     train_ids: Ids,
     validation_ids: Ids,

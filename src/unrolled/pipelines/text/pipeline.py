@@ -12,6 +12,7 @@ from unrolled.pipelines.inside import draw_cell, preview_cell
 from unrolled.pipelines.reporting import reporting
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.options import LanguageOptions
+from unrolled.training import text_start
 
 if TYPE_CHECKING:
     from unrolled.study import TextStudy
@@ -71,7 +72,7 @@ def _start(variants: list[str]) -> Pipeline:
     models = [f"params:{variant}.model" for variant in variants]
     theirs = ["source", "source_vocabulary", "source_corpus"]
     asked = [*theirs, "vocabulary", "params:corpus", "params:init_from", "params:rows"]
-    return Pipeline([Node(nodes.start, [*asked, *models], START, name="start")])
+    return Pipeline([Node(text_start.start, [*asked, *models], START, name="start")])
 
 
 def _variant(
