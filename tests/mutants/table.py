@@ -565,15 +565,15 @@ MUTANTS = [
     Mutant(
         "n-grams have read the test part",
         "text/baselines.py",
-        "seen = np.concatenate([train_ids, validation_ids])",
-        "seen = np.concatenate([train_ids, validation_ids, test_ids])",
+        "np.concatenate([task.train, task.validation])",
+        "np.concatenate([task.train, task.validation, task.test])",
         "pipelines/test_text_nodes.py",
     ),
     Mutant(
         "n-grams have not read validation",
         "text/baselines.py",
-        "seen = np.concatenate([train_ids, validation_ids])",
-        "seen = train_ids",
+        "np.concatenate([task.train, task.validation])",
+        "task.train",
         "pipelines/test_text_nodes.py",
     ),
     Mutant(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrolled.text import vocabulary
-from unrolled.text.baselines import BASELINES
+from unrolled.text.baselines import BASELINES, Task
 from unrolled.text.options import CorpusOptions
 
 
@@ -13,7 +13,7 @@ def test_a_baseline_gives_a_loss_to_each_character_that_is_asked_for(name):
     documents = {"train": ["to be"] * 9, "validation": ["or not"], "test": ["to be", "not"]}
     known = vocabulary.build(documents["train"], boundaries=True)
     ids = [vocabulary.encode(part, known) for part in documents.values()]
-    losses = BASELINES[name](*ids, documents, known, CorpusOptions(boundaries="line"))
+    losses = BASELINES[name](Task(*ids, documents, known, CorpusOptions(boundaries="line")))
     assert (np.isfinite(losses) == vocabulary.targets(ids[2], known)).all()
 
 
@@ -25,6 +25,6 @@ def test_xz_pays_for_the_ends_of_documents(boundaries):
     documents = {"train": texts[:1000], "validation": texts[1000:1500], "test": texts[1500:]}
     known = vocabulary.build(texts, boundaries=True)
     ids = [vocabulary.encode(part, known) for part in documents.values()]
-    losses = BASELINES["xz"](*ids, documents, known, CorpusOptions(boundaries=boundaries))
+    losses = BASELINES["xz"](Task(*ids, documents, known, CorpusOptions(boundaries=boundaries)))
     assert np.nansum(losses) > 1500 * np.log(8)
     assert np.isfinite(losses).sum() == sum(lengths[1500:]) + 1500

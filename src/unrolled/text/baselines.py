@@ -1,13 +1,12 @@
-"""Models that a network has to beat on a text.
+"""Models that a network has to beat on a text, each a function of what it is asked.
 
-Every baseline is called as `baseline(train_ids, validation_ids, test_ids, documents, own, options)`: what it
-has read, as ids and as it stands in the documents, what it is asked for, the vocabulary, and how the
-text was read. It gives the loss of every character of the test part, nats, (N,); NaN where none is asked.
+Letters: N symbols of the test part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,43 +18,43 @@ from unrolled.text.vocabulary import Ids, Vocabulary
 
 Documents = dict[str, list[str]]  # of train, validation and test
 FloatArray = npt.NDArray[np.float64]
-Baseline = Callable[[Ids, Ids, Ids, Documents, Vocabulary, CorpusOptions], FloatArray]
 
 
-def xz(
-    train_ids: Ids,
-    validation_ids: Ids,
-    test_ids: Ids,
-    documents: Documents,
-    own: Vocabulary,
-    options: CorpusOptions,
-) -> FloatArray:
+class Task(NamedTuple):
+    """What a baseline has read, and what it is asked for: as ids, and as it stands in the documents."""
+
+    train: Ids
+    validation: Ids
+    test: Ids
+    documents: Documents
+    vocabulary: Vocabulary
+    options: CorpusOptions
+
+
+# The loss of every character of the test part, nats (N,); NaN where none is asked.
+Baseline = Callable[[Task], FloatArray]
+
+
+def xz(task: Task) -> FloatArray:
     """A general compressor, which gives one number for all: its mean stands in each character's place.
 
     It reads the documents as the file has them, since it is asked for their ends too.
     """
     before, held_out = (
-        "".join(corpus.join(documents[part], options.boundaries) for part in parts)
+        "".join(corpus.join(task.documents[part], task.options.boundaries) for part in parts)
         for parts in (("train", "validation"), ("test",))
     )
-    asked = vocabulary.targets(test_ids, own)
+    asked = vocabulary.targets(task.test, task.vocabulary)
     return np.where(asked, compression.xz_nats(before, held_out) / asked.sum(), np.nan)
 
 
 def counted(order: int, discounts: Discounts) -> Baseline:
     """N-grams of an order, with one or three discounts."""
 
-    def baseline(
-        train_ids: Ids,
-        validation_ids: Ids,
-        test_ids: Ids,
-        documents: Documents,
-        own: Vocabulary,
-        options: CorpusOptions,
-    ) -> FloatArray:
-        seen = np.concatenate([train_ids, validation_ids])
+    def baseline(task: Task) -> FloatArray:
+        seen, own = np.concatenate([task.train, task.validation]), task.vocabulary
         model = ngrams.fit(seen, own.size, order, discounts, own.bos)
-        return ngrams.losses(model, test_ids)
+        return ngrams.losses(model, task.test)
 
     return baseline
 

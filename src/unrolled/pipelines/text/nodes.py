@@ -18,7 +18,7 @@ from unrolled.datasets import as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import corpus, passages, vocabulary
 from unrolled.text import losses as losses_of
-from unrolled.text.baselines import BASELINES, Documents
+from unrolled.text.baselines import BASELINES, Documents, Task
 from unrolled.text.options import CorpusOptions, SampleOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.options import TextTrainOptions
@@ -133,7 +133,8 @@ def evaluate_baseline(
     """Loss of every character of the test part by a baseline that has read all before it; and its cost."""
     began = time.perf_counter()
     own = Vocabulary.model_validate(known)
-    losses = BASELINES[variant](train_ids, validation_ids, test_ids, documents, own, options)
+    task = Task(train_ids, validation_ids, test_ids, documents, own, options)
+    losses = BASELINES[variant](task)
     cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
     return losses, {"variant": variant, "kind": "baseline", **cost}
 
