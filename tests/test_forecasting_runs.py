@@ -1,11 +1,13 @@
 """Whole runs of `--env quick`: every runner, the contract of files, tracking, resuming."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -154,6 +156,16 @@ def test_nothing_that_was_trained_saw_the_test_part(
     assert not without_times(REPORT / "leaderboard.csv").equals(board)
 
 
+def at_work_in(folder: Path) -> list[str]:
+    """Processes whose working directory it is, by their numbers; none where the system does not say."""
+    found = []
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if cwd.readlink() == folder.resolve():
+                found.append(cwd.parent.name)
+    return [number for number in found if int(number) != os.getpid()]
+
+
 def test_a_run_that_is_killed_leaves_whole_files_and_is_finished_by_the_next(
     finished: Finished, kedro_run: Run, project: Path
 ) -> None:
@@ -172,6 +184,10 @@ def test_a_run_that_is_killed_leaves_whole_files_and_is_finished_by_the_next(
         time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
     run.wait()
+    deadline = time.monotonic() + 30
+    while (left := at_work_in(project)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left  # workers end with the main process
     for file in models.glob("*/*.safetensors"):
         assert load_file(file)
     assert not (REPORT / "leaderboard.csv").exists()
