@@ -331,6 +331,7 @@ def test_lru_begins_on_a_ring_and_its_memory_is_of_the_inputs_size():
     assert 0.6 <= size.min() < 0.61 < 0.99 < size.max() < 1
     assert size.square().mean().item() == pytest.approx((1 + 0.36) / 2, abs=0.01)  # uniform in area
     assert 0 < phase.min() < 0.01 < 0.99 < phase.max() < 1.001
+    cell = LRUCell(1, 200, inner_radius=0.6, largest_phase=1.0)
     _, (r, s) = cell.run(torch.randn(3000, 8, 1), cell.initial_state(8))
     assert (r.square() + s.square()).median().sqrt().item() == pytest.approx(1, abs=0.5)
 
