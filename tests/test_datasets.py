@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import hashlib
-import json
 import resource
 import signal
 import subprocess
@@ -20,6 +19,7 @@ import torch
 from kedro.io import AbstractDataset, DatasetError
 from matplotlib.figure import Figure
 
+from unrolled.comparison.records import Card, Chosen, Winner
 from unrolled.datasets import (
     CorpusFile,
     Digests,
@@ -44,6 +44,9 @@ CONTENTS = {
     "text.TextDataset": "one line\nand another: é",
     "plotly.JSONDataset": go.Figure(go.Scatter(y=[1, 2, 3])),
     "unrolled.pipelines.pictures.PictureFile": Figure(),
+    "unrolled.datasets.RecordFile": Chosen(
+        variant="gru", seed=1, validation_score=0.1 + 0.2, mean_validation_score=float("nan")
+    ),
     "unrolled.datasets.NpyDataset": np.arange(6, dtype=np.float32).reshape(2, 3),
     "unrolled.datasets.SafetensorsDataset": {"w": torch.arange(6.0).reshape(2, 3).T},
 }
@@ -56,7 +59,8 @@ def whole_files():
 
 
 def dataset(kind, path):
-    return AbstractDataset.from_config("it", {"type": kind, "filepath": str(path)})
+    more = {"record": "unrolled.comparison.records.Chosen"} if kind.endswith("RecordFile") else {}
+    return AbstractDataset.from_config("it", {"type": kind, "filepath": str(path), **more})
 
 
 @contextlib.contextmanager
@@ -343,21 +347,26 @@ def scored(tmp_path):
     for seed in (0, 1):
         model = tmp_path / f"models/gru/seed_{seed}.safetensors"
         SafetensorsDataset(filepath=str(model)).save({"w": torch.arange(6.0) + seed})
-        model.with_suffix(".json").write_text(json.dumps({"seed": seed}))
+        model.with_suffix(".json").write_text(card_of(seed).model_dump_json())
         files += [model, model.with_suffix(".json")]
     kinds = {"gru": ("recurrent", [1, 0]), "gru_median": ("ensemble", [1, 0])}
     kinds["ridge"] = ("baseline", [])
-    winner = {
-        "variant": "ridge",
-        "data_set": "airline",
-        "rows": {name: {"kind": kind, "seeds": seeds} for name, (kind, seeds) in kinds.items()},
-        "digests": {
-            "/".join(path.relative_to(tmp_path).parts[1:]) or path.name: sha256(path)
-            for path in files
-        },
+    scores = {"validation_score": 1.0, "score": 1.0}
+    rows = {name: {"kind": kind, "seeds": seeds, **scores} for name, (kind, seeds) in kinds.items()}
+    digests = {
+        "/".join(path.relative_to(tmp_path).parts[1:]) or path.name: sha256(path) for path in files
     }
-    (tmp_path / "models/winner.json").write_text(json.dumps(winner))
+    winner = Winner(
+        job="forecasting", data_set="airline", variant="ridge", **rows["ridge"], metric="mase",
+        validation_metric="mase", best={"variant": "ridge", "score": 1.0}, confirmed=True, rows=rows,
+        digests=digests,
+    )  # fmt: skip
+    (tmp_path / "models/winner.json").write_text(winner.model_dump_json())
     return files
+
+
+def card_of(seed):
+    return Card(variant="gru", seed=seed, validation_loss=1, parameters=6, train_seconds=1)
 
 
 def sha256(path):
@@ -366,7 +375,8 @@ def sha256(path):
 
 def row(tmp_path, model=None):
     fitted = {"filepath": str(tmp_path / "vocabulary.json")}
-    return Row(filepath=str(tmp_path / "models"), fitted=fitted, model=model)
+    card = "unrolled.comparison.records.Card"
+    return Row(filepath=str(tmp_path / "models"), fitted=fitted, card=card, model=model)
 
 
 @pytest.mark.parametrize(
@@ -379,10 +389,38 @@ def row(tmp_path, model=None):
 )
 def test_a_row_brings_its_networks_the_best_one_of_a_variant(scored, tmp_path, model, kind, seeds):
     found = row(tmp_path, model).load()
-    assert (found["variant"], found["kind"]) == (model or "ridge", kind)
-    assert [card["seed"] for _, card in found["networks"]] == seeds
-    for (weights, _), seed in zip(found["networks"], seeds, strict=True):
+    assert (found.variant, found.kind) == (model or "ridge", kind)
+    assert [card.seed for _, card in found.networks] == seeds
+    for (weights, _), seed in zip(found.networks, seeds, strict=True):
         assert torch.equal(weights["w"], torch.arange(6.0) + seed)
+
+
+def test_a_record_comes_back_as_what_it_was(tmp_path):
+    it = dataset("unrolled.datasets.RecordFile", tmp_path / "it.json")
+    it.save(CONTENTS["unrolled.datasets.RecordFile"])
+    found = it.load()
+    assert (type(found), found.validation_score) == (Chosen, 0.1 + 0.2)
+    assert found.mean_validation_score is None  # JSON has no NaN
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"variant": "gru", "seed": 1, "validation_score": 1}', "'mean_validation_score' is missing"),
+        ('{"variant": "gru", "epoch": 3}', "'seed' is missing"),
+        ('{"variant": "gru", "seed": "one"}', "'seed' is 'one'; expected a valid integer, unable to parse string as an integer"),
+        ('{"variant": "gru", "se', "Invalid JSON: EOF while parsing a string at line 1 column 22"),
+    ],
+)  # fmt: skip
+def test_a_record_of_another_version_or_half_of_one_is_named(tmp_path, content, why):
+    path = tmp_path / "it.json"
+    path.write_text(content)
+    with pytest.raises(DatasetError) as caught:
+        dataset("unrolled.datasets.RecordFile", path).load()
+    assert str(caught.value.__cause__) == (
+        f"file '{path}' cannot be read: {why}; it is truncated, was changed or is of another version:"
+        " run the job again"
+    )
 
 
 def test_a_row_that_is_not_on_the_leaderboard_is_answered_with_those_that_are(scored, tmp_path):

@@ -13,6 +13,7 @@ from tests.projects import once
 from unrolled.datasets import NpyDataset, SafetensorsDataset, as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
+from unrolled.training.cards import LanguageCard
 from unrolled.training.loop import best
 from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import fit_language_model
@@ -34,22 +35,27 @@ def train(project: Path, variant: str, texts: list[str], epochs: int, seed: int 
     model = LanguageOptions(hidden=16, embedding=8)
     training = TextTrainOptions(epochs=epochs, batch_size=2, learning_rate=0.03)
     weights, history, _ = fit_language_model(ids, ids, known, model, training, seed)
-    card = {
-        "variant": variant,
-        "seed": seed,
-        "model": model.model_dump(),
-        "training": training.model_dump(),
-        "validation_loss": best(history).validation_loss,
-        "vocabulary": known.fingerprint,
-        "text": vocabulary.digests(ids, ids),
-        "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
-    }
+    card = LanguageCard(
+        variant=variant,
+        seed=seed,
+        parameters=None,
+        train_seconds=1,
+        model=model,
+        training=training,
+        passes=epochs,
+        step=best(history).step,
+        validation_loss=best(history).validation_loss,
+        vocabulary=known.fingerprint,
+        text=vocabulary.digests(ids, ids),
+        sha256=hashlib.sha256(as_safetensors(weights)).hexdigest(),
+        origin=None,
+    )
     place = project / f"data/06_models/text/mine/{variant}/seed_{seed}.safetensors"
     SafetensorsDataset(filepath=str(place)).save(weights)
-    place.with_suffix(".json").write_text(json.dumps(card))
+    place.with_suffix(".json").write_text(card.model_dump_json())
     place = project / "data/04_feature/text/mine/vocabulary.json"
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(known.model_dump()))
+    place.write_text(known.model_dump_json())
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking
 from unrolled.comparison.looks import look
+from unrolled.comparison.records import Champion
 from unrolled.tracking import pages as tracking_pages
 
 
@@ -50,18 +51,25 @@ def rank(*scores: dict) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["variant", "mase", "mase_std", "kind", "seeds"])
 
 
-def crown(board: pd.DataFrame) -> dict:
+def crown(board: pd.DataFrame) -> Champion:
     scores = board.set_index("variant")["mase"]
-    return {
-        "variant": "gru",
-        "metric": "mase",
-        "score": scores["gru"],
-        "baseline": "ridge",
-        "baseline_score": scores["ridge"],
-        "margin": scores["ridge"] - scores["gru"],
-        "beats_baseline": True,
-        "p_value": None,
-    }
+    return Champion(
+        job="forecasting",
+        data_set="air",
+        variant="gru",
+        seed=0,
+        validation_score=None,
+        mean_validation_score=None,
+        metric="mase",
+        score=scores["gru"],
+        seed_score=scores["gru"],
+        baseline="ridge",
+        baseline_score=scores["ridge"],
+        margin=scores["ridge"] - scores["gru"],
+        beats_baseline=True,
+        p_value=None,
+        digests={},
+    )
 
 
 def describe() -> dict:
@@ -139,7 +147,12 @@ def catalog_in(folder: Path) -> DataCatalog:
                 "pandas.CSVDataset", "leaderboard.csv", "artifact", save_args={"index": False}
             ),
             "forecasting.learning_curves": entry("pandas.CSVDataset", "curves.csv", ""),
-            "forecasting.champion": entry("json.JSONDataset", "champion.json", "scores"),
+            "forecasting.champion": entry(
+                "unrolled.datasets.RecordFile",
+                "champion.json",
+                "scores",
+                record="unrolled.comparison.records.Champion",
+            ),
             "forecasting.data": entry("json.JSONDataset", "data.json", "input"),
         }
     )

@@ -27,6 +27,7 @@ from unrolled.datasets import Row
 from unrolled.errors import InputError
 from unrolled.serving.app import MAX_BODY, ZONED
 from unrolled.tracking import client_of
+from unrolled.training.cards import Network
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -495,7 +496,7 @@ def test_nothing_is_registered_where_the_graph_differs(
 
     def changed(networks: list, *rest: Any) -> bytes:
         ((weights, card),) = networks
-        return export([({name: w * 1.001 for name, w in weights.items()}, card)], *rest)
+        return export([Network({name: w * 1.001 for name, w in weights.items()}, card)], *rest)
 
     monkeypatch.setattr(graphs, "forecaster_graph", changed)
     result = service.kedro("deploy", GRU)
@@ -645,7 +646,12 @@ def test_a_language_model_streams_what_its_network_would_write(
 
     path = service.folder / "data/04_feature/text/tang/vocabulary.json"
     models = str(service.folder / "data/06_models/text/tang")
-    ((weights, card),) = Row(filepath=models, fitted={"filepath": str(path)}).load()["networks"]
+    row = Row(
+        filepath=models,
+        fitted={"filepath": str(path)},
+        card="unrolled.training.cards.LanguageCard",
+    ).load()
+    ((weights, card),) = row.networks
     known = Vocabulary(**json.loads(path.read_text()))
     step, state, written = text.stepper(weights, card), None, ""
     for symbol in encode_prompt("床前", known).tolist():

@@ -108,7 +108,7 @@ class TrackingHooks:
                 elif kind == "history":
                     curves += history_of(value)
                 elif kind == "scores":
-                    scores, roles = scores_of(name, value)
+                    scores, roles = scores_of(value)
                     curves, tags = curves + scores, tags | roles
                 elif kind == "input":
                     data.append(value)

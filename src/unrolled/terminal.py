@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from kedro.framework.hooks import hook_impl
 
-from unrolled.comparison.champion import sentence, winner_sentence
 from unrolled.comparison.leaderboard import NOTE, as_text, cell, notes, verdict
+from unrolled.comparison.sentences import sentence, winner_sentence
 from unrolled.datasets import Digests
 from unrolled.errors import InputError
 from unrolled.tracking import job_of, local_file
+from unrolled.training.cards import ForecasterCard, LanguageCard
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -65,8 +66,8 @@ class TerminalHooks:
     @hook_impl
     def after_node_run(self, outputs: dict[str, Any]) -> None:
         """Say in a line what was trained."""
-        for name, value in outputs.items():
-            if name.endswith(".options") and "train_seconds" in value:
+        for value in outputs.values():
+            if isinstance(value, ForecasterCard | LanguageCard):
                 logger.info(trained(value))
 
     @hook_impl
@@ -158,22 +159,17 @@ def _ours(dataset: object) -> bool:
     return type(dataset).__module__.startswith("unrolled.")
 
 
-def trained(card: dict[str, Any]) -> str:
+def trained(card: ForecasterCard | LanguageCard) -> str:
     """What was trained, in a line.
 
-    >>> trained({"variant": "gru", "seed": 1, "epoch": 57, "training": {"epochs": 200},
-    ...     "validation_loss": 0.25, "train_seconds": 3.14159})
-    'gru seed 1: epoch 57 of 200, validation loss 0.2500, 3.1 s'
+    >>> trained(LanguageCard.model_construct(
+    ...     variant="gru", seed=1, passes=5.75, validation_loss=0.25, train_seconds=3.14159))
+    'gru seed 1: 5.75 epochs, validation loss 0.2500, 3.1 s'
     """
-    loss = cell(None) if card["validation_loss"] is None else f"{card['validation_loss']:.4f}"
-    kept = (
-        f"epoch {card['epoch']} of {card['training']['epochs']}"
-        if "epoch" in card
-        else f"{card['passes']:.3g} epochs"
-    )
+    loss = cell(None) if card.validation_loss is None else f"{card.validation_loss:.4f}"
     return (
-        f"{card['variant']} seed {card['seed']}: {kept}, validation loss {loss},"
-        f" {card['train_seconds']:.1f} s"
+        f"{card.variant} seed {card.seed}: {card.kept}, validation loss {loss},"
+        f" {card.train_seconds:.1f} s"
     )
 
 

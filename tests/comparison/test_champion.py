@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -7,21 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from unrolled.comparison.champion import (
-    advice,
-    choose,
-    choose_network,
-    crown,
-    diebold_mariano,
-    measure,
-    sentence,
-    winner_sentence,
-)
+from unrolled.comparison.champion import choose, choose_network, diebold_mariano
+from unrolled.comparison.champion import crown as crown_of
+from unrolled.comparison.champion import measure as measure_of
+from unrolled.comparison.records import Card, Champion, Chosen, Rehearsal
+from unrolled.comparison.sentences import advice, sentence, winner_sentence
 from unrolled.pipelines.text import nodes as text
 from unrolled.series import metrics
+from unrolled.text.vocabulary import Vocabulary
 
 DIGESTS = {"gru/seed_1.safetensors": "aa", "gru/seed_1.json": "bb", "scaler.csv": "cc"}
-CHOICE = {"variant": "gru", "seed": 1, "validation_score": 0.3, "mean_validation_score": 0.4}
+CHOICE = Chosen(variant="gru", seed=1, validation_score=0.3, mean_validation_score=0.4)
+crown = partial(crown_of, job="forecasting", data_set="mine")
+measure = partial(measure_of, job="forecasting", data_set="mine")
 
 
 def board(gru: float, ridge: float | None) -> pd.DataFrame:
@@ -31,8 +30,8 @@ def board(gru: float, ridge: float | None) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("mase")
 
 
-def card(variant: str, seed: int, loss: float) -> dict:
-    return {"variant": variant, "seed": seed, "validation_loss": loss, "parameters": 3}
+def card(variant: str, seed: int, loss: float | None) -> Card:
+    return Card(variant=variant, seed=seed, validation_loss=loss, parameters=3, train_seconds=1)
 
 
 def test_the_mean_over_seeds_chooses_the_variant_and_then_its_best_seed():
@@ -43,15 +42,17 @@ def test_the_mean_over_seeds_chooses_the_variant_and_then_its_best_seed():
 
 def test_a_network_whose_validation_loss_is_no_number_is_never_chosen():
     cards = [card("rnn", 0, float("nan")), card("rnn", 1, 0.01), card("gru", 1, 5.0)]
-    assert choose_network(*cards)["variant"] == "gru"
+    assert choose_network(*cards).variant == "gru"
 
 
-def rehearsed(variant: str, kind: str, seed: int | None, mase: float, mae: float = 1.0) -> dict:
-    scores = {"validation_mase": mase, "validation_mae": mae}
-    return {"variant": variant, "kind": kind, "seed": seed} | scores
+def rehearsed(
+    variant: str, kind: str, seed: int | None, mase: float | None, mae: float | None = 1.0
+) -> Rehearsal:
+    return Rehearsal(
+        variant=variant, kind=kind, seed=seed, validation_mase=mase, validation_mae=mae
+    )
 
 
-JOB = {"job": "forecasting"}
 REHEARSED = [
     rehearsed("rnn", "recurrent", 0, 0.1),
     rehearsed("rnn", "recurrent", 1, 0.9),
@@ -64,30 +65,32 @@ REHEARSED = [
 
 
 def test_the_rehearsals_choose_the_winner_of_any_kind_and_the_champion_among_networks():
-    found = choose(*REHEARSED)
-    assert found["winner"] == "ridge"
-    assert found["champion"] == CHOICE
-    assert found["metric"] == "mase"
-    assert found["rows"]["gru"] == {
-        "kind": "recurrent", "validation_score": pytest.approx(0.4), "seeds": [1, 0]
-    }  # fmt: skip
-    assert found["rows"]["gru_median"]["seeds"] == [1, 0]
-    assert found["rows"]["ridge"] == {"kind": "baseline", "validation_score": 0.38, "seeds": []}
+    found = choose(REHEARSED, [])
+    assert found.winner == "ridge"
+    assert found.champion == CHOICE
+    assert found.metric == "mase"
+    gru, ridge = found.rows["gru"], found.rows["ridge"]
+    assert (gru.kind, gru.seeds) == ("recurrent", (1, 0))
+    assert gru.validation_score == pytest.approx(0.4)
+    assert found.rows["gru_median"].seeds == (1, 0)
+    assert (ridge.kind, ridge.validation_score, ridge.seeds) == ("baseline", 0.38, ())
 
 
 def test_a_row_whose_rehearsal_is_no_number_never_wins():
-    broken = [row | {"validation_mase": float("nan")} for row in REHEARSED[-1:]]
-    found = choose(*REHEARSED[:-1], *broken)
-    assert found["winner"] == "gru_median"
-    assert found["rows"]["ridge"]["validation_score"] is None
+    broken = rehearsed("ridge", "baseline", None, float("nan"))
+    found = choose([*REHEARSED[:-1], broken], [])
+    assert found.winner == "gru_median"
+    assert found.rows["ridge"].validation_score is None
 
 
 def test_without_a_season_scale_the_rehearsals_are_ranked_by_mae():
     nan = float("nan")
-    found = choose(
-        rehearsed("gru", "recurrent", 0, nan, 3.0), rehearsed("ridge", "baseline", None, nan, 2.0)
-    )
-    assert (found["metric"], found["winner"]) == ("mae", "ridge")
+    rows = [
+        rehearsed("gru", "recurrent", 0, nan, 3.0),
+        rehearsed("ridge", "baseline", None, nan, 2.0),
+    ]
+    found = choose(rows, [])
+    assert (found.metric, found.winner) == ("mae", "ridge")
 
 
 def test_where_nothing_can_be_rehearsed_seasonal_naive_forecasts(caplog):
@@ -98,10 +101,11 @@ def test_where_nothing_can_be_rehearsed_seasonal_naive_forecasts(caplog):
         rehearsed("ridge", "baseline", None, nan, nan),
         rehearsed("seasonal_naive", "baseline", None, nan, nan),
     ]
-    found = choose(*rows, card("rnn", 0, 0.5), card("gru", 1, 0.4))
-    assert (found["metric"], found["winner"]) == (None, "seasonal_naive")
-    assert found["champion"]["variant"] == "gru"
-    assert choose(*rows[:2], card("rnn", 0, 0.5), card("gru", 1, 0.4))["winner"] == "gru"
+    cards = [card("rnn", 0, 0.5), card("gru", 1, 0.4)]
+    found = choose(rows, cards)
+    assert (found.metric, found.winner) == (None, "seasonal_naive")
+    assert found.champion.variant == "gru"
+    assert choose(rows[:2], cards).winner == "gru"
     assert "No series is long enough to rehearse" in caplog.text
 
 
@@ -114,20 +118,20 @@ def test_the_test_part_confirms_the_winner_or_contradicts_it_in_words():
         for seed in (0, 1)
         for ending in ("safetensors", "json", "history.csv")
     } | {"scaler.csv": "cc"}
-    found = measure(choose(*REHEARSED), lead, digests, "scaler.csv")
-    assert winner_sentence(found | JOB) == (
+    found = measure(choose(REHEARSED, []), lead, digests, "scaler.csv")
+    assert winner_sentence(found) == (
         "The winner is ridge: MASE 0.38 in the rehearsals, the lowest. The test part contradicts it:"
         " MASE 0.6, where gru_median has 0.5."
     )
-    assert len(found["digests"]) == 1 + 2 * 2 * 2  # of no other study's files
-    assert found["digests"]["gru/seed_1.json"] == "gru1json"
+    assert len(found.digests) == 1 + 2 * 2 * 2  # of no other study's files
+    assert found.digests["gru/seed_1.json"] == "gru1json"
     confirmed = measure(
-        choose(*REHEARSED),
+        choose(REHEARSED, []),
         lead.iloc[[1, 0, 2, 3, 4]].assign(mase=[0.5, 0.6, 0.7, 0.8, 0.9]),
         digests,
         "scaler.csv",
     )
-    assert winner_sentence(confirmed | JOB).endswith(
+    assert winner_sentence(confirmed).endswith(
         "The test part confirms it: MASE 0.5, the lowest too."
     )
 
@@ -135,11 +139,11 @@ def test_the_test_part_confirms_the_winner_or_contradicts_it_in_words():
 def test_a_champion_that_loses_says_so_in_its_sentence():
     losses = pd.DataFrame({"gru": np.arange(20.0), "ridge": np.arange(20.0) ** 0.5})
     found = crown(CHOICE, board(1.0, 0.5), 0.9, losses, 2, DIGESTS, "scaler.csv")
-    assert found["beats_baseline"] is False
-    assert found["margin"] == -0.5
-    assert found["baseline"] == "ridge"
-    assert found["digests"] == {"model": "aa", "options": "bb", "scaler": "cc"}
-    assert (found["score"], found["seed_score"]) == (1.0, 0.9)
+    assert found.beats_baseline is False
+    assert found.margin == -0.5
+    assert found.baseline == "ridge"
+    assert found.digests == {"model": "aa", "options": "bb", "scaler": "cc"}
+    assert (found.score, found.seed_score) == (1.0, 0.9)
     assert sentence(found).startswith("The champion gru does not beat the best baseline: MASE 1 ")
 
 
@@ -147,15 +151,15 @@ def test_a_champion_beside_no_baseline_has_not_beaten_one():
     found = crown(
         CHOICE, board(1.0, None), 0.9, pd.DataFrame({"gru": [1.0, 2.0]}), 1, DIGESTS, "scaler.csv"
     )
-    assert found["beats_baseline"] is False
-    assert found["baseline"] is found["margin"] is found["p_value"] is None
+    assert found.beats_baseline is False
+    assert found.baseline is found.margin is found.p_value is None
     assert sentence(found).startswith("No baseline was asked for")
 
 
 def test_without_a_season_scale_the_champion_is_measured_in_mae():
     lead = board(float("nan"), float("nan"))
     losses = pd.DataFrame({"gru": [1.0, 2.0], "ridge": [2.0, 1.0]})
-    assert crown(CHOICE, lead, 2.0, losses, 1, DIGESTS, "scaler.csv")["metric"] == "mae"
+    assert crown(CHOICE, lead, 2.0, losses, 1, DIGESTS, "scaler.csv").metric == "mae"
 
 
 def by_hand(d: np.ndarray, horizon: int) -> float:
@@ -219,10 +223,10 @@ def test_losses_without_variance_leave_no_doubt():
     ("metric", "apart"), [("mase", "disjoint horizons"), ("bits_per_char", "whole blocks of text")]
 )
 def test_the_sentence_says_why_there_is_no_test(metric, apart):
-    lost = {
-        "variant": "gru", "metric": metric, "score": 2.0, "p_value": None, "baseline": "ridge",
-        "baseline_score": 1.0, "beats_baseline": False,
-    }  # fmt: skip
+    lost = Champion.model_construct(
+        variant="gru", metric=metric, score=2.0, p_value=None, baseline="ridge",
+        baseline_score=1.0, beats_baseline=False, advice=None,
+    )  # fmt: skip
     said = f"(no Diebold-Mariano test: fewer than 8 {apart} in the test part)"
     assert said in sentence(lost)
 
@@ -251,20 +255,20 @@ def test_losses_by_cutoff_average_to_the_leaderboards_mase():
 
 
 def test_losses_by_block_average_to_bits_per_character():
-    known = {"characters": "ab", "counts": [9, 9], "unknown": 0, "boundaries": False}
+    known = Vocabulary(characters="ab", counts=(9, 9), unknown=0, boundaries=False)
     ids = np.zeros(1301, np.int64)
     losses = np.random.default_rng(0).random(1301)
     losses[0] = np.nan
-    blocks = text.loss_by_block(losses, {"variant": "gru", "seed": 1}, ids, known)
+    blocks = text.loss_by_block(losses, card("gru", 1, 1.0), ids, known)
     assert blocks["characters"].tolist() == [500, 500, 300]
     lead = pd.DataFrame([{"variant": "gru", "kind": "recurrent", "bits_per_char": 1.0}])
     curve = pd.DataFrame(
         {"variant": ["gru"], "seed": [0], "passes": [4.0], "validation_loss": [1.0]}
     )
     found = text.champion(CHOICE, lead, blocks, curve, DIGESTS | {"vocabulary.json": "dd"}, "mine")
-    assert found["seed_score"] == pytest.approx(losses[1:].mean() / np.log(2))
-    assert (found["job"], found["data_set"]) == ("text", "mine")
-    assert found["digests"]["vocabulary"] == "dd"
+    assert found.seed_score == pytest.approx(losses[1:].mean() / np.log(2))
+    assert (found.job, found.data_set) == ("text", "mine")
+    assert found.digests["vocabulary"] == "dd"
 
 
 def text_board(**bits: float) -> pd.DataFrame:
@@ -297,22 +301,22 @@ def test_where_the_unigram_is_better_an_option_is_named() -> None:
 @pytest.mark.parametrize("wrong", [float("inf"), float("nan")])
 def test_a_baseline_without_a_finite_score_is_beaten_by_nobody(wrong):
     found = crown(CHOICE, board(0.9, wrong), 0.9, pd.DataFrame(), 3, DIGESTS, "scaler.csv")
-    assert (found["score"], found["baseline_score"], found["margin"]) == (0.9, None, None)
-    assert (found["p_value"], found["beats_baseline"]) == (None, False)
+    assert (found.score, found.baseline_score, found.margin) == (0.9, None, None)
+    assert (found.p_value, found.beats_baseline) == (None, False)
     assert sentence(found) == (
         "The champion gru (MASE 0.9) cannot be compared with the best baseline (ridge none): a score"
         " is no finite number."
     )
-    json.dumps(found, allow_nan=False)
+    json.dumps(found.model_dump(), allow_nan=False)
 
 
 def test_a_champion_without_a_finite_score_beats_nobody():
     lost = crown(
         CHOICE, board(float("inf"), 0.9), float("inf"), pd.DataFrame(), 3, DIGESTS, "scaler.csv"
     )
-    assert not lost["beats_baseline"]
+    assert not lost.beats_baseline
     assert "gru (MASE none) cannot be compared" in sentence(lost)
-    json.dumps(lost, allow_nan=False)
+    json.dumps(lost.model_dump(), allow_nan=False)
 
 
 @pytest.mark.parametrize("wrong", [float("inf"), float("nan"), None])
@@ -324,22 +328,22 @@ def test_what_is_no_finite_number_is_never_chosen_and_never_written(wrong):
         rehearsed("ridge", "baseline", None, wrong),
         rehearsed("drift", "baseline", None, 9.0),
     ]
-    found = choose(*rows, *cards)
-    assert found["winner"] == "drift"  # a seed of gru has no score, so gru has none
-    assert choose_network(*cards)["mean_validation_score"] is None
-    nothing = choose(rehearsed("gru", "recurrent", 0, wrong, wrong), card("gru", 0, 0.5))
-    assert nothing["winner"] == "gru"
+    found = choose(rows, cards)
+    assert found.winner == "drift"  # a seed of gru has no score, so gru has none
+    assert choose_network(*cards).mean_validation_score is None
+    nothing = choose([rehearsed("gru", "recurrent", 0, wrong, wrong)], [card("gru", 0, 0.5)])
+    assert nothing.winner == "gru"
     scored = pd.DataFrame(
         {"variant": ["drift", "gru", "ridge"], "mase": [2.0, wrong, float("inf")]}
     )
     winner = measure(found, scored, {"scaler.csv": "cc"} | digests_of("gru"), "scaler.csv")
-    assert [winner["rows"][name]["score"] for name in ("drift", "gru", "ridge")] == [
+    assert [winner.rows[name].score for name in ("drift", "gru", "ridge")] == [
         2.0,
         None,
         None,
     ]
     for record in (found, winner, nothing, choose_network(*cards)):
-        json.dumps(record, allow_nan=False)
+        json.dumps(record.model_dump(), allow_nan=False)
 
 
 def digests_of(variant: str) -> dict[str, str]:

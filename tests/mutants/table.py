@@ -665,8 +665,8 @@ MUTANTS = [
     Mutant(
         "the winner is chosen by the test part",
         "comparison/champion.py",
-        '"variant": choice["winner"],\n        **rows[choice["winner"]],',
-        '"variant": best,\n        **rows[best],',
+        "variant=choice.winner,\n        **rows[choice.winner].model_dump(),",
+        "variant=best,\n        **rows[best].model_dump(),",
         "comparison",
     ),
     Mutant(
@@ -700,15 +700,15 @@ MUTANTS = [
     Mutant(
         "the champion's p-value forgets that horizons overlap",
         "pipelines/forecasting/nodes.py",
-        'losses, series.horizon, digests, "scaler.csv")',
-        'losses, 1, digests, "scaler.csv")',
+        'losses, series.horizon, digests, "scaler.csv"',
+        'losses, 1, digests, "scaler.csv"',
         "pipelines/test_forecasting_nodes.py",
     ),
     Mutant(
         "the champion's score is that of another seed",
         "pipelines/forecasting/nodes.py",
-        '(backtest["variant"] == chosen["variant"]) & (backtest["seed"] == chosen["seed"])',
-        '(backtest["variant"] == chosen["variant"]) & (backtest["seed"] != chosen["seed"])',
+        '(backtest["variant"] == chosen.variant) & (backtest["seed"] == chosen.seed)',
+        '(backtest["variant"] == chosen.variant) & (backtest["seed"] != chosen.seed)',
         "pipelines/test_forecasting_nodes.py",
     ),
     Mutant(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled.comparison.records import Choice, Chosen, Cost, Rehearsal
 from unrolled.pipelines.forecasting import nodes
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
@@ -79,15 +80,15 @@ def two_lines() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def persistence() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
+def persistence() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, Cost]:
     panel = two_lines()
     borders = nodes.split(panel, HAND)
     known, ahead, cost = rows.backtest_baseline(panel, borders, HAND, "persistence")
-    return panel, borders, known, cost | {"ahead": ahead}
+    return panel, borders, known, ahead, cost
 
 
 def test_a_baseline_is_asked_at_every_cutoff_of_every_series():
-    _panel, borders, known, cost = persistence()
+    _panel, borders, known, ahead, _cost = persistence()
     assert borders[["train", "validation", "test"]].to_numpy().tolist() == [[13, 3, 4], [7, 3, 4]]
     found = known[["unique_id", "cutoff", "ds", "step", "y", "y_hat"]].to_numpy().tolist()
     assert found == [
@@ -104,14 +105,16 @@ def test_a_baseline_is_asked_at_every_cutoff_of_every_series():
         ["b", 11, 12, 1, 240, 200],
         ["b", 11, 13, 2, 280, 200],
     ]
-    ahead = cost["ahead"][["unique_id", "cutoff", "ds", "y_hat"]].to_numpy().tolist()
+    ahead = ahead[["unique_id", "cutoff", "ds", "y_hat"]].to_numpy().tolist()
     assert ahead == [["a", 19, 20, 41], ["a", 19, 21, 41], ["b", 13, 14, 280], ["b", 13, 15, 280]]
 
 
 def test_scores_are_means_over_series_each_by_the_scale_of_its_rows_before_the_test_part():
     """MASE's scales: (12 * 1 + 3 * 3) / 15 = 1.4, and (6 * 10 + 3 * 20) / 9 = 40 / 3."""
-    panel, borders, known, cost = persistence()
-    validation = {"validation_mase": 0.5, "validation_mae": 2.0}
+    panel, borders, known, _ahead, cost = persistence()
+    validation = Rehearsal(
+        variant="persistence", kind="baseline", seed=None, validation_mase=0.5, validation_mae=2.0
+    )
     row = nodes.score(known, validation, cost, panel, borders, HAND)
     assert row["mae"] == pytest.approx((7.5 + 60) / 2)
     assert row["mase"] == pytest.approx((7.5 / 1.4 + 60 / (40 / 3)) / 2)
@@ -144,6 +147,11 @@ def test_an_ensemble_is_the_median_of_the_seeds():
     assert found["seed"].isna().all()
 
 
+def choice_of(variant: str, seed: int) -> Choice:
+    champion = Chosen(variant=variant, seed=seed, validation_score=1, mean_validation_score=1)
+    return Choice(metric="mase", rows={}, winner=variant, champion=champion)
+
+
 def hand_backtest() -> pd.DataFrame:
     """Two seeds of a network that err by 1 and 3, a baseline that errs by 4."""
     errors = {("gru", 0): 1.0, ("gru", 1): 3.0, ("persistence", None): 4.0}
@@ -167,10 +175,10 @@ def test_the_champion_stands_beside_the_best_baseline_by_its_own_seed_and_its_me
         {"variant": ["gru", "persistence"], "kind": ["recurrent", "baseline"], "mase": [2.0, 4.0]}
     )
     digests = dict.fromkeys(["gru/seed_1.safetensors", "gru/seed_1.json", "scaler.csv"], "f00")
-    choice = {"champion": {"variant": "gru", "seed": 1}}
+    choice = choice_of("gru", 1)
     found = nodes.champion(choice, board, hand_backtest(), digests, panel, borders, HAND, "mine")
-    assert found["seed_score"] == pytest.approx(3 * (1 / 1.4 + 3 / 40) / 2)
-    assert (found["baseline"], found["margin"]) == ("persistence", 2.0)
+    assert found.seed_score == pytest.approx(3 * (1 / 1.4 + 3 / 40) / 2)
+    assert (found.baseline, found.margin) == ("persistence", 2.0)
 
 
 @pytest.mark.parametrize(("horizon", "tested"), [(1, True), (2, False)])
@@ -192,6 +200,6 @@ def test_horizons_that_share_targets_are_no_evidence_of_their_own(horizon, teste
         {"variant": ["gru", "ridge"], "kind": ["recurrent", "baseline"], "mase": [1.0, 1.1]}
     )
     digests = dict.fromkeys(["gru/seed_0.safetensors", "gru/seed_0.json", "scaler.csv"], "f00")
-    choice = {"champion": {"variant": "gru", "seed": 0}}
+    choice = choice_of("gru", 0)
     found = nodes.champion(choice, board, pd.concat(both), digests, panel, borders, series, "mine")
-    assert (found["p_value"] is not None) == tested
+    assert (found.p_value is not None) == tested

@@ -13,11 +13,14 @@ import pytest
 from fontTools import ttLib
 from tests.browser import Page, browser, needs_chromium
 
-from unrolled.comparison.champion import winner_sentence
 from unrolled.comparison.looks import look
+from unrolled.comparison.records import Champion, Winner
+from unrolled.comparison.sentences import winner_sentence
 from unrolled.pipelines import reporting
 from unrolled.pipelines.charts import Chart, Line, Map
 from unrolled.pipelines.pictures import draw
+from unrolled.series.options import SeriesOptions
+from unrolled.text.options import CorpusOptions
 
 ROWS = {"recurrent": ["gru", "residual_attention_gru"], "baseline": ["modified_kneser_ney_6"]}
 EVERY = [name for names in ROWS.values() for name in names]
@@ -28,12 +31,13 @@ CHAMPION = {
     "variant": "gru", "seed": 1, "metric": "mase", "score": 0.8, "seed_score": 0.7,
     "validation_score": 0.2, "mean_validation_score": 0.3, "baseline": "modified_kneser_ney_6",
     "baseline_score": 0.5, "margin": -0.3, "p_value": None, "beats_baseline": False,
-    "digests": {"model": SHA},
+    "digests": {"model": SHA}, "data_set": "mine",
 }  # fmt: skip
-WINNER = {
-    "job": "forecasting", "variant": "modified_kneser_ney_6", "score": 0.5, "metric": "mase", "confirmed": True,
-    "validation_metric": "mase", "validation_score": 0.6,
-}  # fmt: skip
+WINNER = Winner(
+    job="forecasting", data_set="mine", variant="modified_kneser_ney_6", kind="baseline", seeds=(),
+    score=0.5, metric="mase", confirmed=True, validation_metric="mase", validation_score=0.6,
+    best={"variant": "modified_kneser_ney_6", "score": 0.5}, rows={}, digests={},
+)  # fmt: skip
 DATA = {
     "name": "mine", "source": "data/01_raw/mine.csv", "licence": None, "sha256": SHA,
     "unit": "rows", "train": 40, "validation": 10, "test": 10, "series": 1, "symbols": 3,
@@ -103,14 +107,15 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
     made = {
         "forecasting": reporting.report(
             leaderboard("mase", "mase_std", "validation_mase", "mae", "rmse", "smape"),
-            CHAMPION | {"job": "forecasting"}, WINNER, DATA, PROTOCOL, environment,
-            {"forecasting": forecasting}, {"horizon": 6}, **pictures,
+            Champion(job="forecasting", **CHAMPION), WINNER, DATA, PROTOCOL, environment,
+            {"forecasting": forecasting}, SeriesOptions(horizon=6), **pictures,
             **{"gru.seed_0.cell.png": pictures["first.png"]},
         ),
         "text": reporting.report(
             leaderboard("bits_per_char", "bits_per_char_std", "nats_per_char", "perplexity"),
-            CHAMPION | {"job": "text", "metric": "bits_per_char"}, WINNER | {"job": "text"},
-            DATA, PROTOCOL, environment, {"text": text}, {"encoding": "utf-8"}, samples=samples, coverage=coverage,
+            Champion(job="text", **CHAMPION | {"metric": "bits_per_char"}),
+            WINNER.model_copy(update={"job": "text"}),
+            DATA, PROTOCOL, environment, {"text": text}, CorpusOptions(encoding="utf-8"), samples=samples, coverage=coverage,
             **(pictures | {"second.plotly": chinese}),
         ),
         "gradients": reporting.gradients_report(

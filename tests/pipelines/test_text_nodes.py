@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
+from unrolled.comparison.records import Best, Card, Chosen, Cost, ScoredEntry
 from unrolled.pipelines.text import nodes, report
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import compression, ngrams, vocabulary
 from unrolled.text.options import CorpusOptions
+from unrolled.training.cards import LanguageSpec
 from unrolled.training.options import TextTrainOptions
 
 LINE = 'He said: "To be (or not) to be."\n'
@@ -18,7 +20,7 @@ LINE = 'He said: "To be (or not) to be."\n'
 def model_of(size):
     model = LanguageOptions(hidden=4, embedding=3)
     torch.manual_seed(0)
-    card = {"model": model.model_dump(), "training": TextTrainOptions().model_dump(), "seed": 0}
+    card = LanguageSpec(model=model, training=TextTrainOptions(), seed=0)
     return LanguageModel(model, size).state_dict(), card
 
 
@@ -26,11 +28,11 @@ def model_of(size):
 @pytest.mark.parametrize("documents", [["ab"], ["ab", "a"], [LINE * 3], [LINE] * 40, [LINE * 90]])
 def test_any_held_out_text_is_looked_at_and_drawn(documents, boundaries):
     known = vocabulary.build([LINE, "ab"], boundaries)
-    ids, state = vocabulary.encode(documents, known), known.model_dump()
+    ids = vocabulary.encode(documents, known)
     weights, card = model_of(known.size)
-    passage = nodes.look_at_losses(np.ones(len(ids), np.float32), ids, state)
-    connected = nodes.measure_connectivity(weights, card, ids, state)
-    units, passages = nodes.find_units(weights, card, ids, state)
+    passage = nodes.look_at_losses(np.ones(len(ids), np.float32), ids, known)
+    connected = nodes.measure_connectivity(weights, card, ids, known)
+    units, passages = nodes.find_units(weights, card, ids, known)
     came = connected.groupby("asked")["asked_symbol"].first()
     assert came.tolist() == passage["symbol"].tolist()[1 : 1 + len(came)]  # of one passage
     assert (connected["read"] < connected["asked"]).all()
@@ -63,20 +65,19 @@ def test_the_winner_of_a_text_is_the_network_that_validation_chose_beside_all_ro
         }
     )
     losses = {("gru", 0): 1.4, ("gru", 1): 1.2, ("lstm", 0): 1.5}
-    cards = [{"variant": v, "seed": s, "validation_loss": x} for (v, s), x in losses.items()]
+    cost = {"parameters": 3, "train_seconds": 1.0}
+    cards = [Card(variant=v, seed=s, validation_loss=x, **cost) for (v, s), x in losses.items()]
     files = [f"{v}/seed_{s}.{end}" for v, s in losses for end in ("safetensors", "json")]
     digests = dict.fromkeys(["vocabulary.json", *files], "f00")
-    found = nodes.winner({"variant": "gru"}, board, digests, "tang", *cards)
-    assert (found["variant"], found["kind"], found["seeds"]) == ("gru", "recurrent", [1, 0])
-    assert found["validation_score"] == pytest.approx(1.3 / np.log(2))
-    assert found["rows"]["kneser_ney_2"] == {
-        "kind": "baseline",
-        "validation_score": None,
-        "seeds": [],
-        "score": 2.0,
-    }
-    assert found["best"] == {"variant": "kneser_ney_2", "score": 2.0}
-    assert found["digests"] == digests
+    chosen = Chosen(variant="gru", seed=1, validation_score=1.2, mean_validation_score=1.3)
+    found = nodes.winner(chosen, board, digests, "tang", *cards)
+    assert (found.variant, found.kind, found.seeds) == ("gru", "recurrent", (1, 0))
+    assert found.validation_score == pytest.approx(1.3 / np.log(2))
+    assert found.rows["kneser_ney_2"] == ScoredEntry(
+        kind="baseline", validation_score=None, seeds=(), score=2.0
+    )
+    assert found.best == Best(variant="kneser_ney_2", score=2.0)
+    assert found.digests == digests
 
 
 # --- what decides ---
@@ -93,7 +94,7 @@ def encoded(**parts):
 
 def test_the_vocabulary_is_that_of_train():
     known = encoded()[2]
-    assert (known["characters"], known["counts"]) == ("ab", (4, 3))
+    assert (known.characters, known.counts) == ("ab", (4, 3))
 
 
 @pytest.mark.parametrize("variant", ["unigram", "kneser_ney_3", "modified_kneser_ney_6"])
@@ -108,7 +109,7 @@ def test_an_n_gram_model_has_read_train_and_validation_and_nothing_of_the_test_p
     assert not np.allclose(losses(validation=["bbb"])[1:5], plain[1:5])
     _documents, ids, known = encoded()
     order, discounts = ngrams.BASELINES[variant]
-    model = ngrams.fit(np.concatenate(ids[:2]), len(known["characters"]) + 3, order, discounts, 1)
+    model = ngrams.fit(np.concatenate(ids[:2]), len(known.characters) + 3, order, discounts, 1)
     np.testing.assert_array_equal(ngrams.losses(model, ids[2]), plain)
 
 
@@ -124,7 +125,7 @@ def test_a_score_is_the_loss_of_what_is_asked_for_over_its_number():
     """Seven targets: five characters and the ends of two documents; the starts are none."""
     documents, ids, known = encoded()
     losses = np.where(np.isin(ids[2], 1), np.nan, 2 * np.log(2))
-    card = {"variant": "gru", "kind": "recurrent", "parameters": 3, "train_seconds": 1.0}
+    card = Card(variant="gru", seed=0, validation_loss=1, parameters=3, train_seconds=1)
     found = nodes.score(losses, card, ids[2], documents, known)
     assert found["bits_per_char"] == pytest.approx(2)
     assert found["bits_per_byte"] == pytest.approx(2)
@@ -138,7 +139,8 @@ def test_a_score_is_the_loss_of_what_is_asked_for_over_its_number():
 def test_the_loss_by_context_counts_what_was_read_of_the_same_document():
     _documents, ids, known = encoded()
     losses = np.arange(len(ids[2]), dtype=float)  # <bos> a b d <eos> <bos> b a <eos>
-    found = nodes.loss_by_context(losses, {"variant": "gru"}, ids[2], known)
+    cost = Cost(variant="gru", kind="recurrent", parameters=3, train_seconds=1)
+    found = nodes.loss_by_context(losses, cost, ids[2], known)
     assert found[["context", "nats_per_char", "characters"]].to_numpy().tolist() == [
         [1, (1 + 2 + 6 + 7) / 4, 4],
         [3, (3 + 4 + 8) / 3, 3],

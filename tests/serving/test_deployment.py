@@ -2,27 +2,28 @@
 
 import pytest
 
+from unrolled.comparison.records import ScoredEntry, Winner
 from unrolled.serving import deployment
+from unrolled.training.cards import TrainedRow
 
 
-def winner() -> dict:
-    return {
-        "variant": "gru_median",
-        "data_set": "airline",
-        "metric": "mase",
-        "validation_metric": "mase",
-        "rows": {
-            "gru": {"kind": "recurrent", "seeds": [1, 0], "validation_score": 0.52, "score": 0.86},
-            "gru_median": {
-                "kind": "ensemble",
-                "seeds": [1, 0],
-                "validation_score": 0.51,
-                "score": 0.85,
-            },
-            "ridge": {"kind": "baseline", "seeds": [], "validation_score": 0.8, "score": 0.67},
-            "drift": {"kind": "baseline", "seeds": [], "validation_score": None, "score": None},
-        },
-    }
+def entry(kind: str, seeds: list[int], validation: float | None, test: float | None) -> ScoredEntry:
+    return ScoredEntry(kind=kind, seeds=seeds, validation_score=validation, score=test)
+
+
+SCORES = {
+    "gru": entry("recurrent", [1, 0], 0.52, 0.86),
+    "gru_median": entry("ensemble", [1, 0], 0.51, 0.85),
+    "ridge": entry("baseline", [], 0.8, 0.67),
+    "drift": entry("baseline", [], None, None),
+}
+
+
+def row(name: str, rows: dict[str, ScoredEntry], winner: str, on: str, metric: str) -> TrainedRow:
+    found = Winner.model_construct(
+        variant=winner, data_set=on, rows=rows, metric=metric, validation_metric=metric
+    )
+    return TrainedRow(name, rows[name].kind, found, [])
 
 
 @pytest.mark.parametrize(
@@ -47,19 +48,15 @@ def winner() -> dict:
     ],
 )
 def test_a_card_says_what_would_have_been_better(name: str, said: str) -> None:
-    found = winner()
-    row = {"variant": name, "kind": found["rows"][name]["kind"], "winner": found}
-    assert deployment.describe(row) == said
+    assert deployment.describe(row(name, SCORES, "gru_median", "airline", "mase")) == said
 
 
 def test_a_card_of_a_text_compares_networks_alone_on_validation() -> None:
     rows = {
-        "gru": {"kind": "recurrent", "seeds": [0], "validation_score": 2.1, "score": 2.2},
-        "kneser_ney_2": {"kind": "baseline", "seeds": [], "validation_score": None, "score": 2.0},
+        "gru": entry("recurrent", [0], 2.1, 2.2),
+        "kneser_ney_2": entry("baseline", [], None, 2.0),
     }
-    metrics = dict.fromkeys(("metric", "validation_metric"), "bits_per_char")
-    found = {"variant": "gru", "data_set": "tang", "rows": rows, **metrics}
-    assert deployment.describe({"variant": "gru", "kind": "recurrent", "winner": found}) == (
+    assert deployment.describe(row("gru", rows, "gru", "tang", "bits_per_char")) == (
         "gru (recurrent, seed 0) on tang, the winner. On validation bits per character 2.1: the lowest"
         " of the networks, since baselines have no score there. On test bits per character 2.2:"
         " kneser_ney_2 2 would have been better."
@@ -67,6 +64,6 @@ def test_a_card_of_a_text_compares_networks_alone_on_validation() -> None:
 
 
 def test_tags_name_the_better_rows_alone() -> None:
-    assert deployment.better({"variant": "gru_median", "winner": winner()}) == {
+    assert deployment.better(row("gru_median", SCORES, "ridge", "airline", "mase")) == {
         "better_on_test": "ridge 0.67"
     }

@@ -33,6 +33,7 @@ def served(folder: Path, numbers: dict, step: object = "MS") -> ServedForecaster
         "sha256": sha256(content).hexdigest(),
         "horizon": 2,
         "lowest": "",
+        "clock": "",
         "ds": "long" if isinstance(step, int) else "datetime",
         "series": {"a": step},
     }

@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,11 @@ from unrolled.series import scaling, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import sliding
 from unrolled.serving import graphs
-from unrolled.serving.forecaster import AT_ONCE, ServedForecaster
+from unrolled.serving.forecaster import AT_ONCE, ServedForecaster, ServedSeries
 from unrolled.training import forecasting
+from unrolled.training.cards import LanguageSpec, Network
+from unrolled.training.options import TextTrainOptions, TrainOptions
 
-TRAINING = {"threads": 1}
 OURS = [name for name, cell in descriptions().items() if not cell.library]
 
 
@@ -39,19 +39,12 @@ def panel_of(series: int = 2, rows: int = 60) -> pd.DataFrame:
     )
 
 
-def network(series: SeriesOptions, seed: int = 0, **model: object) -> tuple[dict, dict]:
+def network(series: SeriesOptions, seed: int = 0, **model: object) -> Network:
     options = ModelOptions(hidden=6, **model)
     torch.manual_seed(seed)
     net = Forecaster(options, Inputs(1 + len(series.lags)), series.lookback, series.horizon)
-    card = {
-        "model": options.model_dump(),
-        "training": TRAINING,
-        "seed": 0,
-        "features": 1 + len(series.lags),
-        "lookback": series.lookback,
-        "horizon": series.horizon,
-    }
-    return net.state_dict(), card
+    card = forecasting.spec(series, options, TrainOptions(), 0)
+    return Network(net.state_dict(), card)
 
 
 @pytest.mark.slow
@@ -93,7 +86,7 @@ def test_a_graph_forecasts_from_raw_values_what_torch_does(options: dict, model:
     scaler = scaling.fit(panel, borders, series)
     values = scaling.apply(panel, borders, scaler, series)
     weights, card = network(series, **model)
-    graph = graphs.forecaster_graph([(weights, card)], scaler, series)
+    graph = graphs.forecaster_graph([Network(weights, card)], scaler, series)
     session = onnxruntime.InferenceSession(graph)
     y = panel["y"].to_numpy()
     rows = session.get_inputs()[0].shape[1]
@@ -136,8 +129,11 @@ def test_many_forecasts_at_once_are_those_made_one_by_one(tmp_path: Path) -> Non
     scaler = scaling.fit(panel, splits.borders(panel, 10, 10), series)
     graph = graphs.forecaster_graph([network(series, cell="lstm")], scaler, series)
     (tmp_path / "forecaster.onnx").write_bytes(graph)
-    beside = {"sha256": hashlib.sha256(graph).hexdigest(), "series": {"s0": "MS", "s1": "MS"}}
-    (tmp_path / "forecaster.json").write_text(json.dumps(beside))
+    about = ServedSeries(
+        sha256=hashlib.sha256(graph).hexdigest(), rows=series.rows, lowest="", horizon=3,
+        ds="datetime", clock="", series={"s0": "MS", "s1": "MS"},
+    )  # fmt: skip
+    (tmp_path / "forecaster.json").write_text(about.model_dump_json())
     served = ServedForecaster(tmp_path)
     y = sliding(panel["y"].to_numpy(), 8)[: 2 * AT_ONCE + 3]
     places = np.arange(len(y)) % 2
@@ -161,7 +157,7 @@ def test_a_step_gives_the_logits_and_states_of_the_whole_sequence(options: dict)
     own = LanguageOptions(hidden=7, embedding=5, **options)
     torch.manual_seed(0)
     net = LanguageModel(own, 11).eval()
-    card = {"model": own.model_dump(), "training": TRAINING, "seed": 0}
+    card = LanguageSpec(model=own, training=TextTrainOptions(), seed=0)
     session = onnxruntime.InferenceSession(graphs.step_graph(net.state_dict(), card))
     names = [value.name for value in session.get_inputs()]
     ids = torch.randint(0, 11, (6, 3))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled.comparison.records import ScoredEntry, Winner
 from unrolled.errors import InputError
 from unrolled.series import baselines, splits
 from unrolled.series.options import SeriesOptions
@@ -15,8 +16,9 @@ from unrolled.serving import packages, parity
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.text.options import CorpusOptions
 from unrolled.training import backtest
+from unrolled.training.cards import TrainedRow
 
-READING = Reading().model_dump(mode="json")
+READING = Reading()
 SERIES = SeriesOptions(season=4, horizon=6, lookback=8, validation=15, test=15)
 
 
@@ -31,8 +33,10 @@ def panel_of(*, months: bool = True, level: float = 0.0) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def row_of(name: str) -> dict:
-    return {"variant": name, "kind": "baseline", "networks": []}
+def row_of(name: str, **entries: ScoredEntry) -> TrainedRow:
+    """A baseline, which has no networks, beside the rows of a leaderboard."""
+    winner = Winner.model_construct(variant=name, rows=entries)
+    return TrainedRow(name, "baseline", winner, [])
 
 
 def opened(files: dict[str, bytes], folder: Path) -> ServedForecaster:
@@ -93,10 +97,10 @@ def test_parity_ends_where_a_factor_of_season_meets_a_row_at_or_below_zero() -> 
 
 
 def test_counted_n_grams_are_not_deployed() -> None:
-    rows = {"gru": {"kind": "recurrent"}, "xz": {"kind": "baseline"}}
-    row = {"variant": "xz", "kind": "baseline", "networks": [], "winner": {"rows": rows}}
+    none = {"validation_score": None, "score": None, "seeds": ()}
+    gru, xz = (ScoredEntry(kind=kind, **none) for kind in ("recurrent", "baseline"))
     with pytest.raises(InputError) as caught:
-        packages.of_writer(row, {}, CorpusOptions())
+        packages.of_writer(row_of("xz", gru=gru, xz=xz), None, CorpusOptions())
     assert str(caught.value) == (
         "parameter 'model' is 'xz', which counts n-grams and is not deployed; expected a language"
         " model: gru"

@@ -122,7 +122,7 @@ def test_ahead_of_the_last_row_a_network_forecasts_as_if_later_rows_were_there(o
         0,
         "gru",
     )
-    card = forecasting.card(series, model, training, 0)
+    card = forecasting.spec(series, model, training, 0)
     known = backtest.over_cutoffs(
         panel, borders, series, backtest.of_network(weights, card, panel, borders, scaler, series)
     )

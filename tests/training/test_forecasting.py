@@ -16,7 +16,7 @@ from unrolled.recurrent.options import ModelOptions
 from unrolled.series import splits, windows
 from unrolled.series.options import SeriesOptions
 from unrolled.training import forecasting
-from unrolled.training.forecasting import fit_forecaster, fit_weights, gather, predict
+from unrolled.training.forecasting import fit_forecaster, fit_weights, gather, predict, spec
 from unrolled.training.loop import deterministic
 from unrolled.training.options import TrainOptions
 
@@ -43,14 +43,7 @@ def trained(seed: int = 0, training: TrainOptions = TRAINING, **model: object) -
     weights, history, parameters = fit_forecaster(
         wave(), SEEN, table(90, SERIES), SERIES, options, training, seed, "test"
     )
-    card = {
-        "model": options.model_dump(),
-        "training": training.model_dump(),
-        "seed": seed,
-        "features": 3,
-        "lookback": 8,
-        "horizon": 3,
-    }
+    card = spec(SERIES, options, training, seed)
     return weights, card, history, parameters
 
 
@@ -145,7 +138,7 @@ def test_the_validation_loss_is_that_of_the_forecasts_from_the_validation_part()
 def test_nothing_is_dropped_from_a_forecast():
     weights, card, *_ = trained(head_dropout=0.5)
     first = np.arange(20)
-    plain = card | {"model": card["model"] | {"head_dropout": 0.0}}
+    plain = card.model_copy(update={"model": card.model.model_copy(update={"head_dropout": 0.0})})
     np.testing.assert_array_equal(
         predict(weights, card, wave(), first, SERIES),
         predict(weights, plain, wave(), first, SERIES),

@@ -30,7 +30,7 @@ def test_a_score_beyond_all_numbers_is_none(huge):
         found, _, cost = rows.backtest_baseline(panel, borders, series, variant)
         validation = rows.rehearse_baseline(panel, rehearsals, series, variant)
         row = rows.score(found, validation, cost, panel, borders, series)
-        json.dumps([row, validation], allow_nan=False)
+        json.dumps([row, validation.model_dump()], allow_nan=False)
 
 
 def test_a_limit_that_is_reached_is_noted_beside_the_scores():

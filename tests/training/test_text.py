@@ -20,6 +20,7 @@ from unrolled.recurrent.layer import has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
 from unrolled.training import arrays, text
+from unrolled.training.cards import LanguageSpec
 from unrolled.training.loop import best
 from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import evaluate, fit_language_model, learning_rate, stepper
@@ -52,8 +53,7 @@ def random_model(size, **options):
     net = LanguageModel(model, size)
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    training = TextTrainOptions()
-    card = {"model": model.model_dump(), "training": training.model_dump(), "seed": 0}
+    card = LanguageSpec(model=model, training=TextTrainOptions(), seed=0)
     return net.state_dict(), card
 
 
@@ -72,7 +72,7 @@ def test_weights_under_another_vocabulary_say_the_same_of_what_both_know(options
     weights, card = random_model(theirs.size, **options)
     given = text.carried_over(weights, theirs, ours)
     shared = "cb"
-    fresh = LanguageModel(LanguageOptions.model_validate(card["model"]), ours.size).state_dict()
+    fresh = LanguageModel(card.model, ours.size).state_dict()
     filled = {
         name: torch.where(tensor.isnan(), fresh[name], tensor) for name, tensor in given.items()
     }
@@ -311,11 +311,7 @@ def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monke
 
     def loss(history_of):
         weights, _, _ = history_of
-        card = {
-            "model": LanguageOptions(hidden=16).model_dump(),
-            "training": TextTrainOptions().model_dump(),
-            "seed": 0,
-        }
+        card = LanguageSpec(model=LanguageOptions(hidden=16), training=TextTrainOptions(), seed=0)
         losses = evaluate(weights, card, ids, words)
         return losses[np.isin(ids, upper)].mean()
 
@@ -383,11 +379,7 @@ def test_the_best_weights_are_kept():
         ids, words, validation=held_out, epochs=30, learning_rate=0.05, schedule="constant"
     )
     assert best(history).step < history[-1].step
-    card = {
-        "model": LanguageOptions(hidden=8).model_dump(),
-        "training": TextTrainOptions().model_dump(),
-        "seed": 0,
-    }
+    card = LanguageSpec(model=LanguageOptions(hidden=8), training=TextTrainOptions(), seed=0)
     score = np.nanmean(evaluate(weights, card, held_out, words), dtype=np.float64)
     assert score == pytest.approx(best(history).validation_loss, abs=1e-6)
 
@@ -398,11 +390,7 @@ def test_without_validation_the_last_weights_are_kept():
     assert math.isnan(history[-1].validation_loss)
     assert best(history) == history[-1]
     loss = trained(ids, words, epochs=3, validation=ids)[1][-1].validation_loss
-    card = {
-        "model": LanguageOptions(hidden=8).model_dump(),
-        "training": TextTrainOptions().model_dump(),
-        "seed": 0,
-    }
+    card = LanguageSpec(model=LanguageOptions(hidden=8), training=TextTrainOptions(), seed=0)
     assert np.nanmean(evaluate(weights, card, ids, words)) == pytest.approx(loss, abs=1e-6)
 
 

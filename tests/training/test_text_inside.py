@@ -10,6 +10,7 @@ from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import passages, vocabulary
 from unrolled.text.structure import features
 from unrolled.training import text, text_inside
+from unrolled.training.cards import LanguageSpec
 from unrolled.training.options import TextTrainOptions
 
 LINE = 'He said: "To be (or not) to be."\n'
@@ -23,7 +24,7 @@ def random_model(size, **options):
     net = LanguageModel(model, size)
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    card = {"model": model.model_dump(), "training": TextTrainOptions().model_dump(), "seed": 0}
+    card = LanguageSpec(model=model, training=TextTrainOptions(), seed=0)
     return net.state_dict(), card
 
 

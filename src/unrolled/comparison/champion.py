@@ -4,72 +4,65 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.comparison.records import (
+    Best,
+    Card,
+    Champion,
+    Choice,
+    Chosen,
+    Entry,
+    Rehearsal,
+    ScoredEntry,
+    Winner,
+)
+
 logger = logging.getLogger(__name__)
 
 MEDIAN = "_median"  # what follows the variant's name in that of the ensemble of its seeds
-# By which a leaderboard is ordered.
-METRICS = {"mase": "MASE", "mae": "MAE", "bits_per_char": "bits per character"}
 # Losses that share no target, so many at least: with fewer the test at 5 % finds a difference where
 # there is none in 15 % of cases and more, with two hardly ever one that is there (docs/decisions.md).
 BLOCKS = 8
 
 
-def finite(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record for JSON, which has neither infinity nor NaN: None in their place.
-
-    >>> finite({"mae": float("inf"), "mase": 0.9, "variant": "gru"})
-    {'mae': None, 'mase': 0.9, 'variant': 'gru'}
-    """
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in record.items()
-    }
-
-
-def choose_network(*cards: dict[str, Any]) -> dict[str, Any]:
+def choose_network(*cards: Card) -> Chosen:
     """Choose a network by its validation loss alone.
 
     Args:
         cards: what stands beside the weights of each variant and seed.
-
-    Returns:
-        As `_best_network`.
     """
-    return _best_network(pd.DataFrame(cards).rename(columns={"validation_loss": "score"}))
+    return _best_network(_losses(cards).rename(columns={"validation_loss": "score"}))
 
 
-def _best_network(scores: pd.DataFrame) -> dict[str, Any]:
+def _losses(cards: Iterable[Card]) -> pd.DataFrame:
+    losses = [(card.variant, card.seed, card.validation_loss) for card in cards]
+    return pd.DataFrame(losses, columns=["variant", "seed", "validation_loss"])
+
+
+def _best_network(scores: pd.DataFrame) -> Chosen:
     """The variant of the lowest mean over seeds, so that no lucky seed decides, and its best seed.
 
     Args:
         scores: columns `variant, seed, score`; lower is better, what is no finite number is worst.
-
-    Returns:
-        `variant`, `seed`, `validation_score` of this very network and `mean_validation_score` of the
-        variant over its seeds; None where they are no finite numbers.
     """
     ranked = scores.assign(rank=scores["score"].astype(float).fillna(math.inf))
     ranked["mean"] = ranked.groupby("variant")["rank"].transform("mean")
     best = ranked.sort_values(["mean", "rank"], kind="stable").iloc[0]
-    return finite(
-        {
-            "variant": str(best["variant"]),
-            "seed": int(best["seed"]),
-            "validation_score": float(best["rank"]),
-            "mean_validation_score": float(best["mean"]),
-        }
+    return Chosen(
+        variant=str(best["variant"]),
+        seed=int(best["seed"]),
+        validation_score=float(best["rank"]),
+        mean_validation_score=float(best["mean"]),
     )
 
 
-def choose(*found: dict[str, Any]) -> dict[str, Any]:
+def choose(rehearsals: Iterable[Rehearsal], cards: Iterable[Card]) -> Choice:
     """Choose the winner and the champion by the rehearsals alone: nothing here has seen the test part.
 
     The winner is the row of the lowest score, of any kind; the champion is the best network. Where no
@@ -77,69 +70,62 @@ def choose(*found: dict[str, Any]) -> dict[str, Any]:
     champion), and the champion is the network of the lowest validation loss.
 
     Args:
-        found: of every variant and seed, ensemble and baseline what `validate` gives; of every
-            variant and seed what stands beside its weights.
+        rehearsals: of every variant and seed, ensemble and baseline.
+        cards: what stands beside the weights of every variant and seed.
 
     Returns:
-        `metric`, by which was chosen: `mase`, `mae`, or None; `rows`, by name: `kind`,
-        `validation_score` (mean over seeds) and `seeds`, the best first; `winner`, a name; `champion`,
-        as `_best_network`.
+        The choice, by MASE, or MAE where no series has a scale; its rows the best first.
     """
-    rows = pd.DataFrame([finite(one) for one in found if "validation_mase" in one])
+    rows = pd.DataFrame([one.model_dump() for one in rehearsals])
     rows = rows.astype({"validation_mase": float, "validation_mae": float})
-    cards = [one for one in found if "validation_loss" in one]
     metric = next((m for m in ("mase", "mae") if rows[f"validation_{m}"].notna().any()), None)
     rows["score"] = rows[f"validation_{metric}"] if metric else math.nan
     networks = rows[rows["kind"] == "recurrent"]
-    by_name: dict[str, dict[str, Any]] = {}
+    by_name: dict[str, Entry] = {}
     for name, own in rows.groupby("variant", sort=False):
         members = networks[networks["variant"] == str(name).removesuffix(MEDIAN)]
         score = own["score"].mean(skipna=False)
-        by_name[str(name)] = {
-            "kind": str(own["kind"].iloc[0]),
-            "validation_score": None if pd.isna(score) else float(score),
-            "seeds": members.sort_values("score", kind="stable")["seed"].astype(int).tolist(),
-        }
+        by_name[str(name)] = Entry(
+            kind=own["kind"].iloc[0],
+            validation_score=float(score),
+            seeds=tuple(members.sort_values("score", kind="stable")["seed"].astype(int)),
+        )
     champion = _best_network(networks) if metric else choose_network(*cards)
     if metric:
-        winner = min(by_name, key=lambda name: _or_inf(by_name[name]["validation_score"]))
+        winner = min(by_name, key=lambda name: _or_inf(by_name[name].validation_score))
     else:
-        baselines = [name for name, row in by_name.items() if row["kind"] == "baseline"]
+        baselines = [name for name, row in by_name.items() if row.kind == "baseline"]
         naive = [name for name in baselines if name == "seasonal_naive"]
-        winner = next(iter([*naive, *baselines]), champion["variant"])
+        winner = next(iter([*naive, *baselines]), champion.variant)
         logger.warning(
             "No series is long enough to rehearse before its test part: the winner is %s, as nothing"
             " says that another is better",
             winner,
         )
-    return {"metric": metric, "rows": by_name, "winner": winner, "champion": champion}
+    return Choice(metric=metric, rows=by_name, winner=winner, champion=champion)
 
 
-def choice_of_texts(
-    champion: str, leaderboard: pd.DataFrame, cards: Iterable[dict[str, Any]]
-) -> dict[str, Any]:
+def choice_of_texts(champion: Chosen, leaderboard: pd.DataFrame, cards: Iterable[Card]) -> Choice:
     """The same of language models, of whom validation has chosen the champion for the winner too.
 
     Args:
-        champion: its name.
+        champion: the network that validation chose.
         leaderboard: of the test part, which names all rows.
         cards: what stands beside the weights of each variant and seed.
 
     Returns:
-        As `measure` takes it, scores in bits per character; of n-gram baselines there is none on
-        validation.
+        The choice, scores in bits per character; of n-gram baselines there is none on validation.
     """
-    losses = pd.DataFrame(cards).sort_values("validation_loss", kind="stable")
+    losses = _losses(cards).sort_values("validation_loss", kind="stable")
     rows = {}
     for variant, kind in leaderboard[["variant", "kind"]].itertuples(index=False):
         own = losses[losses["variant"] == variant]
         loss = own["validation_loss"].mean() if len(own) else None
-        rows[variant] = {
-            "kind": kind,
-            "validation_score": None if pd.isna(loss) else float(loss / np.log(2)),
-            "seeds": own["seed"].astype(int).tolist(),
-        }
-    return {"metric": "bits_per_char", "rows": rows, "winner": champion}
+        score = None if loss is None else float(loss / np.log(2))
+        rows[variant] = Entry(
+            kind=kind, validation_score=score, seeds=tuple(own["seed"].astype(int))
+        )
+    return Choice(metric="bits_per_char", rows=rows, winner=champion.variant, champion=champion)
 
 
 def _or_inf(score: float | None) -> float:
@@ -147,8 +133,13 @@ def _or_inf(score: float | None) -> float:
 
 
 def measure(
-    choice: dict[str, Any], leaderboard: pd.DataFrame, digests: dict[str, str], fitted: str
-) -> dict[str, Any]:
+    choice: Choice,
+    leaderboard: pd.DataFrame,
+    digests: dict[str, str],
+    fitted: str,
+    job: str,
+    data_set: str,
+) -> Winner:
     """Set the winner of the rehearsals beside the leaderboard of the test part.
 
     Args:
@@ -156,67 +147,35 @@ def measure(
         leaderboard: of the test part, best first.
         digests: as for `crown`.
         fitted: as for `crown`.
-
-    Returns:
-        What `winner.json` holds: `variant`, `kind`, `seeds`, `metric`, `validation_score`, `score` on
-        test, `best` (name and score of the first row on test), `confirmed`, and the same of all `rows`.
+        job: that compared the rows.
+        data_set: on which.
     """
     metric = metric_of(leaderboard)
     scores = leaderboard.set_index("variant")[metric]
     rows = {
-        name: row | finite({"score": float(scores[name])}) for name, row in choice["rows"].items()
+        name: ScoredEntry(**row.model_dump(), score=float(scores[name]))
+        for name, row in choice.rows.items()
     }
     best = str(leaderboard["variant"].iloc[0])
     files = [fitted] + [
         f"{name}/seed_{seed}.{ending}"
         for name, row in rows.items()
-        if row["kind"] == "recurrent"
-        for seed in row["seeds"]
+        if row.kind == "recurrent"
+        for seed in row.seeds
         for ending in ("safetensors", "json")
     ]
-    return {
-        "variant": choice["winner"],
-        **rows[choice["winner"]],
-        "metric": metric,
-        "validation_metric": choice["metric"],
-        "best": {"variant": best, "score": rows[best]["score"]},
-        "confirmed": best == choice["winner"] and rows[best]["score"] is not None,
-        "rows": rows,
-        "digests": {file: digests[file] for file in files},
-    }
-
-
-def winner_sentence(winner: dict[str, Any]) -> str:
-    """What the rehearsals chose, and whether the test part confirms it.
-
-    >>> row = {"job": "forecasting", "variant": "ridge", "score": 0.8, "metric": "mase", "confirmed": False,
-    ...     "validation_metric": "mase", "validation_score": 0.7, "best": {"variant": "gru", "score": 0.6}}
-    >>> winner_sentence(row)
-    'The winner is ridge: MASE 0.7 in the rehearsals, the lowest. The test part contradicts it: MASE 0.8, where gru has 0.6.'
-    """
-    name, label = winner["variant"], METRICS[winner["metric"]]
-    if winner["validation_metric"] is None:
-        chosen = f"The winner is {name}, as the series are too short to rehearse."
-    else:
-        rehearsed = METRICS[winner["validation_metric"]]
-        # Only networks have a loss on the validation part of a text.
-        where = (
-            "on validation, the lowest network"
-            if winner["job"] == "text"
-            else "in the rehearsals, the lowest"
-        )
-        chosen = f"The winner is {name}: {rehearsed} {winner['validation_score']:.4g} {where}."
-    if winner["confirmed"]:
-        return f"{chosen} The test part confirms it: {label} {_shown(winner['score'])}, the lowest too."
-    best = winner["best"]
-    return (
-        f"{chosen} The test part contradicts it: {label} {_shown(winner['score'])}, where"
-        f" {best['variant']} has {_shown(best['score'])}."
+    return Winner(
+        job=job,
+        data_set=data_set,
+        variant=choice.winner,
+        **rows[choice.winner].model_dump(),
+        metric=metric,
+        validation_metric=choice.metric,
+        best=Best(variant=best, score=rows[best].score),
+        confirmed=best == choice.winner and rows[best].score is not None,
+        rows=rows,
+        digests={file: digests[file] for file in files},
     )
-
-
-def _shown(score: float | None) -> str:
-    return "none" if score is None else f"{score:.4g}"
 
 
 def best_baseline(leaderboard: pd.DataFrame) -> str | None:
@@ -233,18 +192,21 @@ def metric_of(leaderboard: pd.DataFrame) -> str:
 
 
 def crown(
-    choice: dict[str, Any],
+    chosen: Chosen,
     leaderboard: pd.DataFrame,
     seed_score: float,
     losses: pd.DataFrame,
     horizon: int,
     digests: dict[str, str],
     fitted: str,
-) -> dict[str, Any]:
+    job: str,
+    data_set: str,
+    advice: str | None = None,
+) -> Champion:
     """Set the chosen network beside the best baseline of the test part.
 
     Args:
-        choice: as `_best_network` gives it.
+        chosen: the network.
         leaderboard: of the test part, best first.
         seed_score: of this very network in the leaderboard's metric.
         losses: one row a cutoff or block of text, in order of time; a column for every variant,
@@ -253,67 +215,42 @@ def crown(
         digests: SHA-256 of every file of models, by its path below their folder, and of `fitted`.
         fitted: name of the file that gives the network's numbers their meaning, `scaler.csv` or
             `vocabulary.json`.
+        job: that compared the networks.
+        data_set: on which.
+        advice: which option to change where it lost badly.
 
     Returns:
-        What `champion.json` holds; `score` and `margin` (positive: better than the baseline) are
-        of the variant, mean over seeds; `p_value` None where there is nothing to test. A score that is
-        no finite number is None, and there is no margin against it or of it.
+        The champion. Where a score is no finite number, there is no margin against it or of it.
     """
     metric, baseline = metric_of(leaderboard), best_baseline(leaderboard)
     scores = leaderboard.set_index("variant")[metric]
-    variant, seed = choice["variant"], choice["seed"]
+    variant, seed = chosen.variant, chosen.seed
     score = float(scores[variant])
-    beside: dict[str, Any] = {"baseline_score": None, "margin": None, "p_value": None}
-    if baseline is not None:
-        against = float(scores[baseline])
-        margin = against - score
-        beside = {"baseline_score": against, "margin": margin, "p_value": None}
-        if math.isfinite(margin):
-            beside["p_value"] = diebold_mariano(
-                losses[variant].to_numpy(), losses[baseline].to_numpy(), horizon
-            )
-    found = finite({"score": score, "seed_score": seed_score} | beside)
-    return {
-        **choice,
-        "metric": metric,
-        "baseline": baseline,
-        **found,
-        "beats_baseline": found["margin"] is not None and found["margin"] > 0,
-        "digests": {
+    against = None if baseline is None else float(scores[baseline])
+    margin = None if against is None else against - score
+    p_value = None
+    if margin is None or not math.isfinite(margin):
+        margin = None
+    else:
+        p_value = diebold_mariano(losses[variant].to_numpy(), losses[baseline].to_numpy(), horizon)
+    return Champion(
+        **chosen.model_dump(),
+        job=job,
+        data_set=data_set,
+        metric=metric,
+        baseline=baseline,
+        score=score,
+        seed_score=seed_score,
+        baseline_score=against,
+        margin=margin,
+        p_value=p_value,
+        beats_baseline=margin is not None and margin > 0,
+        digests={
             "model": digests[f"{variant}/seed_{seed}.safetensors"],
             "options": digests[f"{variant}/seed_{seed}.json"],
             Path(fitted).stem: digests[fitted],
         },
-    }
-
-
-def advice(leaderboard: pd.DataFrame, curve: pd.DataFrame) -> str | None:
-    """Say which option to change where no network is better than the unigram, else nothing.
-
-    Args:
-        leaderboard: of a text, best first.
-        curve: the champion's learning curve, `passes` and `validation_loss` at each evaluation.
-
-    >>> board = pd.DataFrame(
-    ...     {"variant": ["unigram", "gru"], "kind": ["baseline", "recurrent"], "bits_per_char": [4.5, 5]}
-    ... )
-    >>> advice(board, pd.DataFrame({"passes": [2.0, 4.0], "validation_loss": [3.9, 3.6]}))
-    'Even the unigram is better, 4.5: raise text.training.epochs (now 4), since the validation loss was lowest at the end.'
-    """
-    scores = leaderboard.set_index("variant")["bits_per_char"]
-    networks = leaderboard.loc[leaderboard["kind"] != "baseline", "bits_per_char"]
-    if "unigram" not in scores or scores["unigram"] >= networks.min():
-        return None
-    best, last = curve.iloc[int(curve["validation_loss"].to_numpy().argmin())], curve.iloc[-1]
-    if best["passes"] == last["passes"]:
-        change = f"raise text.training.epochs (now {last['passes']:.3g})"
-        reason = "at the end"
-    else:
-        change = "lower text.training.learning_rate or text.model.hidden, or add text"
-        reason = f"at epoch {best['passes']:.3g} of {last['passes']:.3g}"
-    return (
-        f"Even the unigram is better, {_shown(float(scores['unigram']))}: {change}, since the"
-        f" validation loss was lowest {reason}."
+        advice=advice,
     )
 
 
@@ -349,35 +286,3 @@ def diebold_mariano(
         harvey_adj=True,
     )
     return float(found.pvalue)
-
-
-def sentence(champion: dict[str, Any]) -> str:
-    """Whether the champion beats the best baseline, in a sentence that begins with a defeat.
-
-    >>> won = {"variant": "gru", "seed": 1, "metric": "mase", "score": 0.9, "p_value": 0.04,
-    ...     "baseline": "ridge", "baseline_score": 1.0, "margin": 0.1, "beats_baseline": True}
-    >>> sentence(won)
-    'The champion gru beats the best baseline: MASE 0.9 against 1 of ridge (Diebold-Mariano p = 0.04).'
-    """
-    label, name = METRICS[champion["metric"]], champion["variant"]
-    ours = f"{label} {_shown(champion['score'])}"
-    if champion["baseline"] and None in (champion["score"], champion["baseline_score"]):
-        theirs = f"{champion['baseline']} {_shown(champion['baseline_score'])}"
-        return (
-            f"The champion {name} ({ours}) cannot be compared with the best baseline ({theirs}): a"
-            " score is no finite number."
-        )
-    if champion["baseline"] is None:
-        return f"No baseline was asked for, so nothing says that the champion {name} ({ours}) is worth its cost."
-    p_value = champion["p_value"]
-    apart = "whole blocks of text" if champion["metric"] == "bits_per_char" else "disjoint horizons"
-    test = (
-        f"no Diebold-Mariano test: fewer than {BLOCKS} {apart} in the test part"
-        if p_value is None
-        else f"Diebold-Mariano p = {p_value:.2g}"
-    )
-    theirs = f"{champion['baseline_score']:.4g} of {champion['baseline']} ({test})"
-    if champion["beats_baseline"]:
-        return f"The champion {name} beats the best baseline: {ours} against {theirs}."
-    lost = f"The champion {name} does not beat the best baseline: {ours} against {theirs}."
-    return f"{lost} {champion['advice']}" if champion.get("advice") else lost

@@ -3,6 +3,7 @@
 from unrolled.datasets.files import (
     FilesOf,
     NpyDataset,
+    RecordFile,
     SafetensorsDataset,
     StoredForecasts,
     as_safetensors,
@@ -17,6 +18,7 @@ __all__ = [
     "Digests",
     "FilesOf",
     "NpyDataset",
+    "RecordFile",
     "Row",
     "SafetensorsDataset",
     "SeriesFile",

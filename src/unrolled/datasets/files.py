@@ -9,8 +9,11 @@ import fsspec
 import numpy as np
 import pandas as pd
 from kedro.io import AbstractDataset
+from kedro.utils import load_obj
+from pydantic import BaseModel
 
 from unrolled.errors import InputError
+from unrolled.records import read
 
 
 class NpyDataset(AbstractDataset["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]):
@@ -68,6 +71,46 @@ def as_safetensors(weights: dict[str, Any]) -> bytes:
     from safetensors.torch import save
 
     return save({name: tensor.contiguous() for name, tensor in weights.items()})
+
+
+class RecordFile(AbstractDataset[BaseModel, BaseModel]):
+    """One record as JSON, read back as what it was."""
+
+    def __init__(
+        self, *, filepath: str, record: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Remember where it lies.
+
+        Args:
+            filepath: of the file, a local path or a URL that fsspec knows.
+            record: its class, by its full name.
+            metadata: free for plugins.
+        """
+        self._filepath = filepath
+        self._record = record
+        self.metadata = metadata
+
+    def load(self) -> BaseModel:
+        """Read it.
+
+        Raises:
+            InputError: the file holds something else.
+        """
+        with fsspec.open(self._filepath, "rb") as file:
+            return read(load_obj(self._record), file.read(), self._filepath)
+
+    def save(self, data: BaseModel) -> None:
+        """Write it whole, or leave the old file."""
+        content = data.model_dump_json(indent=2)
+        with fsspec.open(self._filepath, "wb") as file:
+            file.write(content.encode())
+
+    def _exists(self) -> bool:
+        file = fsspec.open(self._filepath)
+        return bool(file.fs.exists(file.path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "record": self._record}
 
 
 class FilesOf(AbstractDataset[dict[str, bytes], dict[str, bytes]]):

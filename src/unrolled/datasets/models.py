@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
+from kedro.utils import load_obj
 
 from unrolled.comparison.champion import MEDIAN
+from unrolled.comparison.records import Winner
 from unrolled.errors import InputError
+from unrolled.records import read
+from unrolled.training.cards import LanguageCard, Network, TrainedRow, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +69,7 @@ class Digests(AbstractDataset[dict[str, str], dict[str, str]]):
         return {"filepath": self._filepath, "glob": self._glob, "fitted": str(self._fitted)}
 
 
-class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
+class Row(AbstractDataset["TrainedRow[Any]", "TrainedRow[Any]"]):
     """A row of the leaderboard, ready to forecast: its name, and its networks where it has some.
 
     Every file must be the one that was scored, the scaler too: it decides what the numbers in and out
@@ -78,6 +81,7 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
         *,
         filepath: str,
         fitted: dict[str, str],
+        card: str,
         model: str | None = None,
         parameter: str = "model",
         metadata: dict[str, Any] | None = None,
@@ -87,21 +91,18 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
         Args:
             filepath: local folder of all variants.
             fitted: `filepath` of the scaler; see `Digests`.
+            card: class of the cards beside the weights, by its full name.
             model: name of the row; None: the winner.
             parameter: that says so, for the sentence.
             metadata: free for plugins.
         """
         self._folder = Path(filepath)
         self._fitted = Path(fitted["filepath"])
-        self._model, self._parameter = model, parameter
+        self._card, self._model, self._parameter = card, model, parameter
         self.metadata = metadata
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> TrainedRow[Any]:
         """Read `winner.json` and the files of the networks.
-
-        Returns:
-            `variant`, `kind`, `winner` (what `winner.json` holds) and `networks`: weights and the
-            options beside them, one of a variant, all seeds of an ensemble, none of a baseline.
 
         Raises:
             InputError: the job has not run, the row is not in its leaderboard, or a file is missing
@@ -115,27 +116,28 @@ class Row(AbstractDataset[dict[str, Any], dict[str, Any]]):
                 f"file '{path}' does not exist, so nothing has been compared yet on this data set,"
                 f" '{self._folder.name}'; run the pipeline {self._folder.parent.name} first"
             )
-        winner = json.loads(path.read_bytes())
-        name = self._model or winner["variant"]
-        if name not in winner["rows"]:
+        winner = read(Winner, path.read_bytes(), path)
+        name = self._model or winner.variant
+        if name not in winner.rows:
             raise InputError(
                 f"parameter '{self._parameter}' is {name!r}; expected a row of the leaderboard of"
-                f" '{winner['data_set']}': {', '.join(winner['rows'])}"
+                f" '{winner.data_set}': {', '.join(winner.rows)}"
             )
-        row, digests = winner["rows"][name], winner["digests"]
+        row, digests = winner.rows[name], winner.digests
         networks = []
-        if row["kind"] != "baseline":
+        if row.kind != "baseline":
             _verified(self._fitted, digests.get(self._fitted.name, "no digest of it"))
-        for seed in row["seeds"][: 1 if row["kind"] == "recurrent" else None]:
-            stem = f"{name.removesuffix(MEDIAN) if row['kind'] == 'ensemble' else name}/seed_{seed}"
+        for seed in row.seeds[: 1 if row.kind == "recurrent" else None]:
+            stem = f"{name.removesuffix(MEDIAN) if row.kind == 'ensemble' else name}/seed_{seed}"
             weights, card = (
                 _verified(self._folder / file, digests[file])
                 for file in (f"{stem}.safetensors", f"{stem}.json")
             )
-            networks.append((load(weights), json.loads(card)))
-        return {"variant": name, "kind": row["kind"], "winner": winner, "networks": networks}
+            own = read(load_obj(self._card), card, self._folder / f"{stem}.json")
+            networks.append(Network(load(weights), own))
+        return TrainedRow(name, row.kind, winner, networks)
 
-    def save(self, data: dict[str, Any]) -> None:
+    def save(self, data: TrainedRow[Any]) -> None:
         """Refuse: the job writes these files one by one."""
         raise InputError(f"rows of '{self._folder}' are read, not saved")
 
@@ -159,31 +161,19 @@ def _verified(path: Path, sha256: str) -> bytes:
     return content
 
 
-def _weights(path: Path, sha256: str) -> dict[str, Any]:
+def _weights(path: Path, sha256: str) -> Weights:
     """Weights of this digest; where they were scored, the options beside them must have been too."""
     from safetensors.torch import load
 
     content, winner = _verified(path, sha256), path.parents[1] / "winner.json"
-    scored = json.loads(winner.read_bytes())["digests"] if winner.exists() else {}
+    scored = read(Winner, winner.read_bytes(), winner).digests if winner.exists() else {}
     name = f"{path.parent.name}/{path.stem}"
     if scored.get(f"{name}.safetensors") == sha256:
         _verified(path.with_suffix(".json"), scored[f"{name}.json"])
     return load(content)
 
 
-def _card(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"file '{path}' cannot be read: {error}; it is truncated or was changed: run the job"
-            " again"
-        ) from None
-
-
-class TrainedModels(
-    AbstractDataset[None, "list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]"]
-):
+class TrainedModels(AbstractDataset[None, "list[tuple[LanguageCard, Callable[[], Weights]]]"]):
     """Every language model of a corpus that lies on disk, whichever study trained it; read only."""
 
     def __init__(
@@ -199,7 +189,7 @@ class TrainedModels(
         self._filepath, self._corpus = filepath, corpus
         self.metadata = metadata
 
-    def load(self) -> list[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
+    def load(self) -> list[tuple[LanguageCard, Callable[[], Weights]]]:
         """Read the options of each model, and give a function that loads its weights.
 
         That function raises an `InputError` where the weights are not those of the options.
@@ -208,7 +198,7 @@ class TrainedModels(
             InputError: there is none, or its options cannot be read.
         """
         found = [
-            (_card(path.with_suffix(".json")), path)
+            (read(LanguageCard, (card := path.with_suffix(".json")).read_bytes(), card), path)
             for path in sorted(Path(self._filepath).glob("*/seed_*.safetensors"))
             if path.with_suffix(".json").exists()
         ]
@@ -217,7 +207,7 @@ class TrainedModels(
                 f"corpus '{self._corpus}': no model is trained yet; run kedro run --pipelines=text"
                 f" --params corpus={self._corpus} first"
             )
-        return [(card, partial(_weights, path, card.get("sha256", ""))) for card, path in found]
+        return [(card, partial(_weights, path, card.sha256)) for card, path in found]
 
     def save(self, data: None) -> None:
         """Refuse: models are written one by one, where they are trained."""

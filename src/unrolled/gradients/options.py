@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from unrolled.records import Record
+from unrolled.recurrent.options import LayerOptions
+
 
 class TheoryOptions(BaseModel):
     """Random networks whose products of Jacobians are measured."""
@@ -61,6 +64,16 @@ class Remedy(BaseModel):
     optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or plain descent")
     warm_up: int = Field(0, ge=0, description="steps over which the step size rises from 0")
     truncate: int | None = Field(None, ge=1, description="steps that the gradient goes back")
+
+
+class NetworkCard(Record):
+    """What stands beside the weights of a network that is looked into."""
+
+    variant: str
+    layer: LayerOptions
+    length: int = Field(description="T of the task that it was trained on")
+    seed: int
+    training: MatrixOptions
 
 
 REMEDIES = {

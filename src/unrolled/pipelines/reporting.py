@@ -18,10 +18,12 @@ import jinja2
 import pandas as pd
 from kedro.pipeline import Node
 from noto_cjk_sans_otc import FONT_PATH
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from unrolled.comparison.champion import METRICS, sentence, winner_sentence
 from unrolled.comparison.leaderboard import cell, verdict
+from unrolled.comparison.records import Champion, Winner
+from unrolled.comparison.sentences import METRICS, sentence, winner_sentence
 
 WHEN = {False: "untrained", True: "trained"}
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
@@ -89,13 +91,13 @@ class Picture(NamedTuple):
 
 def report(
     leaderboard: pd.DataFrame,
-    champion: dict[str, Any],
-    winner: dict[str, Any],
+    champion: Champion,
+    winner: Winner,
     data: dict[str, Any],
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
-    kept: dict[str, Any],
+    kept: BaseModel,
     samples: list[dict[str, Any]] | None = None,
     coverage: dict[str, Any] | None = None,
     **pictures: Any,
@@ -122,7 +124,7 @@ def report(
         data=data,
         protocol=protocol,
         environment=environment,
-        options=_options(parameters[champion["job"]], kept),
+        options=_options(parameters[champion.job], kept),
         winner=winner,
         samples=None if samples is None else pd.DataFrame(samples),
         coverage=coverage,
@@ -183,13 +185,13 @@ def gradients_report(
 
 def card(
     leaderboard: pd.DataFrame,
-    champion: dict[str, Any],
-    winner: dict[str, Any],
+    champion: Champion,
+    winner: Winner,
     data: dict[str, Any],
     protocol: str,
     environment: dict[str, Any],
     parameters: dict[str, Any],
-    kept: dict[str, Any],
+    kept: BaseModel,
 ) -> str:
     """The champion's model card, in markdown.
 
@@ -203,11 +205,11 @@ def card(
         data=data,
         protocol=protocol,
         environment=environment,
-        options=_options(parameters[champion["job"]], kept),
+        options=_options(parameters[champion.job], kept),
     )
 
 
-def _options(parameters: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+def _options(parameters: dict[str, Any], kept: BaseModel) -> dict[str, Any]:
     """The resolved options of a job: of its data set, and of each variant, by name."""
     resolved = to_jsonable_python(parameters)
     variants = {
@@ -219,7 +221,11 @@ def _options(parameters: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]
         for name, entry in resolved.items()
         if isinstance(entry, dict) and "training" in entry
     }
-    return {"data_set": kept, "variants": variants, "seeds": resolved["seeds"]}
+    return {
+        "data_set": kept.model_dump(mode="json"),
+        "variants": variants,
+        "seeds": resolved["seeds"],
+    }
 
 
 def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A forecaster in service: rows in, rows out, by its ONNX graph or by the numbers of a baseline.
 
-This file goes with the registered model, so it imports numpy and pandas alone, onnxruntime where
+This file goes with the registered model, so it imports numpy, pandas and pydantic alone, onnxruntime where
 there is a graph.
 
 Letters: B series forecast at once, R rows that a forecast reads, K horizon steps.
@@ -11,15 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 
 from unrolled.errors import InputError
+from unrolled.records import Record, read
 from unrolled.series import formulas
-from unrolled.series.grid import dates
+from unrolled.series.grid import Step, dates
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -62,6 +64,19 @@ def open_graph(path: Path, sha256: str) -> onnxruntime.InferenceSession:
     )
 
 
+class ServedSeries(Record):
+    """What a served forecaster knows of its series: `forecaster.json`."""
+
+    kind: ClassVar = "forecaster"
+    sha256: str = Field(description="of the graph, or of the numbers")
+    rows: int = Field(0, description="that a graph reads; numbers say it for each series")
+    lowest: str = Field(description="which `y` can be: above 0, from 0, or empty: all")
+    horizon: int = Field(description="K, steps ahead")
+    ds: Literal["datetime", "long"] = Field(description="kind of the time stamps")
+    clock: str = Field(description="which clock their offsets were brought to")
+    series: dict[str, Step] = Field(description="from one row to the next, by name")
+
+
 class ServedForecaster:
     """The graph or the numbers, and what they need to know of the series."""
 
@@ -71,17 +86,16 @@ class ServedForecaster:
         Raises:
             InputError: another graph or other numbers than those that were registered.
         """
-        self.options: dict[str, Any] = json.loads(
-            (folder / "forecaster.json").read_text(encoding="utf-8")
-        )
-        self.steps: dict[str, Any] = self.options["series"]
+        about = folder / "forecaster.json"
+        self.known = read(ServedSeries, about.read_bytes(), about)
+        self.steps = self.known.series
         self.place = {name: place for place, name in enumerate(self.steps)}
         self.numbers: dict[str, formulas.Numbers] = {}
         graph, numbers = folder / "forecaster.onnx", folder / "numbers.json"
         if graph.exists():
-            self.session = open_graph(graph, self.options["sha256"])
+            self.session = open_graph(graph, self.known.sha256)
         else:
-            content = verified(numbers.read_bytes(), self.options["sha256"], numbers.name)
+            content = verified(numbers.read_bytes(), self.known.sha256, numbers.name)
             self.numbers = json.loads(content)["series"]
 
     def run(
@@ -116,7 +130,7 @@ class ServedForecaster:
             times.append(self._ahead(str(name), group["ds"]))
         if self.numbers:
             found = [
-                formulas.after(self.numbers[name], y, self.options["horizon"])
+                formulas.after(self.numbers[name], y, self.known.horizon)
                 for name, y in zip(names, ys, strict=True)
             ]
             y_hat = np.stack(found)
@@ -150,7 +164,7 @@ class ServedForecaster:
                     f" row {empty[0] + 1}; expected a value in every row"
                 )
         y = pd.to_numeric(rows["y"], errors="coerce").astype("float64")
-        lowest = self.options["lowest"]
+        lowest = self.known.lowest
         allowed = {"above 0": y > 0, "from 0": y >= 0, "": y > -np.inf}[lowest]
         bad = np.flatnonzero(~(allowed & (y.abs() <= LARGEST)))
         if len(bad):
@@ -159,7 +173,7 @@ class ServedForecaster:
                 f" numbers{lowest and f' {lowest}'}"
             )
         try:
-            whole = self.options["ds"] == "long"
+            whole = self.known.ds == "long"
             ds = rows["ds"].astype("int64") if whole else _dates(rows["ds"])
             if ds.isna().any():  # pandas' answer to infinity
                 raise ValueError("a time is infinite")
@@ -184,7 +198,7 @@ class ServedForecaster:
                 f"series '{name}' is unknown; this model was trained on"
                 f" {', '.join(known[:5])}{more}"
             )
-        numbers = self.numbers.get(name, self.options)
+        numbers = self.numbers.get(name, {"rows": self.known.rows})
         return (self._last if "rows" in numbers else self._since)(name, group, numbers)
 
     def _last(
@@ -239,7 +253,7 @@ class ServedForecaster:
             )
 
     def _ahead(self, name: str, ds: pd.Series) -> npt.NDArray[Any]:
-        return _times(ds.iloc[-1], self.steps[name], self.options["horizon"], ahead=True)
+        return _times(ds.iloc[-1], self.steps[name], self.known.horizon, ahead=True)
 
 
 def _dates(ds: pd.Series) -> pd.Series:

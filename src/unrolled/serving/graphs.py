@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.forecaster import Forecaster
 from unrolled.recurrent.language_model import LanguageModel
-from unrolled.recurrent.options import LanguageOptions, ModelOptions
 from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.series.transforms import TRANSFORMS
+from unrolled.training.cards import ForecasterCard, ForecasterSpec, LanguageSpec, Network, Weights
 from unrolled.training.loop import deterministic
 
 
@@ -132,23 +132,22 @@ class CharacterStep(nn.Module):
 
 
 def forecaster_graph(
-    networks: list[tuple[dict[str, Tensor], dict[str, Any]]],
+    networks: list[Network[ForecasterCard]],
     scaler: pd.DataFrame,
     series: SeriesOptions,
 ) -> bytes:
     """One graph from raw values to forecasts in original units.
 
     Args:
-        networks: weights, as `fit_forecaster` returns them, each with the options that stand beside
-            them; of several the median is forecast.
+        networks: weights and cards; of several networks the median is forecast.
         scaler: one row a series.
         series: options of the data set.
 
     Returns:
         ONNX: `y` (B, R) float64 and `series` (B,) int64 -> `y_hat` (B, K) float64, B free.
     """
-    card = networks[0][1]
-    with deterministic(card["seed"], card["training"]["threads"]):
+    card = networks[0].card
+    with deterministic(card.seed, card.training.threads):
         members = [_raw(weights, card, scaler, series) for weights, card in networks]
         raw = members[0] if len(members) == 1 else MedianForecaster(members)
         y = torch.linspace(1, 2, 2 * raw.rows, dtype=torch.float64).reshape(2, -1)
@@ -157,19 +156,19 @@ def forecaster_graph(
 
 
 def _raw(
-    weights: dict[str, Tensor], card: dict[str, Any], scaler: pd.DataFrame, series: SeriesOptions
+    weights: Weights, card: ForecasterSpec, scaler: pd.DataFrame, series: SeriesOptions
 ) -> RawForecaster:
     net = Forecaster(
-        ModelOptions.model_validate(card["model"]),
-        Inputs(card["features"]),
-        card["lookback"],
-        card["horizon"],
+        card.model,
+        Inputs(card.features),
+        card.lookback,
+        card.horizon,
     )
     net.load_state_dict(weights)
     return RawForecaster(net, scaler, series)
 
 
-def step_graph(weights: dict[str, Tensor], card: dict[str, Any]) -> bytes:
+def step_graph(weights: Weights, card: LanguageSpec) -> bytes:
     """One step of a language model.
 
     Args:
@@ -180,7 +179,7 @@ def step_graph(weights: dict[str, Tensor], card: dict[str, Any]) -> bytes:
         ONNX: `ids` (B,) int64 and `state_0` (and `state_1`) (L, B, H) float32 -> `logits` (B, V),
         `after_0` (and `after_1`), B free.
     """
-    with deterministic(card["seed"], card["training"]["threads"]):
+    with deterministic(card.seed, card.training.threads):
         net = _language_model(weights, card)
         state = net.layer.initial_state(2)
         names = [f"state_{number}" for number in range(len(state))]
@@ -190,17 +189,15 @@ def step_graph(weights: dict[str, Tensor], card: dict[str, Any]) -> bytes:
         return _exported(step, (ids, *state), ["ids", *names], ["logits", *after])
 
 
-def first_state(weights: dict[str, Tensor], card: dict[str, Any]) -> list[Any]:
+def first_state(weights: Weights, card: LanguageSpec) -> list[Any]:
     """The state before anything is read, each (L, 1, H), as nested lists."""
-    with deterministic(card["seed"], card["training"]["threads"]):
+    with deterministic(card.seed, card.training.threads):
         state = _language_model(weights, card).layer.initial_state(1)
     return [tensor.tolist() for tensor in state]
 
 
-def _language_model(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
-    net = LanguageModel(
-        LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
-    )
+def _language_model(weights: Weights, card: LanguageSpec) -> LanguageModel:
+    net = LanguageModel(card.model, len(weights["embedding.weight"]))
     net.load_state_dict(weights)
     return net.eval()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from unrolled.series.selection import without
 from unrolled.serving import registry
 from unrolled.serving.forecaster import MAX_ROWS
 from unrolled.training import backtest
+from unrolled.training.cards import ForecasterCard, TrainedRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +28,7 @@ Frames = tuple[pd.DataFrame, pd.DataFrame]
 
 def by_row(
     panel: pd.DataFrame,
-    row: dict[str, Any],
+    row: TrainedRow[ForecasterCard],
     how: Reading,
     scaler: pd.DataFrame,
     series: SeriesOptions,
@@ -40,8 +41,8 @@ def by_row(
     Raises:
         InputError: too few rows of a series, or one that was not there in training.
     """
-    variant = row["variant"]
-    if not row["networks"]:
+    variant = row.variant
+    if not row.networks:
         panel = _long_enough(panel, variant, least_rows(variant, series.season), series)
         baseline = backtest.of_baseline(variant, panel, series)
         return _frames(backtest.ahead(panel, series, baseline, how.step), variant)
@@ -64,7 +65,7 @@ def by_row(
             backtest.of_network(weights, card, panel, borders, own, series),
             how.step,
         )
-        for weights, card in row["networks"]
+        for weights, card in row.networks
     ]
     y_hat = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
     return _frames(frames[0].assign(y_hat=y_hat), variant)

@@ -13,24 +13,30 @@ from typing import Any
 import pandas as pd
 
 from unrolled.errors import InputError
+from unrolled.records import read
 from unrolled.series import panel as panels
 from unrolled.series import splits
 from unrolled.series.baselines import FITS
 from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
+from unrolled.series.reading import Reading
+from unrolled.serving.forecaster import ServedSeries
+from unrolled.serving.writer import ServedText
 from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Vocabulary, encode_prompt
 from unrolled.training import backtest as backtesting
+from unrolled.training.cards import ForecasterCard, LanguageCard, TrainedRow
 
+Served = ServedSeries | ServedText
 Files = dict[str, bytes]  # what is served, by name
 
 
 def of_forecaster(
-    row: dict[str, Any],
+    row: TrainedRow[ForecasterCard],
     scaler: pd.DataFrame,
     panel: pd.DataFrame,
-    reading: dict[str, Any],
+    reading: Reading,
     series: SeriesOptions,
 ) -> tuple[Files, dict[str, Any]]:
     """Make of a row what its server opens: networks as a graph, a baseline as numbers of all rows.
@@ -39,22 +45,18 @@ def of_forecaster(
         The files; a request that the server can be asked with.
     """
     example = next(iter(panel.groupby("unique_id", sort=False)))[1]
-    if row["kind"] == "baseline":
+    if row.kind == "baseline":
         borders = splits.borders(panel, series.validation, 0)
-        files = numbers_of(row["variant"], panel, borders, series, reading["times"]["clock"])
+        files = numbers_of(row.variant, panel, borders, series, reading.times.clock)
         numbers = next(iter(json.loads(files["numbers.json"])["series"].values()))
         example = example.tail(numbers.get("rows", series.lookback))
     else:
         from unrolled.serving import graphs  # which imports torch
 
-        graph = graphs.forecaster_graph(row["networks"], scaler, series)
-        beside = {"rows": series.rows, "lowest": series.lowest}
-        files = _files(
-            "forecaster.onnx",
-            graph,
-            beside | _known(panel, series, reading["times"]["clock"]),
-            "forecaster.json",
-        )
+        graph = graphs.forecaster_graph(row.networks, scaler, series)
+        known = _known(panel, series, reading.times.clock, graph)
+        known = known.model_copy(update={"rows": series.rows, "lowest": series.lowest})
+        files = _files("forecaster.onnx", graph, known)
         example = example.tail(series.rows)
     records = example[PANEL_COLUMNS].to_dict("records")
     for record in records:
@@ -81,51 +83,67 @@ def numbers_of(
         at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)
         fitted[parts.unique_id] = numbers | {"ds": at}
     content = json.dumps({"variant": variant, "series": fitted}).encode()
-    beside = {"lowest": ""} | _known(panel, series, clock)
-    return _files("numbers.json", content, beside, "forecaster.json")
+    return _files("numbers.json", content, _known(panel, series, clock, content))
 
 
 def of_writer(
-    row: dict[str, Any], known: dict[str, Any], read: CorpusOptions
+    row: TrainedRow[LanguageCard], known: Vocabulary, corpus: CorpusOptions
 ) -> tuple[Files, dict[str, Any]]:
     """Export one step of a language model; returns as `of_forecaster` does."""
-    if not row["networks"]:
-        models = [name for name, own in row["winner"]["rows"].items() if own["kind"] != "baseline"]
+    if not row.networks:
+        models = [name for name, own in row.winner.rows.items() if own.kind != "baseline"]
         raise InputError(
-            f"parameter 'model' is '{row['variant']}', which counts n-grams and is not deployed;"
+            f"parameter 'model' is '{row.variant}', which counts n-grams and is not deployed;"
             f" expected a language model: {', '.join(models)}"
         )
     from unrolled.serving import graphs
 
-    (weights, card), vocabulary = row["networks"][0], Vocabulary(**known)
-    beside = {
-        "reading": read.reading,
-        "characters": vocabulary.characters,
-        "first": vocabulary.first,
-        "before": [] if vocabulary.bos is None else [vocabulary.bos],
-        "empty": encode_prompt("", vocabulary).tolist(),
-        "lowest": vocabulary.lowest,
-        "stop": vocabulary.eos,
-        "state": graphs.first_state(weights, card),
+    weights, card = row.networks[0]
+    graph = graphs.step_graph(weights, card)
+    about = ServedText(
+        sha256=_sha256(graph),
+        reading=corpus.reading,
+        characters=known.characters,
+        first=known.first,
+        before=[] if known.bos is None else [known.bos],
+        empty=encode_prompt("", known).tolist(),
+        lowest=known.lowest,
+        stop=known.eos,
+        state=graphs.first_state(weights, card),
+    )
+    return _files("writer.onnx", graph, about), {
+        "dataframe_records": [{"prompt": known.characters[:2]}]
     }
-    files = _files("writer.onnx", graphs.step_graph(weights, card), beside, "writer.json")
-    return files, {"dataframe_records": [{"prompt": vocabulary.characters[:2]}]}
 
 
-def _known(panel: pd.DataFrame, series: SeriesOptions, clock: str) -> dict[str, Any]:
+def _known(panel: pd.DataFrame, series: SeriesOptions, clock: str, content: bytes) -> ServedSeries:
     """What the server of a forecaster must know of the series."""
     groups = panel.groupby("unique_id", sort=False)
-    return {
-        "horizon": series.horizon,
-        "ds": "datetime" if panel["ds"].dtype.kind == "M" else "long",
-        "clock": clock,
-        "series": {str(name): panels.step_of(group["ds"]) for name, group in groups},
-    }
+    return ServedSeries(
+        sha256=_sha256(content),
+        lowest="",
+        horizon=series.horizon,
+        ds="datetime" if panel["ds"].dtype.kind == "M" else "long",
+        clock=clock,
+        series={str(name): panels.step_of(group["ds"]) for name, group in groups},
+    )
 
 
-def _files(name: str, content: bytes, beside: dict[str, Any], beside_name: str) -> Files:
-    digest = {"sha256": hashlib.sha256(content).hexdigest()}
-    return {name: content, beside_name: json.dumps(digest | beside).encode()}
+def _files(name: str, content: bytes, known: Served) -> Files:
+    return {name: content, f"{known.kind}.json": known.model_dump_json().encode()}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def about(files: Files) -> Served:
+    """What the server of these files knows."""
+    name = f"{ServedSeries.kind}.json"
+    if name in files:
+        return read(ServedSeries, files[name], name)
+    name = f"{ServedText.kind}.json"
+    return read(ServedText, files[name], name)
 
 
 @contextmanager

@@ -20,13 +20,14 @@ from unrolled.serving.packages import Files, numbers_of, opened
 from unrolled.text.vocabulary import Ids
 from unrolled.training import backtest as backtesting
 from unrolled.training.backtest import Cutoffs, Forecast, Forecasts
+from unrolled.training.cards import ForecasterCard, LanguageCard, TrainedRow
 
 TOLERANCE = 1e-5
 Floats = npt.NDArray[np.floating[Any]]
 
 
 def of_forecaster(
-    row: dict[str, Any],
+    row: TrainedRow[ForecasterCard],
     files: Files,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
@@ -37,13 +38,13 @@ def of_forecaster(
 
     Numbers are compared as they are before the test part: those of all rows have seen it.
     """
-    if row["kind"] == "baseline":
-        truths = [backtesting.of_baseline(row["variant"], panel, series, fits=1)]
-        files = numbers_of(row["variant"], panel, borders, series)
+    if row.kind == "baseline":
+        truths = [backtesting.of_baseline(row.variant, panel, series, fits=1)]
+        files = numbers_of(row.variant, panel, borders, series)
     else:
         truths = [
             backtesting.of_network(weights, card, panel, borders, scaler, series)
-            for weights, card in row["networks"]
+            for weights, card in row.networks
         ]
     frames = [backtesting.over_cutoffs(panel, borders, series, truth) for truth in truths]
     expected = np.median([frame["y_hat"].to_numpy() for frame in frames], axis=0)
@@ -63,7 +64,7 @@ def of_forecaster(
 
 def _by_windows(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
     """The server's graph, asked with raw values."""
-    y, rows = panel["y"].to_numpy(), served.options["rows"]
+    y, rows = panel["y"].to_numpy(), served.known.rows
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
         place = np.full(len(cutoffs), served.place[parts.unique_id])
@@ -77,7 +78,7 @@ def _by_rows(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
 
     def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
         numbers = served.numbers[parts.unique_id]
-        found = np.full((len(cutoffs), served.options["horizon"]), np.nan)
+        found = np.full((len(cutoffs), served.known.horizon), np.nan)
         taken = _taken(served, panel)(parts, cutoffs)[:, 0] > 0
         for i, cutoff in enumerate(cutoffs[taken]):
             # A state asks for all rows since it was fitted, and leaves out those that it has seen.
@@ -97,19 +98,19 @@ def _taken(served: ServedForecaster, panel: pd.DataFrame) -> Forecast:
         factor = served.numbers.get(parts.unique_id, {}).get("multiplicative", False)
         since = np.minimum.accumulate(np.r_[np.inf, y[cutoffs[0] + 1 : cutoffs[-1] + 1]])
         taken = np.where((since > 0) | (not factor), 1.0, 0.0)
-        return np.repeat(taken[:, None], served.options["horizon"], axis=1)
+        return np.repeat(taken[:, None], served.known.horizon, axis=1)
 
     return forecast
 
 
-def of_writer(row: dict[str, Any], files: Files, test_ids: Ids) -> dict[str, Any]:
+def of_writer(row: TrainedRow[LanguageCard], files: Files, test_ids: Ids) -> dict[str, Any]:
     """Read the whole test part one symbol at a time by torch and by the graph."""
     import torch
 
     from unrolled.serving.writer import ServedWriter
     from unrolled.training import text
 
-    step, state, own = text.stepper(*row["networks"][0]), None, None
+    step, state, own = text.stepper(*row.networks[0]), None, None
     # Side by side, each text from a fresh state: one after the other would take minutes.
     ids = _side_by_side(np.asarray(test_ids, dtype=np.int64))  # (T, B)
     differences, scale = [], 0.0

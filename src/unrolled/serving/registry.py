@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHAMPION, PREVIOUS = "champion", "previous"
-REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas")
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")
 SERVED_CODE = (
     "__init__.py",
     "errors.py",
+    "records.py",
     "series/__init__.py",
     "series/formulas.py",
     "series/grid.py",

@@ -8,12 +8,13 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-from unrolled.serving.writer import DEFAULTS
+from unrolled.serving.forecaster import ServedSeries
+from unrolled.serving.writer import DEFAULTS, ServedText
 
 
-def of(job: str, served: dict[str, Any]) -> ModelSignature:
-    """The signature of a job's model, given what its server knows."""
-    return forecaster(served["ds"]) if job == "forecasting" else writer()
+def of(served: ServedSeries | ServedText) -> ModelSignature:
+    """The signature of a model, given what its server knows."""
+    return forecaster(served.ds) if isinstance(served, ServedSeries) else writer()
 
 
 def forecaster(ds: str) -> ModelSignature:
@@ -36,9 +37,9 @@ def writer() -> ModelSignature:
     )
 
 
-def example(job: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+def example(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows as the signature wants them."""
     frame = pd.DataFrame(rows)
-    if job == "forecasting" and not pd.api.types.is_integer_dtype(frame["ds"]):
+    if "ds" in frame and not pd.api.types.is_integer_dtype(frame["ds"]):
         frame["ds"] = pd.to_datetime(frame["ds"])
     return frame

@@ -1,22 +1,23 @@
 """A language model in service: a prompt in, characters out, by its ONNX graph of one step.
 
-This file goes with the registered model, so it imports numpy and onnxruntime alone. A seed writes what
+This file goes with the registered model, so it imports numpy, pydantic and onnxruntime alone. A seed writes what
 `generate` writes with it.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from unrolled.errors import InputError, shown
+from unrolled.records import Record, read
 from unrolled.serving.forecaster import open_graph
 from unrolled.text.writing import (
     choose,
@@ -79,6 +80,21 @@ def refuse_prompt(prompt: object, where: str = "") -> None:
     refuse_surrogates(prompt)
 
 
+class ServedText(Record):
+    """What a served language model knows of its text: `writer.json`."""
+
+    kind: ClassVar = "writer"
+    sha256: str = Field(description="of the graph")
+    reading: dict[str, Any] = Field(description="how the corpus was read, and so a prompt is")
+    characters: str = Field(description="known ones, by rising id")
+    first: int = Field(description="id of the first of them")
+    before: list[int] = Field(description="ids read before every prompt")
+    empty: list[int] = Field(description="ids read in place of an empty prompt")
+    lowest: int = Field(description="lowest id that is ever written")
+    stop: int | None = Field(description="id that ends a text; none where texts have no end")
+    state: list[Any] = Field(description="before anything is read, each (L, 1, H)")
+
+
 class ServedWriter:
     """The graph and the characters that it knows."""
 
@@ -88,12 +104,10 @@ class ServedWriter:
         Raises:
             InputError: another graph than the one that was registered.
         """
-        self.options: dict[str, Any] = json.loads(
-            (folder / "writer.json").read_text(encoding="utf-8")
-        )
-        self.session = open_graph(folder / "writer.onnx", self.options["sha256"])
-        self.first: int = self.options["first"]
-        self.characters: str = self.options["characters"]
+        about = folder / "writer.json"
+        self.known = read(ServedText, about.read_bytes(), about)
+        self.session = open_graph(folder / "writer.onnx", self.known.sha256)
+        self.first, self.characters = self.known.first, self.known.characters
         self.ids = {c: self.first + place for place, c in enumerate(self.characters)}
         self.names = [value.name for value in self.session.get_inputs()]
 
@@ -102,9 +116,7 @@ class ServedWriter:
     ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]:
         """Read one symbol of each text (B,): logits (B, V) of the next, and the state after."""
         if state is None:
-            state = [
-                np.repeat(np.float32(first), len(ids), axis=1) for first in self.options["state"]
-            ]
+            state = [np.repeat(np.float32(first), len(ids), axis=1) for first in self.known.state]
         logits, *after = self.session.run(None, dict(zip(self.names, [ids, *state], strict=True)))
         return logits, after
 
@@ -131,22 +143,22 @@ class ServedWriter:
 
     def read(self, prompt: str) -> str:
         """The prompt as its corpus was read."""
-        return normalised(prompt, **self.options["reading"])
+        return normalised(prompt, **self.known.reading)
 
     def unknown(self, prompt: str) -> list[str]:
         """Characters of a prompt that the model does not know."""
         return unknown_in(self.read(prompt), self.characters)
 
     def _stream(self, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
-        read = [*self.options["before"], *(self.ids.get(c, 0) for c in prompt)]
+        ids = [*self.known.before, *(self.ids.get(c, 0) for c in prompt)]
         state, draws = None, np.random.default_rng(seed)
-        for symbol in read or self.options["empty"]:
+        for symbol in ids or self.known.empty:
             logits, state = self.step(np.array([symbol]), state)
-        lowest = self.options["lowest"]
+        lowest = self.known.lowest
         for _ in range(length):
             allowed, chance = logits[:, lowest:].astype(np.float64), draws.random((1, 1))
             symbol = int(choose(allowed, temperature, chance)[0]) + lowest
-            if symbol == self.options["stop"]:
+            if symbol == self.known.stop:
                 return
             yield self.characters[symbol - self.first]
             logits, state = self.step(np.array([symbol]), state)

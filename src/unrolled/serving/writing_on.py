@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unrolled.errors import InputError
 from unrolled.text.options import WritingOptions
 from unrolled.text.vocabulary import Vocabulary, encode_prompt
+from unrolled.training.cards import LanguageCard, Weights
 
 # torch takes a second to import; only the functions that run a network pay for it.
 if TYPE_CHECKING:
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Weights = dict[str, Any]
-Models = list[tuple[dict[str, Any], Callable[[], Weights]]]
+Models = list[tuple[LanguageCard, Callable[[], Weights]]]
 
 
 def best(
     models: Models, known: Vocabulary, of_text: dict[str, str], corpus: str
-) -> tuple[dict[str, Any], Callable[[], Weights]]:
+) -> tuple[LanguageCard, Callable[[], Weights]]:
     """The model of the lowest validation loss among those of this very text and vocabulary.
 
     Raises:
@@ -37,7 +38,7 @@ def best(
     own = [
         model
         for model in models
-        if (model[0].get("vocabulary"), model[0].get("text")) == (known.fingerprint, of_text)
+        if (model[0].vocabulary, model[0].text) == (known.fingerprint, of_text)
     ]
     others = len(models) - len(own)
     if not own:
@@ -50,7 +51,12 @@ def best(
             "%s: trained models of another text than the one that was read last are left out: %d",
             corpus, others,
         )  # fmt: skip
-    return min(own, key=lambda model: model[0]["validation_loss"])
+    return min(
+        own,
+        key=lambda model: (
+            math.inf if model[0].validation_loss is None else model[0].validation_loss
+        ),
+    )
 
 
 def stepper(served: ServedWriter) -> Step:
@@ -71,7 +77,7 @@ def vocabulary_of(served: ServedWriter) -> Vocabulary:
         characters=served.characters,
         counts=(),  # of training; neither they nor `unknown` matter to what is written
         unknown=0,
-        boundaries=served.options["stop"] is not None,
+        boundaries=served.known.stop is not None,
     )
 
 

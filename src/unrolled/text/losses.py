@@ -28,7 +28,7 @@ def score(
 
 def by_context(
     losses: npt.NDArray[np.floating[Any]],
-    card: dict[str, Any],
+    variant: str,
     test_ids: Ids,
     own: Vocabulary,
 ) -> pd.DataFrame:
@@ -47,13 +47,14 @@ def by_context(
         own_losses = losses[asked & (read >= least) & (read < below)]
         if len(own_losses):
             mean = float(own_losses.mean(dtype=np.float64))
-            rows.append((card["variant"], least, mean, len(own_losses)))
+            rows.append((variant, least, mean, len(own_losses)))
     return pd.DataFrame(rows, columns=["variant", "context", "nats_per_char", "characters"])
 
 
 def by_block(
     losses: npt.NDArray[np.floating[Any]],
-    card: dict[str, Any],
+    variant: str,
+    seed: int | None,
     test_ids: Ids,
     own: Vocabulary,
 ) -> pd.DataFrame:
@@ -66,8 +67,8 @@ def by_block(
     firsts = np.arange(0, len(asked), BLOCK)
     return pd.DataFrame(
         {
-            "variant": card["variant"],
-            "seed": pd.array([card.get("seed")] * len(firsts), dtype="Int64"),
+            "variant": variant,
+            "seed": pd.array([seed] * len(firsts), dtype="Int64"),
             "block": np.arange(len(firsts)),
             "nats": np.add.reduceat(asked, firsts, dtype=np.float64),
             "characters": np.diff(np.append(firsts, len(asked))),

@@ -19,9 +19,10 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from unrolled.comparison.champion import metric_of, sentence, winner_sentence
+from unrolled.comparison.champion import metric_of
 from unrolled.comparison.leaderboard import cell
 from unrolled.comparison.looks import look
+from unrolled.comparison.sentences import sentence, winner_sentence
 from unrolled.tracking import (
     DEFAULT_URI,
     DIGEST_LENGTH,

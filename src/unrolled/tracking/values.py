@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from numbers import Real
-from typing import Any, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import pandas as pd
+
+from unrolled.comparison.records import Champion, Winner
 
 PARAM_LENGTH = 6000  # MLflow's limit
 
@@ -62,27 +64,31 @@ def metrics_of(values: object) -> list[Curve]:
     >>> metrics_of({"mae": 1.5, "rmse": float("nan"), "mase": None, "note": "x"})
     [Curve(key='mae', value=1.5, step=0)]
     """
+    values = _plain(values)
     if not isinstance(values, Mapping):
         return []
     return [Curve(str(key), float(value), 0) for key, value in values.items() if _is_number(value)]
 
 
-def scores_of(name: str, record: Mapping[str, Any]) -> tuple[list[Curve], dict[str, str]]:
+def scores_of(record: Champion | Winner) -> tuple[list[Curve], dict[str, str]]:
     """Metrics and tags of a study from the record of its champion or winner.
 
-    >>> record = {"variant": "gru", "metric": "mase", "score": 0.9, "baseline_score": 1.0, "margin": 0.1}
-    >>> metrics, tags = scores_of("forecasting.champion", record)
+    >>> metrics, tags = scores_of(Champion.model_construct(
+    ...     variant="gru", metric="mase", score=0.9, baseline_score=1.0, margin=0.1))
     >>> [(curve.key, curve.value) for curve in metrics], tags
     ([('mase', 0.9), ('mase_best_baseline', 1.0), ('margin', 0.1)], {'champion': 'gru'})
-    >>> scores_of("forecasting.winner", {"variant": "ridge", "metric": "mase", "score": 1.0})[0]
-    [Curve(key='mase_winner', value=1.0, step=0)]
+    >>> scores_of(Winner.model_construct(variant="ridge", metric="mase", score=1.0))
+    ([Curve(key='mase_winner', value=1.0, step=0)], {'winner': 'ridge'})
     """
-    role, metric = name.rpartition(".")[2], record["metric"]
-    values = {metric if role == "champion" else f"{metric}_{role}": record["score"]}
-    if role == "champion":
-        values[f"{metric}_best_baseline"] = record["baseline_score"]
-        values["margin"] = record["margin"]
-    return metrics_of(values), {role: str(record["variant"])}
+    metric = record.metric
+    if isinstance(record, Winner):
+        return metrics_of({f"{metric}_winner": record.score}), {"winner": record.variant}
+    values = {
+        metric: record.score,
+        f"{metric}_best_baseline": record.baseline_score,
+        "margin": record.margin,
+    }
+    return metrics_of(values), {"champion": record.variant}
 
 
 def history_of(frame: object) -> list[Curve]:

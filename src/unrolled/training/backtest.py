@@ -26,6 +26,7 @@ from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import OBSERVED, following, observed
 from unrolled.series.selection import unusable
 from unrolled.series.splits import Parts
+from unrolled.training.cards import ForecasterSpec
 from unrolled.training.options import TrainOptions
 
 # torch takes a second to import; only what trains or runs a network pays for it.
@@ -42,7 +43,7 @@ REHEARSAL_COLUMNS = ["unique_id", "ds", "cutoff", "step", "y", "y_hat", "rehears
 
 def of_network(
     weights: dict[str, Any],
-    card: dict[str, Any],
+    card: ForecasterSpec,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     scaler: pd.DataFrame,
@@ -127,7 +128,7 @@ def fit_network(
     weights = forecasting.fit_weights(
         values, observed(panel), table, series, model, training, seed, label
     )
-    card = forecasting.card(series, model, training, seed)
+    card = forecasting.spec(series, model, training, seed)
     return of_network(weights, card, panel, borders, scaler, series)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from unrolled.recurrent.heads import HEADS, Head
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series.options import SeriesOptions
 from unrolled.series.windows import starts
+from unrolled.training.cards import ForecasterSpec
 from unrolled.training.loop import (
     WATCHED,
     Plan,
@@ -257,30 +257,30 @@ def _fit_parts(
     return net, history
 
 
-def card(
+def spec(
     series: SeriesOptions, model: ModelOptions, training: TrainOptions, seed: int
-) -> dict[str, Any]:
-    """What stands beside the weights: all that it takes to build the network again."""
-    return {
-        "model": model.model_dump(),
-        "training": training.model_dump(),
-        "seed": seed,
-        "features": 1 + len(series.lags),
-        "lookback": series.lookback,
-        "horizon": series.horizon,
-    }
+) -> ForecasterSpec:
+    """All that it takes to build a network of this series again."""
+    return ForecasterSpec(
+        model=model,
+        training=training,
+        seed=seed,
+        features=1 + len(series.lags),
+        lookback=series.lookback,
+        horizon=series.horizon,
+    )
 
 
 def predict(
     weights: dict[str, Tensor],
-    card: dict[str, Any],
+    card: ForecasterSpec,
     values: npt.NDArray[np.float32],
     first: npt.NDArray[np.int64],
     series: SeriesOptions,
 ) -> npt.NDArray[np.float64]:
     """Forecast from windows that start at `first` (C,), on the network's scale: (C, K)."""
     data = torch.from_numpy(values)
-    with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+    with deterministic(card.seed, card.training.threads), torch.no_grad():
         net = _restored(weights, card)
         parts = [
             net(gather(data, part, series)[0])[:, :, 0].T
@@ -291,7 +291,7 @@ def predict(
 
 def look_inside(
     weights: dict[str, Tensor],
-    card: dict[str, Any],
+    card: ForecasterSpec,
     values: npt.NDArray[np.float32],
     first: int,
     series: SeriesOptions,
@@ -311,13 +311,13 @@ def look_inside(
         `value`.
     """
     window, _ = gather(torch.from_numpy(values), torch.tensor([first]), series)
-    with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+    with deterministic(card.seed, card.training.threads), torch.no_grad():
         net = _restored(weights, card)
         inside = {"input": window.target} | net.look_inside(window)
     frames = []
     for name, tensor in inside.items():
         steps, _, units = tensor.shape
-        every = 1 if name == "input" else card["model"]["segment"]
+        every = 1 if name == "input" else card.model.segment
         frames.append(
             pd.DataFrame(
                 {
@@ -331,13 +331,13 @@ def look_inside(
     return pd.concat(frames, ignore_index=True)
 
 
-def _restored(weights: dict[str, Tensor], card: dict[str, Any]) -> Forecaster:
+def _restored(weights: dict[str, Tensor], card: ForecasterSpec) -> Forecaster:
     """Build the network; draws weights that are thrown away, so only within `deterministic`."""
     net = Forecaster(
-        ModelOptions.model_validate(card["model"]),
-        Inputs(card["features"]),
-        card["lookback"],
-        card["horizon"],
+        card.model,
+        Inputs(card.features),
+        card.lookback,
+        card.horizon,
     )
     net.load_state_dict(weights)
     return net.eval()

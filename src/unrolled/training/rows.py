@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unrolled.comparison.champion import finite
 from unrolled.comparison.leaderboard import COST, NOTE, VALIDATION
+from unrolled.comparison.records import Card, Choice, Cost, Kind, Rehearsal
+from unrolled.records import finite
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import metrics, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.training import backtest as backtesting
 from unrolled.training.backtest import Forecast, before_test
+from unrolled.training.cards import ForecasterCard
 from unrolled.training.options import TrainOptions
 
-Row = tuple[str, str, int | None]  # variant, kind, seed
+Row = tuple[str, Kind, int | None]  # variant, kind, seed
 
 
 def rehearse_network(
@@ -29,20 +31,21 @@ def rehearse_network(
     training: TrainOptions,
     variant: str,
     seed: int,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Rehearsal]:
     """Train one variant with one seed anew for every rehearsal, and score what it forecasts there."""
 
     def fit(borders: pd.DataFrame) -> Forecast:
         label = f"{variant} seed {seed}, rehearsal"
         return backtesting.fit_network(panel, borders, series, model, training, seed, label)
 
-    frame, row = backtesting.rehearse(panel, rehearsals, series, fit), (variant, "recurrent", seed)
+    frame = backtesting.rehearse(panel, rehearsals, series, fit)
+    row: Row = (variant, "recurrent", seed)
     return _of(frame, row), validation(frame, panel, rehearsals, series, row)
 
 
 def rehearse_baseline(
     panel: pd.DataFrame, rehearsals: pd.DataFrame, series: SeriesOptions, variant: str
-) -> dict[str, Any]:
+) -> Rehearsal:
     """The score of a baseline; all rehearsals together fit it as often as the test part does."""
     fits = -(-series.statistical_fits // splits.REHEARSALS)
 
@@ -53,7 +56,8 @@ def rehearse_baseline(
 
     frame = backtesting.rehearse(panel, rehearsals, series, fit)
     found = validation(frame, panel, rehearsals, series, (variant, "baseline", None))
-    return found | {"note": f"rehearsals: {limit.note}" if limit.note else None}
+    note = f"rehearsals: {limit.note}" if limit.note else None
+    return found.model_copy(update={"note": note})
 
 
 def validation(
@@ -62,16 +66,16 @@ def validation(
     rehearsals: pd.DataFrame,
     series: SeriesOptions,
     row: Row,
-) -> dict[str, Any]:
+) -> Rehearsal:
     """The score of a row in the rehearsals."""
     variant, kind, seed = row
     scores = backtesting.score_rehearsals(frame, panel, rehearsals, series)
-    return {"variant": variant, "kind": kind, "seed": seed} | finite(scores)
+    return Rehearsal(variant=variant, kind=kind, seed=seed, **scores)
 
 
 def backtest_network(
     weights: dict[str, Any],
-    card: dict[str, Any],
+    card: ForecasterCard,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     scaler: pd.DataFrame,
@@ -79,25 +83,26 @@ def backtest_network(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecast with one trained network: from every cutoff of the test part, and after the last row."""
     forecast = backtesting.of_network(weights, card, panel, borders, scaler, series)
-    return _forecasts(
-        panel, borders, series, (card["variant"], "recurrent", card["seed"]), forecast
-    )
+    return _forecasts(panel, borders, series, (card.variant, "recurrent", card.seed), forecast)
 
 
 def backtest_baseline(
     panel: pd.DataFrame, borders: pd.DataFrame, series: SeriesOptions, variant: str
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, Cost]:
     """The same with one baseline, fitted on all rows for what comes after them; and its cost."""
-    began, row = time.perf_counter(), (variant, "baseline", None)
+    began = time.perf_counter()
+    row: Row = (variant, "baseline", None)
     limit = backtesting.limit_of(series, 2 * len(borders))  # the test part, and after the last row
     forecast = backtesting.of_baseline(variant, panel, series, limit=limit)
     frames = _forecasts(panel, borders, series, row, forecast)
-    cost = {
-        "parameters": None,
-        "train_seconds": time.perf_counter() - began,
-        "note": limit.note or None,
-    }
-    return *frames, {"variant": variant, "kind": "baseline", **cost}
+    cost = Cost(
+        variant=variant,
+        kind="baseline",
+        parameters=None,
+        train_seconds=time.perf_counter() - began,
+        note=limit.note or None,
+    )
+    return *frames, cost
 
 
 def _forecasts(
@@ -121,31 +126,33 @@ def median(variant: str, seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return _of(first.assign(y_hat=y_hat), (variant, "ensemble", None))
 
 
-def median_cost(variant: str, cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def median_cost(variant: str, cards: Sequence[Card]) -> Cost:
     """Parameters and training time of all seeds together."""
-    cost = {key: sum(card[key] for card in cards) for key in COST}
-    return {"variant": variant, "kind": "ensemble", "seeds": len(cards), **cost}
+    return Cost(
+        variant=variant,
+        kind="ensemble",
+        seeds=len(cards),
+        parameters=sum(card.parameters or 0 for card in cards),
+        train_seconds=sum(card.train_seconds for card in cards),
+    )
 
 
 def score(
     backtest: pd.DataFrame,
-    validation: dict[str, Any],
-    card: dict[str, Any],
+    rehearsal: Rehearsal,
+    cost: Cost,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     series: SeriesOptions,
 ) -> dict[str, Any]:
     """Metrics of one variant and seed over all steps of the test part, beside its rehearsals' and cost."""
     scores = metrics.score(backtest, before_test(panel, borders), series.season)
-    cost = {key: card[key] for key in ("variant", "kind", *COST)} | {"seeds": card.get("seeds", 1)}
-    notes = [one["note"] for one in (card, validation) if one.get("note")]
-    found = cost | finite(scores) | {key: validation[key] for key in VALIDATION}
-    return found | {NOTE: "; ".join(notes) or None}
+    own = cost.model_dump(include={"variant", "kind", *COST, "seeds"})
+    found = own | finite(scores) | rehearsal.model_dump(include=set(VALIDATION))
+    return found | {NOTE: "; ".join(filter(None, [cost.note, rehearsal.note])) or None}
 
 
-def chosen(
-    choice: dict[str, Any], ahead: Sequence[pd.DataFrame]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def chosen(choice: Choice, ahead: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What comes after the last row, by the winner and by the champion.
 
     Returns:
@@ -153,14 +160,12 @@ def chosen(
         the last row read.
     """
     every = pd.concat(ahead, ignore_index=True)
-    rows = {
-        name: choice["rows"][name] for name in (choice["winner"], choice["champion"]["variant"])
-    }
+    rows = {name: choice.rows[name] for name in (choice.winner, choice.champion.variant)}
     frames = []
     for name, row in rows.items():
         own = every[every["variant"] == name]
-        if row["kind"] == "recurrent":  # its best seed, as it would be deployed
-            own = own[own["seed"] == row["seeds"][0]]
+        if row.kind == "recurrent":  # its best seed, as it would be deployed
+            own = own[own["seed"] == row.seeds[0]]
         frames.append(own)
     columns = ["unique_id", "ds", "variant", "y_hat"]
     return (

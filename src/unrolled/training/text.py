@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from unrolled.recurrent.layer import Manual, has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
 from unrolled.training.arrays import Array, NotInNumpy, in_numpy, on_one_thread
+from unrolled.training.cards import LanguageSpec
 from unrolled.training.loop import WATCHED, Plan, Row, Watch, deterministic, fit, half_cosine
 from unrolled.training.options import TextTrainOptions
 
@@ -237,7 +238,7 @@ def learning_rate(training: TextTrainOptions, step: int, total: int) -> float:
 
 def evaluate(
     weights: dict[str, Tensor],
-    card: dict[str, Any],
+    card: LanguageSpec,
     ids: Ids,
     vocabulary: Vocabulary,
     block: int | None = None,
@@ -255,7 +256,7 @@ def evaluate(
     Returns:
         -ln p in nats (N,); NaN where nothing is asked for (see `vocabulary.targets`).
     """
-    with deterministic(card["seed"], card["training"]["threads"]):
+    with deterministic(card.seed, card.training.threads):
         return _losses(restored(weights, card), ids, vocabulary.bos, block)
 
 
@@ -387,14 +388,14 @@ def _plan(ids: Ids, bos: int | None, training: TextTrainOptions) -> list[Streams
     return [batches[i] for i in torch.randperm(len(batches)).tolist()]
 
 
-def stepper(weights: dict[str, Tensor], card: dict[str, Any]) -> Step:
+def stepper(weights: dict[str, Tensor], card: LanguageSpec) -> Step:
     """One step for `sampling.generate`: `step(ids (B,), state) -> (logits (B, V), state)`.
 
     The same numbers as `LanguageModel.step`, on one thread, by the modules' own equations in numpy:
     what the first layer makes of each symbol is a row of a table, and nothing lies between the
     layers. Where a cell computes what numpy is not known to have, it is that step itself. The state before anything is read is None; `language_model.select` picks rows of it.
     """
-    with deterministic(card["seed"], card["training"]["threads"]):
+    with deterministic(card.seed, card.training.threads):
         net = restored(weights, card).requires_grad_(requires_grad=False)
         layer = net.layer.by_hand().requires_grad_(requires_grad=False)
     cells = [cast("Cell", cast("Manual", block).directions[0]) for block in layer.blocks]
@@ -437,10 +438,8 @@ def _lay_out(cell: Cell) -> None:
         cell.weight_hh.data = cell.weight_hh.T.contiguous().T
 
 
-def restored(weights: dict[str, Tensor], card: dict[str, Any]) -> LanguageModel:
+def restored(weights: dict[str, Tensor], card: LanguageSpec) -> LanguageModel:
     """Build the network; draws weights that are thrown away, so only within `deterministic`."""
-    net = LanguageModel(
-        LanguageOptions.model_validate(card["model"]), len(weights["embedding.weight"])
-    )
+    net = LanguageModel(card.model, len(weights["embedding.weight"]))
     net.load_state_dict(weights)
     return net.eval()

@@ -18,6 +18,7 @@ from unrolled.text import passages as parts
 from unrolled.text import structure, vocabulary
 from unrolled.text.passages import CONTEXT, PASSAGE, liveliest
 from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.training.cards import LanguageSpec
 from unrolled.training.loop import deterministic
 from unrolled.training.text import restored
 
@@ -28,7 +29,7 @@ UNIT_COLUMNS = ["feature", "state", "unit", "correlation_chosen", "correlation"]
 
 
 def connectivity(
-    weights: dict[str, Tensor], card: dict[str, Any], ids: Ids, before: Ids
+    weights: dict[str, Tensor], card: LanguageSpec, ids: Ids, before: Ids
 ) -> FloatArray:
     """How much each symbol that was read moves the logit of each symbol that came.
 
@@ -47,7 +48,7 @@ def connectivity(
     """
     steps = len(ids) - 1
     symbols, earlier = (torch.from_numpy(part.astype(np.int64)) for part in (ids, before))
-    with deterministic(card["seed"], card["training"]["threads"]):
+    with deterministic(card.seed, card.training.threads):
         net = restored(weights, card)
         state = None
         if len(earlier):
@@ -65,7 +66,7 @@ def connectivity(
 
 
 def states(
-    weights: dict[str, Tensor], card: dict[str, Any], ids: Ids, vocabulary: Vocabulary
+    weights: dict[str, Tensor], card: LanguageSpec, ids: Ids, vocabulary: Vocabulary
 ) -> dict[str, FloatArray]:
     """What every unit holds after each symbol.
 
@@ -85,7 +86,7 @@ def states(
     for number, part in enumerate(documents):
         read[: len(part), number] = torch.from_numpy(part.astype(np.int64))
     real = (torch.arange(len(read))[:, None] < lengths).T  # (B, T)
-    with deterministic(card["seed"], card["training"]["threads"]), torch.no_grad():
+    with deterministic(card.seed, card.training.threads), torch.no_grad():
         net = restored(weights, card)
         inside = net.layer.look_inside(net.embed(read))
     return {
@@ -148,7 +149,7 @@ def _correlations(units: FloatArray, feature: FloatArray) -> FloatArray:
 
 
 def connected_passage(
-    weights: dict[str, Tensor], card: dict[str, Any], test_ids: Ids, own: Vocabulary
+    weights: dict[str, Tensor], card: LanguageSpec, test_ids: Ids, own: Vocabulary
 ) -> pd.DataFrame:
     """How much each character that was read moves the logit of each that came.
 
@@ -173,7 +174,7 @@ def connected_passage(
 
 
 def find_units(
-    weights: dict[str, Tensor], card: dict[str, Any], test_ids: Ids, own: Vocabulary
+    weights: dict[str, Tensor], card: LanguageSpec, test_ids: Ids, own: Vocabulary
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Hidden units that follow quotes, brackets, the length of a line or of a clause.
 

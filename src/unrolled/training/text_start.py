@@ -9,20 +9,21 @@ from unrolled.errors import InputError
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Vocabulary
+from unrolled.training.cards import LanguageCard, Origin, TrainedRow, Weights
 
 logger = logging.getLogger(__name__)
 
 
 def start(
-    source: dict[str, Any],
-    theirs: dict[str, Any],
-    their_corpus: dict[str, Any],
-    known: dict[str, Any],
+    source: TrainedRow[LanguageCard],
+    theirs: Vocabulary,
+    their_corpus: CorpusOptions,
+    known: Vocabulary,
     corpus: CorpusOptions,
     init_from: str,
     rows: dict[str, list[str]],
     *models: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[Weights, Origin]:
     """Weights that every network of this study goes on from.
 
     Args:
@@ -37,7 +38,7 @@ def start(
         models: see `rows`.
 
     Returns:
-        The weights as `carried_over` gives them; `init_from`, `seed` and `sha256` of where they are from.
+        The weights as `carried_over` gives them; where they are from.
 
     Raises:
         InputError: no network, or one that is made otherwise than those of this study.
@@ -45,19 +46,18 @@ def start(
     from unrolled.training import text  # here, since it imports torch
 
     said = f"parameter 'text.training.init_from' is '{init_from}'"
-    if not source["networks"]:
-        others = [name for name, row in source["winner"]["rows"].items() if row["seeds"]]
+    if not source.networks:
+        others = [name for name, row in source.winner.rows.items() if row.seeds]
         raise InputError(
             f"{said}, which counts n-grams; expected a language model: {', '.join(others)}"
         )
-    (weights, card), digests = source["networks"][0], source["winner"]["digests"]
-    before, own = Vocabulary.model_validate(theirs), Vocabulary.model_validate(known)
-    if before.boundaries != own.boundaries:
+    (weights, card), digests = source.networks[0], source.winner.digests
+    if theirs.boundaries != known.boundaries:
         raise InputError(
-            f"{said}, which has read {_documents_of(before)}, but this corpus is"
-            f" {_documents_of(own)}; give both the same boundaries"
+            f"{said}, which has read {_documents_of(theirs)}, but this corpus is"
+            f" {_documents_of(known)}; give both the same boundaries"
         )
-    made = LanguageOptions.model_validate(card["model"]).made
+    made = card.model.made
     for variant, model in zip(rows["recurrent"], models, strict=True):
         other = LanguageOptions.model_validate(model).made
         differ = [key for key in made if made[key] != other[key]]
@@ -69,14 +69,14 @@ def start(
                 f"{said}, a network with {there}, but variant '{variant}' has {here}; give it the"
                 " same by text.model or in variant_options, or leave init_from out"
             )
-    _say_shared(before, own, init_from)
-    _say_read(CorpusOptions.model_validate(their_corpus), corpus, init_from)
-    origin = {
-        "init_from": init_from,
-        "seed": card["seed"],
-        "sha256": digests[f"{card['variant']}/seed_{card['seed']}.safetensors"],
-    }
-    return text.carried_over(weights, before, own), origin
+    _say_shared(theirs, known, init_from)
+    _say_read(their_corpus, corpus, init_from)
+    origin = Origin(
+        init_from=init_from,
+        seed=card.seed,
+        sha256=digests[f"{card.variant}/seed_{card.seed}.safetensors"],
+    )
+    return text.carried_over(weights, theirs, known), origin
 
 
 def _say_shared(before: Vocabulary, own: Vocabulary, init_from: str) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from unrolled.serving import deployment, registry
 from unrolled.serving.packages import Files
+from unrolled.training.cards import TrainedRow
 
 
 def register(
-    row: dict[str, Any],
+    row: TrainedRow[Any],
     files: Files,
     parity: dict[str, Any],
     request: dict[str, Any],

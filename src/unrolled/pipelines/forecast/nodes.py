@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from unrolled.series import reading
@@ -12,12 +10,13 @@ from unrolled.series.reading import Reading
 from unrolled.series.tables import Files
 from unrolled.serving import new_rows, registry
 from unrolled.serving.new_rows import Frames
+from unrolled.training.cards import ForecasterCard, TrainedRow
 
 
 def forecast(
     rows: Files,
-    row: dict[str, Any],
-    known: dict[str, Any],
+    row: TrainedRow[ForecasterCard],
+    known: Reading,
     scaler: pd.DataFrame,
     series: SeriesOptions,
     name: str,
@@ -30,18 +29,15 @@ def forecast(
     Raises:
         InputError: too few rows of a series, or one that was not there in training.
     """
-    how = Reading.model_validate(known)
-    panel, _ = reading.read(rows, series, name, how)
-    return new_rows.by_row(panel, row, how, scaler, series)
+    panel, _ = reading.read(rows, series, name, known)
+    return new_rows.by_row(panel, row, known, scaler, series)
 
 
-def forecast_registered(
-    rows: Files, known: dict[str, Any], series: SeriesOptions, name: str
-) -> Frames:
+def forecast_registered(rows: Files, known: Reading, series: SeriesOptions, name: str) -> Frames:
     """The same by the model in front in MLflow's registry.
 
     Raises:
         InputError: rows that break the model's signature, or no registered champion.
     """
-    panel, _ = reading.read(rows, series, name, Reading.model_validate(known))
+    panel, _ = reading.read(rows, series, name, known)
     return new_rows.by_champion(registry.connect(), panel, name)

@@ -10,45 +10,48 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.comparison.champion import crown, finite, measure, metric_of
+from unrolled.comparison import champion as champions
+from unrolled.comparison.champion import crown, measure, metric_of
 from unrolled.comparison.leaderboard import of_series
+from unrolled.comparison.records import Card, Champion, Choice, Cost, Rehearsal, Winner
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import ingest as ingests
 from unrolled.series import metrics, scaling, windows
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import digest, observed
+from unrolled.series.reading import Reading
 from unrolled.series.tables import Files
 from unrolled.series.windows import starts
 from unrolled.training import backtest as backtesting
 from unrolled.training import rows
 from unrolled.training.backtest import before_test
+from unrolled.training.cards import ForecasterCard, Weights
 from unrolled.training.options import TrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
 
+JOB = "forecasting"
 Values = npt.NDArray[np.float32]
 Observed = npt.NDArray[np.bool_]
 
 
-def keep(series: SeriesOptions) -> dict[str, Any]:
+def keep(series: SeriesOptions) -> SeriesOptions:
     """The options of the series, for the pipelines that read these results."""
-    return series.model_dump(mode="json")
+    return series
 
 
-def ingest(raw: Files, series: SeriesOptions, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def ingest(raw: Files, series: SeriesOptions, name: str) -> tuple[pd.DataFrame, Reading]:
     """Bring the user's rows into long form on a regular grid.
 
     Returns:
         The panel; how its file was read, for every later file of the series.
     """
-    panel, how = ingests.of_files(raw, series, name)
-    return panel, how.model_dump(mode="json")
+    return ingests.of_files(raw, series, name)
 
 
-def generate(series: SeriesOptions, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def generate(series: SeriesOptions, name: str) -> tuple[pd.DataFrame, Reading]:
     """Make the generated series; returns as `ingest`."""
-    panel, how = ingests.of_generator(series, name)
-    return panel, how.model_dump(mode="json")
+    return ingests.of_generator(series, name)
 
 
 def split(panel: pd.DataFrame, series: SeriesOptions) -> pd.DataFrame:
@@ -82,7 +85,7 @@ def train(
     training: TrainOptions,
     variant: str,
     seed: int,
-) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
+) -> tuple[Weights, ForecasterCard, pd.DataFrame]:
     """Fit one variant with one seed.
 
     Returns:
@@ -107,15 +110,14 @@ def train(
     if model.attention == "none":  # which is a way past the recurrence
         health.warn(label, curves, model)
     kept = forecasting.kept(history, training)
-    card = {
-        "variant": variant,
-        "kind": "recurrent",
-        **forecasting.card(series, model, training, seed),
-        "parameters": parameters,
-        "epoch": round(kept.epoch),
-        **finite({"validation_loss": kept.validation_loss}),
-        "train_seconds": time.perf_counter() - began,
-    }
+    card = ForecasterCard(
+        **dict(forecasting.spec(series, model, training, seed)),
+        variant=variant,
+        parameters=parameters,
+        epoch=round(kept.epoch),
+        validation_loss=kept.validation_loss,
+        train_seconds=time.perf_counter() - began,
+    )
     curve = pd.DataFrame([asdict(row) for row in history]).drop(columns="step")
     curve = curve.astype({"epoch": int}).assign(variant=variant, seed=seed)
     return weights, card, curve
@@ -129,8 +131,8 @@ def plan_rehearsals(
 
 
 def look_inside(
-    weights: dict[str, Any],
-    card: dict[str, Any],
+    weights: Weights,
+    card: ForecasterCard,
     values: Values,
     windows: pd.DataFrame,
     series: SeriesOptions,
@@ -147,7 +149,7 @@ def median(variant: str, *seeds: pd.DataFrame) -> pd.DataFrame:
     return rows.median(variant, seeds)
 
 
-def median_cost(variant: str, *cards: dict[str, Any]) -> dict[str, Any]:
+def median_cost(variant: str, *cards: ForecasterCard) -> Cost:
     """Parameters and training time of all seeds together."""
     return rows.median_cost(variant, cards)
 
@@ -158,21 +160,21 @@ def validate(
     rehearsals: pd.DataFrame,
     series: SeriesOptions,
     variant: str,
-) -> dict[str, Any]:
+) -> Rehearsal:
     """Score an ensemble's rehearsals."""
     return rows.validation(rehearsed, panel, rehearsals, series, (variant, "ensemble", None))
 
 
 def score(
     backtest: pd.DataFrame,
-    validation: dict[str, Any],
-    card: dict[str, Any],
+    validation: Rehearsal,
+    cost: Cost,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     series: SeriesOptions,
 ) -> dict[str, Any]:
     """Metrics of one variant and seed over all steps of the test part, beside its rehearsals' and cost."""
-    return rows.score(backtest, validation, card, panel, borders, series)
+    return rows.score(backtest, validation, cost, panel, borders, series)
 
 
 def describe(
@@ -191,6 +193,14 @@ def describe(
         "first": str(panel["ds"].min()).removesuffix(" 00:00:00"),
         "last": str(panel["ds"].max()).removesuffix(" 00:00:00"),
     }
+
+
+def choose(*found: Rehearsal | Card) -> Choice:
+    """Choose winner and champion by the rehearsals of all rows, and where there are none by the cards."""
+    return champions.choose(
+        [one for one in found if isinstance(one, Rehearsal)],
+        [one for one in found if isinstance(one, Card)],
+    )
 
 
 def protocol(
@@ -221,7 +231,7 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
     return of_series(scores, metrics.METRICS)
 
 
-def forecast(choice: dict[str, Any], *ahead: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def forecast(choice: Choice, *ahead: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What comes after the last row, by the winner and by the champion.
 
     Returns:
@@ -232,7 +242,7 @@ def forecast(choice: dict[str, Any], *ahead: pd.DataFrame) -> tuple[pd.DataFrame
 
 
 def champion(
-    choice: dict[str, Any],
+    choice: Choice,
     leaderboard: pd.DataFrame,
     backtest: pd.DataFrame,
     digests: dict[str, str],
@@ -240,25 +250,18 @@ def champion(
     borders: pd.DataFrame,
     series: SeriesOptions,
     name: str,
-) -> dict[str, Any]:
+) -> Champion:
     """Set the network that the rehearsals chose beside the best baseline, cutoff by cutoff."""
-    chosen = choice["champion"]
+    chosen = choice.champion
     history, metric = before_test(panel, borders), metric_of(leaderboard)
-    own = backtest[
-        (backtest["variant"] == chosen["variant"]) & (backtest["seed"] == chosen["seed"])
-    ]
+    own = backtest[(backtest["variant"] == chosen.variant) & (backtest["seed"] == chosen.seed)]
     seed_score = metrics.score(own, history, series.season)[metric]
     losses = metrics.loss_by_cutoff(backtest, history, series.season, metric)
-    found = crown(chosen, leaderboard, seed_score, losses, series.horizon, digests, "scaler.csv")
-    return {"job": "forecasting", "data_set": name, **found}
+    return crown(
+        chosen, leaderboard, seed_score, losses, series.horizon, digests, "scaler.csv", JOB, name
+    )
 
 
-def winner(
-    choice: dict[str, Any], leaderboard: pd.DataFrame, digests: dict[str, str], name: str
-) -> dict[str, Any]:
+def winner(choice: Choice, leaderboard: pd.DataFrame, digests: dict[str, str], name: str) -> Winner:
     """Set the row that the rehearsals chose, of any kind, beside the best one of the test part."""
-    return {
-        "job": "forecasting",
-        "data_set": name,
-        **measure(choice, leaderboard, digests, "scaler.csv"),
-    }
+    return measure(choice, leaderboard, digests, "scaler.csv", JOB, name)

@@ -297,7 +297,7 @@ def _comparison(runs: list[str], others: list[str], looked_into: list[str]) -> P
                 name="leaderboard",
             ),
             Node(
-                champion.choose,
+                nodes.choose,
                 [*(f"{one}.validation" for one in every), *(f"{run}.options" for run in runs)],
                 "choice",
                 name="choose",

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 def generate(
     models: Models,
-    known: dict[str, Any],
+    known: Vocabulary,
     train_ids: Ids,
     validation_ids: Ids,
     read: CorpusOptions,
@@ -33,14 +33,13 @@ def generate(
     """Write on from a prompt with the best model on disk; returns as `_written` does."""
     from unrolled.training import text
 
-    own = Vocabulary.model_validate(known)
-    card, load = writing_on.best(models, own, digests(train_ids, validation_ids), corpus)
+    card, load = writing_on.best(models, known, digests(train_ids, validation_ids), corpus)
     logger.info(
         "%s, %s seed %s: %.3f nats a character on validation",
-        *(corpus, card["variant"], card["seed"], card["validation_loss"]),
+        *(corpus, card.variant, card.seed, card.validation_loss),
     )
     return _written(
-        text.stepper(load(), card), own, normalised(prompt, **read.reading), length, writing
+        text.stepper(load(), card), known, normalised(prompt, **read.reading), length, writing
     )
 
 
@@ -54,7 +53,7 @@ def generate_registered(prompt: str, length: int, writing: WritingOptions, corpu
     model: Any = registry.fetch(registry.connect(), name)  # MLflow's way to its code has no types
     served: ServedWriter = model.unwrap_python_model().served
     logger.info("%s: models:/%s@%s", corpus, name, registry.CHAMPION)
-    prompt = normalised(prompt, **served.options.get("reading", {}))
+    prompt = normalised(prompt, **served.known.reading)
     step, known = writing_on.stepper(served), writing_on.vocabulary_of(served)
     return _written(step, known, prompt, length, writing)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kedro.pipeline import Node, Pipeline
 
+from unrolled.gradients import summaries
 from unrolled.pipelines.gradients import nodes, report
 from unrolled.pipelines.reporting import gradients_report, report_of
 
@@ -148,13 +149,13 @@ def _verdict(batches: list[str]) -> Pipeline:
                 name="combine_remedies",
             ),
             Node(
-                nodes.protocol,
+                summaries.protocol,
                 ["remedies", "params:seeds", "params:training"],
                 "protocol",
                 name="protocol",
             ),
             Node(nodes.judge, "remedies", "verdicts", name="judge"),
-            Node(nodes.summary, "remedies", "summary", name="summary"),
+            Node(summaries.summary, "remedies", "summary", name="summary"),
             Node(
                 report.plot_remedies,
                 ["remedies", "protocol"],

@@ -16,9 +16,9 @@ from unrolled.series.tables import Files
 logger = logging.getLogger(__name__)
 
 
-def ingest(raw: Files, known: dict[str, Any], series: SeriesOptions, name: str) -> pd.DataFrame:
+def ingest(raw: Files, known: Reading, series: SeriesOptions, name: str) -> pd.DataFrame:
     """Read the series as it stands now, as it was read for training."""
-    return reading.read(raw, series, name, Reading.model_validate(known))[0]
+    return reading.read(raw, series, name, known)[0]
 
 
 def match(forecasts: pd.DataFrame, observed: pd.DataFrame, series: SeriesOptions) -> pd.DataFrame:

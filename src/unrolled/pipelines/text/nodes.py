@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.comparison.champion import advice, choice_of_texts, crown, measure
+from unrolled.comparison.champion import choice_of_texts, crown, measure
 from unrolled.comparison.leaderboard import COST, of_texts
+from unrolled.comparison.records import Card, Champion, Chosen, Cost, Winner
+from unrolled.comparison.sentences import advice
 from unrolled.datasets import as_safetensors
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import corpus, passages, vocabulary
@@ -21,14 +23,17 @@ from unrolled.text import losses as losses_of
 from unrolled.text.baselines import BASELINES, Documents, Task
 from unrolled.text.options import CorpusOptions, SampleOptions
 from unrolled.text.vocabulary import Ids, Vocabulary
+from unrolled.training.cards import LanguageCard, Origin, Weights
 from unrolled.training.options import TextTrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
 
+JOB = "text"
 
-def keep(corpus: CorpusOptions, documents: Documents) -> dict[str, Any]:
+
+def keep(corpus: CorpusOptions, documents: Documents) -> CorpusOptions:
     """The options of the corpus, for the pipelines that read these results: once it has been read."""
-    return corpus.model_dump(mode="json")
+    return corpus
 
 
 def ingest(raw: bytes, options: CorpusOptions, name: str) -> str:
@@ -42,33 +47,32 @@ def split(text: str, options: CorpusOptions, name: str) -> Documents:
     return corpus.split(documents, options, name)._asdict()
 
 
-def build_vocabulary(documents: Documents, options: CorpusOptions) -> dict[str, Any]:
+def build_vocabulary(documents: Documents, options: CorpusOptions) -> Vocabulary:
     """Number the characters of train."""
     boundaries = options.boundaries != "none"
-    return vocabulary.build(
-        documents["train"], boundaries, options.min_count, options.max_size
-    ).model_dump()
+    return vocabulary.build(documents["train"], boundaries, options.min_count, options.max_size)
 
 
-def encode(documents: Documents, known: dict[str, Any]) -> tuple[Ids, Ids, Ids, dict[str, Any]]:
+def encode(documents: Documents, known: Vocabulary) -> tuple[Ids, Ids, Ids, dict[str, Any]]:
     """Turn each part into ids, and say how much of the held-out parts is known."""
-    own = Vocabulary.model_validate(known)
-    ids = {part: vocabulary.encode(texts, own) for part, texts in documents.items()}
-    held_out = {part: vocabulary.coverage(documents[part], own) for part in ("validation", "test")}
+    ids = {part: vocabulary.encode(texts, known) for part, texts in documents.items()}
+    held_out = {
+        part: vocabulary.coverage(documents[part], known) for part in ("validation", "test")
+    }
     return ids["train"], ids["validation"], ids["test"], held_out
 
 
 def train(
     train_ids: Ids,
     validation_ids: Ids,
-    known: dict[str, Any],
+    known: Vocabulary,
     model: LanguageOptions,
     training: TextTrainOptions,
     variant: str,
     seed: int,
-    start: dict[str, Any] | None = None,
-    origin: dict[str, Any] | None = None,
-) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
+    start: Weights | None = None,
+    origin: Origin | None = None,
+) -> tuple[Weights, LanguageCard, pd.DataFrame]:
     """Fit one variant with one seed, anew or from where `start` has left off.
 
     Returns:
@@ -77,12 +81,12 @@ def train(
     from unrolled.gradients import health
     from unrolled.training import loop, text
 
-    began, own = time.perf_counter(), Vocabulary.model_validate(known)
+    began = time.perf_counter()
     curves: list[pd.DataFrame] = []
     weights, history, parameters = text.fit_language_model(
         train_ids,
         validation_ids,
-        own,
+        known,
         model,
         training,
         seed,
@@ -91,34 +95,34 @@ def train(
         start,
     )
     health.warn(f"{variant} seed {seed}", curves, model)
-    card = {
-        "variant": variant,
-        "kind": "recurrent",
-        "model": model.model_dump(),
-        "training": training.model_dump(),
-        "seed": seed,
-        "parameters": parameters,
-        "passes": history[-1].epoch,
-        "step": loop.best(history).step,
-        "validation_loss": loop.best(history).validation_loss,
-        "vocabulary": own.fingerprint,
-        "text": vocabulary.digests(train_ids, validation_ids),
-        "sha256": hashlib.sha256(as_safetensors(weights)).hexdigest(),
-        "origin": origin,
-        "train_seconds": time.perf_counter() - began,
-    }
+    best = loop.best(history)
+    card = LanguageCard(
+        variant=variant,
+        model=model,
+        training=training,
+        seed=seed,
+        parameters=parameters,
+        passes=history[-1].epoch,
+        step=best.step,
+        validation_loss=best.validation_loss,
+        vocabulary=known.fingerprint,
+        text=vocabulary.digests(train_ids, validation_ids),
+        sha256=hashlib.sha256(as_safetensors(weights)).hexdigest(),
+        origin=origin,
+        train_seconds=time.perf_counter() - began,
+    )
     curve = pd.DataFrame([asdict(row) for row in history]).rename(columns={"epoch": "passes"})
     # MLflow's steps are whole numbers.
     return weights, card, curve.assign(epoch=curve["step"], variant=variant, seed=seed)
 
 
 def evaluate(
-    weights: dict[str, Any], card: dict[str, Any], test_ids: Ids, known: dict[str, Any]
+    weights: Weights, card: LanguageCard, test_ids: Ids, known: Vocabulary
 ) -> npt.NDArray[np.float32]:
     """Loss of every character of the test part, nats, the state carried; NaN where none is asked."""
     from unrolled.training import text
 
-    return text.evaluate(weights, card, test_ids, Vocabulary.model_validate(known))
+    return text.evaluate(weights, card, test_ids, known)
 
 
 def evaluate_baseline(
@@ -126,56 +130,56 @@ def evaluate_baseline(
     validation_ids: Ids,
     test_ids: Ids,
     documents: Documents,
-    known: dict[str, Any],
+    known: Vocabulary,
     options: CorpusOptions,
     variant: str,
-) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
+) -> tuple[npt.NDArray[np.float64], Cost]:
     """Loss of every character of the test part by a baseline that has read all before it; and its cost."""
     began = time.perf_counter()
-    own = Vocabulary.model_validate(known)
-    task = Task(train_ids, validation_ids, test_ids, documents, own, options)
+    task = Task(train_ids, validation_ids, test_ids, documents, known, options)
     losses = BASELINES[variant](task)
-    cost = {"parameters": None, "train_seconds": time.perf_counter() - began}
-    return losses, {"variant": variant, "kind": "baseline", **cost}
+    seconds = time.perf_counter() - began
+    return losses, Cost(variant=variant, kind="baseline", parameters=None, train_seconds=seconds)
 
 
 def score(
     losses: npt.NDArray[np.floating[Any]],
-    card: dict[str, Any],
+    cost: Cost,
     test_ids: Ids,
     documents: Documents,
-    known: dict[str, Any],
+    known: Vocabulary,
 ) -> dict[str, Any]:
     """Metrics of one variant and seed over the whole test part, with its cost."""
-    found = losses_of.score(losses, test_ids, documents["test"], Vocabulary.model_validate(known))
-    return {**{key: card[key] for key in ("variant", "kind", *COST)}, **found}
+    found = losses_of.score(losses, test_ids, documents["test"], known)
+    return cost.model_dump(include={"variant", "kind", *COST}) | found
 
 
 def loss_by_context(
     losses: npt.NDArray[np.floating[Any]],
-    card: dict[str, Any],
+    cost: Cost,
     test_ids: Ids,
-    known: dict[str, Any],
+    known: Vocabulary,
 ) -> pd.DataFrame:
     """Does memory help: mean loss by how many characters of the document were read before."""
-    return losses_of.by_context(losses, card, test_ids, Vocabulary.model_validate(known))
+    return losses_of.by_context(losses, cost.variant, test_ids, known)
 
 
 def loss_by_block(
     losses: npt.NDArray[np.floating[Any]],
-    card: dict[str, Any],
+    cost: Cost,
     test_ids: Ids,
-    known: dict[str, Any],
+    known: Vocabulary,
 ) -> pd.DataFrame:
     """Losses summed over blocks of the test part, in its order."""
-    return losses_of.by_block(losses, card, test_ids, Vocabulary.model_validate(known))
+    seed = cost.seed if isinstance(cost, Card) else None
+    return losses_of.by_block(losses, cost.variant, seed, test_ids, known)
 
 
 def write(
-    weights: dict[str, Any],
-    card: dict[str, Any],
+    weights: Weights,
+    card: LanguageCard,
     documents: Documents,
-    known: dict[str, Any],
+    known: Vocabulary,
     samples: SampleOptions,
     options: CorpusOptions,
 ) -> list[dict[str, Any]]:
@@ -183,14 +187,14 @@ def write(
     from unrolled.text.samples import write as written
     from unrolled.training import text
 
-    own, step = Vocabulary.model_validate(known), text.stepper(weights, card)
-    return written(step, card["variant"], documents["train"], own, samples, options)
+    step = text.stepper(weights, card)
+    return written(step, card.variant, documents["train"], known, samples, options)
 
 
 def describe(
     raw: bytes,
     documents: Documents,
-    known: dict[str, Any],
+    known: Vocabulary,
     options: CorpusOptions,
     name: str,
     source: str,
@@ -204,41 +208,40 @@ def describe(
         "unit": "characters",
         **{part: sum(map(len, texts)) for part, texts in documents.items()},
         "documents": sum(map(len, documents.values())),
-        "symbols": Vocabulary.model_validate(known).size,
+        "symbols": known.size,
     }
 
 
 def look_at_losses(
-    losses: npt.NDArray[np.floating[Any]], test_ids: Ids, known: dict[str, Any]
+    losses: npt.NDArray[np.floating[Any]], test_ids: Ids, known: Vocabulary
 ) -> pd.DataFrame:
     """The passage that the pictures show, and the loss of each of its characters."""
-    return passages.with_losses(losses, test_ids, Vocabulary.model_validate(known))
+    return passages.with_losses(losses, test_ids, known)
 
 
 def measure_connectivity(
-    weights: dict[str, Any], card: dict[str, Any], test_ids: Ids, known: dict[str, Any]
+    weights: Weights, card: LanguageCard, test_ids: Ids, known: Vocabulary
 ) -> pd.DataFrame:
     """How much each character that was read moves the logit of each that came."""
     from unrolled.training import text_inside
 
-    own = Vocabulary.model_validate(known)
-    return text_inside.connected_passage(weights, card, test_ids, own)
+    return text_inside.connected_passage(weights, card, test_ids, known)
 
 
 def find_units(
-    weights: dict[str, Any], card: dict[str, Any], test_ids: Ids, known: dict[str, Any]
+    weights: Weights, card: LanguageCard, test_ids: Ids, known: Vocabulary
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Hidden units that follow quotes, brackets, the length of a line or of a clause; and where they do."""
     from unrolled.training import text_inside
 
-    return text_inside.find_units(weights, card, test_ids, Vocabulary.model_validate(known))
+    return text_inside.find_units(weights, card, test_ids, known)
 
 
 def protocol(
-    documents: Documents, known: dict[str, Any], options: CorpusOptions, name: str, seeds: list[int]
+    documents: Documents, known: Vocabulary, options: CorpusOptions, name: str, seeds: list[int]
 ) -> str:
     """Say on what data and how the numbers of this run were measured, in one line."""
-    return corpus.protocol(documents, Vocabulary.model_validate(known).size, options, name, seeds)
+    return corpus.protocol(documents, known.size, options, name, seeds)
 
 
 def combine(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -257,36 +260,32 @@ def leaderboard(*scores: dict[str, Any]) -> pd.DataFrame:
 
 
 def champion(
-    choice: dict[str, Any],
+    choice: Chosen,
     leaderboard: pd.DataFrame,
     loss_by_block: pd.DataFrame,
     learning_curves: pd.DataFrame,
     digests: dict[str, str],
     name: str,
-) -> dict[str, Any]:
+) -> Champion:
     """Set the network that validation chose beside the best baseline, block by block."""
-    seed_score = losses_of.score_of(loss_by_block, choice["variant"], choice["seed"])
+    seed_score = losses_of.score_of(loss_by_block, choice.variant, choice.seed)
     blocks = losses_of.of_whole_blocks(loss_by_block, leaderboard["variant"])
-    found = crown(choice, leaderboard, seed_score, blocks, 1, digests, "vocabulary.json")
     curve = learning_curves[
-        (learning_curves["variant"] == choice["variant"])
-        & (learning_curves["seed"] == choice["seed"])
+        (learning_curves["variant"] == choice.variant) & (learning_curves["seed"] == choice.seed)
     ]
-    return {"job": "text", "data_set": name, **found, "advice": advice(leaderboard, curve)}
+    said = advice(leaderboard, curve)
+    return crown(
+        choice, leaderboard, seed_score, blocks, 1, digests, "vocabulary.json", JOB, name, said
+    )
 
 
 def winner(
-    choice: dict[str, Any],
+    choice: Chosen,
     leaderboard: pd.DataFrame,
     digests: dict[str, str],
     name: str,
-    *cards: dict[str, Any],
-) -> dict[str, Any]:
-    """Set the language model that validation chose beside all rows of the test part.
-
-    Returns:
-        As `measure`, scores in bits per character; of n-gram baselines there is none on validation.
-    """
-    chosen = choice_of_texts(choice["variant"], leaderboard, cards)
-    found = measure(chosen, leaderboard, digests, "vocabulary.json")
-    return {"job": "text", "data_set": name, **found}
+    *cards: LanguageCard,
+) -> Winner:
+    """Set the language model that validation chose beside all rows of the test part."""
+    chosen = choice_of_texts(choice, leaderboard, cards)
+    return measure(chosen, leaderboard, digests, "vocabulary.json", JOB, name)
