@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 
 from _table import Row, main
-from unrolled.series import baselines, metrics, splits
+from unrolled.series import backtest, baselines, metrics, splits
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest
 from unrolled.training import rows as of_row
 
 SERIES = SeriesOptions(season=24, horizon=24, lookback=48)

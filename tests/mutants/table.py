@@ -34,14 +34,14 @@ MUTANTS = [
         "series/splits.py",
         "return self.train_end + self.validation",
         "return self.train_end + self.test",
-        "series/test_splits.py training/test_backtest.py",
+        "series/test_splits.py series/test_backtest.py",
     ),
     Mutant(
         "a rehearsal ends in the test part",
         "series/splits.py",
         'end = borders["train"] + scored - back',
         'end = borders["train"] + scored + borders["test"] - back',
-        "series/test_splits.py training/test_backtest.py",
+        "series/test_splits.py series/test_backtest.py",
     ),
     Mutant(
         "validation windows begin among train's targets",
@@ -117,17 +117,17 @@ MUTANTS = [
     # --- metrics ---
     Mutant(
         "MASE's scale is that of the whole panel",
-        "training/backtest.py",
+        "series/backtest.py",
         "[seen.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]",
         "[seen.iloc[parts.first : parts.end] for parts in splits.each(borders)]",
-        "training/test_backtest.py pipelines/test_forecasting_nodes.py",
+        "series/test_backtest.py pipelines/test_forecasting_nodes.py",
     ),
     Mutant(
         "MASE's scale is that of train alone",
-        "training/backtest.py",
+        "series/backtest.py",
         "[seen.iloc[parts.first : parts.validation_end] for parts in splits.each(borders)]",
         "[seen.iloc[parts.first : parts.train_end] for parts in splits.each(borders)]",
-        "training/test_backtest.py pipelines/test_forecasting_nodes.py",
+        "series/test_backtest.py pipelines/test_forecasting_nodes.py",
     ),
     Mutant(
         "the scores use a scale from the panel with its test part",
@@ -138,17 +138,17 @@ MUTANTS = [
     ),
     Mutant(
         "filled rows are in MASE's scale",
-        "training/backtest.py",
+        "series/backtest.py",
         'seen = panel.assign(y=panel["y"].where(observed(panel))) if OBSERVED in panel else panel',
         "seen = panel",
-        "training/test_backtest.py",
+        "series/test_backtest.py",
     ),
     Mutant(
         "filled rows are scored",
-        "training/backtest.py",
+        "series/backtest.py",
         ")[seen[target].ravel()]",
         ")",
-        "training/test_backtest.py",
+        "series/test_backtest.py",
     ),
     Mutant(
         "MASE without its season",
@@ -210,31 +210,31 @@ MUTANTS = [
     # --- backtest ---
     Mutant(
         "the first cutoff lies in the test part",
-        "training/backtest.py",
+        "series/backtest.py",
         "cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon, dtype=np.int64)",
         "cutoffs = np.arange(parts.validation_end, parts.end - series.horizon, dtype=np.int64)",
-        "training/test_backtest.py",
+        "series/test_backtest.py",
     ),
     Mutant(
         "the last cutoff is forgotten",
-        "training/backtest.py",
+        "series/backtest.py",
         "cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon, dtype=np.int64)",
         "cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon - 1, dtype=np.int64)",
-        "training/test_backtest.py",
+        "series/test_backtest.py",
     ),
     Mutant(
         "a network reads one row beyond its cutoff",
-        "training/backtest.py",
+        "training/rows.py",
         "first = cutoffs + 1 - series.context",
         "first = cutoffs + 2 - series.context",
-        "training/test_backtest.py",
+        "training/test_rows.py",
     ),
     Mutant(
         "a baseline may be chosen on the test part",
-        "training/backtest.py",
+        "series/backtest.py",
         "validation_end=parts.train + parts.validation,",
         "validation_end=parts.train + parts.validation + parts.test,",
-        "training/test_backtest.py pipelines/test_forecasting_nodes.py",
+        "training/test_rows.py pipelines/test_forecasting_nodes.py",
     ),
     Mutant(
         "ridge is fitted on the test part",
@@ -713,9 +713,9 @@ MUTANTS = [
     ),
     Mutant(
         "the validation part chooses by its own scale",
-        "training/backtest.py",
+        "series/backtest.py",
         'rehearsed[rehearsed["rehearsal"] == number], before_test(panel, table), series.season',
         'rehearsed[rehearsed["rehearsal"] == number], panel, series.season',
-        "training/test_backtest.py",
+        "series/test_backtest.py",
     ),
 ]

@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 
 from unrolled.errors import InputError
-from unrolled.series import baselines, splits
+from unrolled.series import backtest, baselines, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.series.reading import Reading
 from unrolled.serving import packages, parity
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.text.options import CorpusOptions
-from unrolled.training import backtest
 
 READING = Reading().model_dump(mode="json")
 SERIES = SeriesOptions(season=4, horizon=6, lookback=8, validation=15, test=15)

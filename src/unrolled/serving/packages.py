@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from unrolled.errors import InputError
+from unrolled.series import backtest as backtesting
 from unrolled.series import panel as panels
 from unrolled.series import splits
 from unrolled.series.baselines import FITS
@@ -21,7 +22,6 @@ from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
 from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Vocabulary, encode_prompt
-from unrolled.training import backtest as backtesting
 
 Files = dict[str, bytes]  # what is served, by name
 

@@ -13,15 +13,15 @@ import pandas as pd
 from unrolled.comparison.champion import crown, finite, measure, metric_of
 from unrolled.comparison.leaderboard import of_series
 from unrolled.recurrent.options import ModelOptions
+from unrolled.series import backtest as backtesting
 from unrolled.series import ingest as ingests
 from unrolled.series import metrics, scaling, windows
+from unrolled.series.backtest import before_test
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import digest, observed
 from unrolled.series.tables import Files
 from unrolled.series.windows import starts
-from unrolled.training import backtest as backtesting
 from unrolled.training import rows
-from unrolled.training.backtest import before_test
 from unrolled.training.options import TrainOptions
 
 # torch takes a second to import; only the nodes that train or run a network pay for it.
