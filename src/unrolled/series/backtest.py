@@ -56,7 +56,7 @@ def of_baseline(
         y = drawn(panel, [parts], series.fill)[parts.first : parts.end]
         refit_every = math.ceil(len(cutoffs) / (fits or series.statistical_fits))
         task = replace(task_of(parts, series, refit_every), limit=limit)
-        return BASELINES[variant](y, cutoffs - parts.first, task)
+        return BASELINES[variant].forecast(y, cutoffs - parts.first, task)
 
     return forecast
 

@@ -16,7 +16,7 @@ from unrolled.errors import InputError
 from unrolled.series import backtest as backtesting
 from unrolled.series import panel as panels
 from unrolled.series import splits
-from unrolled.series.baselines import FITS
+from unrolled.series.baselines import BASELINES
 from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
@@ -75,7 +75,7 @@ def numbers_of(
     fitted = {}
     for parts in splits.each(borders):
         last = ds.iloc[parts.validation_end - 1]
-        numbers = FITS[variant](
+        numbers = BASELINES[variant].fit(
             y[parts.first : parts.validation_end], backtesting.task_of(parts, series)
         )
         at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)
