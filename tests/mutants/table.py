@@ -528,7 +528,7 @@ MUTANTS = [
     ),
     Mutant(
         "text: documents in the order of the file",
-        "training/text.py",
+        "training/text_streams.py",
         "torch.randperm(len(streams.first)).numpy())",
         "np.arange(len(streams.first)))",
         "training",
@@ -542,7 +542,7 @@ MUTANTS = [
     ),
     Mutant(
         "text: a symbol is scored by itself",
-        "training/text.py",
+        "training/text_streams.py",
         "x, y = symbols[:-1], symbols[1:]\n    if left",
         "x, y = symbols[1:], symbols[1:]\n    if left",
         "training",
