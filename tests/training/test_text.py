@@ -13,7 +13,8 @@ import yaml
 from pydantic import ValidationError
 
 from unrolled.errors import InputError
-from unrolled.recurrent.cells import Cell, GRUCell
+from unrolled.recurrent.cells import Cell
+from unrolled.recurrent.cells.classic import GRUCell
 from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.language_model import LanguageModel, select
 from unrolled.recurrent.layer import has_bfloat16
