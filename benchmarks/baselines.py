@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from _table import Row, main
-from unrolled.series import baselines, metrics, splits
+from unrolled.series import backtest, metrics, splits
+from unrolled.series.baselines import smoothing
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest
 from unrolled.training import rows as of_row
 
 SERIES = SeriesOptions(season=24, horizon=24, lookback=48)
@@ -64,10 +64,10 @@ def rows(quick: bool) -> list[Row]:
             found.append(Row(f"{variant}, {count:,} hours", seconds(panel, variant), "s", bar=bar))
     if not quick:
         panel = hours(ACCURACY)
-        last, kept = mase(panel, "holt_winters"), baselines._FITTED_SEASONAL
-        baselines._FITTED_SEASONAL = ACCURACY
+        last, kept = mase(panel, "holt_winters"), smoothing._FITTED_SEASONAL
+        smoothing._FITTED_SEASONAL = ACCURACY
         whole = mase(panel, "holt_winters")
-        baselines._FITTED_SEASONAL = kept
+        smoothing._FITTED_SEASONAL = kept
         case = f"holt_winters, {ACCURACY:,} hours, fitted to the last {kept:,}"
         found.append(Row(case, last, "MASE", whole, "fitted to all", bar="ratio <= 1.02"))
     return found

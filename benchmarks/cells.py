@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from _table import Row, main, measure
-from unrolled.recurrent.layer import LIBRARY, Recurrent
+from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LayerOptions
 
 T, B, F, H = 24, 128, 1, 64
@@ -51,8 +51,8 @@ def rows(quick: bool) -> list[Row]:
     with torch.backends.mkldnn.flags(enabled=False):
         for cell, bar in BARS.items():
             ours = Recurrent(LayerOptions(cell=cell, hidden=H, manual=True), F)
-            name = cell.removeprefix("min_")
-            theirs = LIBRARY[name](F, H)
+            name = cell.removeprefix("min_").upper()
+            theirs = getattr(nn, name)(F, H)
             for step, (run, (steps, batch)) in STEPS.items():
                 x = torch.randn(steps, batch, F)
                 value, reference = measure(
@@ -64,7 +64,7 @@ def rows(quick: bool) -> list[Row]:
                         1e3 * value,
                         "ms",
                         1e3 * reference,
-                        f"torch's nn.{name.upper()}, oneDNN off",
+                        f"torch's nn.{name}, oneDNN off",
                         bar=f"ratio <= {bar if batch > 1 else STREAMING_BAR}",
                     )
                 )

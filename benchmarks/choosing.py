@@ -24,9 +24,9 @@ from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import OWN, ModelOptions
 from unrolled.recurrent.weights import weights
-from unrolled.series import metrics
+from unrolled.series import backtest, metrics
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest
+from unrolled.training.rows import fit_network
 
 CELLS = list(descriptions())
 REFERENCE = "lstm"
@@ -116,7 +116,7 @@ def scores(given: study.ForecastingStudy) -> Iterator[dict[str, Any]]:
     for cell, one in given.contenders.items():
         for seed in given.seeds:
             began = time.perf_counter()
-            forecast = backtest.fit_network(
+            forecast = fit_network(
                 panel, borders, given.series, one.model, one.training, seed, f"{cell} seed {seed}"
             )
             seconds = time.perf_counter() - began

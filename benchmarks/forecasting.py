@@ -17,8 +17,11 @@ from pathlib import Path
 import pandas as pd
 
 from _table import RESULTS, Row, main
-from unrolled.comparison.champion import MEDIAN, winner_sentence
+from unrolled import records
+from unrolled.comparison.champion import MEDIAN
 from unrolled.comparison.leaderboard import as_text, cell, verdict
+from unrolled.comparison.records import Winner
+from unrolled.comparison.sentences import winner_sentence
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPORTS = PROJECT / "data/08_reporting/forecasting"
@@ -55,7 +58,8 @@ def rows(quick: bool) -> list[Row]:
     found = []
     for series in SERIES:
         board = leaderboard(series, quick)
-        winner = pd.read_json(MODELS / series / "winner.json", typ="series").to_dict()
+        path = MODELS / series / "winner.json"
+        winner = records.read(Winner, path.read_bytes(), path)
         protocol = (REPORTS / series / "protocol.txt").read_text()
         text = f"{protocol}\n\n{as_text(board)}\n\n{verdict(board)}\n{winner_sentence(winner)}"
         print(text, flush=True)

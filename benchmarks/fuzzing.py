@@ -309,6 +309,7 @@ def _served(number: int) -> tuple[ServedForecaster, Path, int | str]:
         "sha256": sha256(content).hexdigest(),
         "horizon": 2,
         "lowest": "above 0" if number % 3 == 0 else "",
+        "clock": "",
         "ds": "long" if isinstance(step, int) else "datetime",
         "series": {"a": step, "b": step},
     }

@@ -19,6 +19,8 @@ from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text.options import SamplingOptions
 from unrolled.text.sampling import generate
+from unrolled.training.cards import LanguageSpec
+from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import Step, stepper
 
 SYMBOLS, WINDOW = 65, 100
@@ -78,7 +80,7 @@ def rows(quick: bool) -> list[Row]:
     for (hidden, prompts), bar in SIZES.items():
         options = LanguageOptions(hidden=hidden)
         model = LanguageModel(options, SYMBOLS).eval()
-        card = {"model": options.model_dump(), "training": {"threads": 1}, "seed": 0}
+        card = LanguageSpec(model=options, training=TextTrainOptions(threads=1), seed=0)
         step = stepper(model.state_dict(), card)
         window = torch.randint(SYMBOLS, (WINDOW, prompts))
         seconds = measure(

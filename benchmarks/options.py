@@ -29,9 +29,9 @@ from kedro.config import OmegaConfigLoader
 
 from unrolled import study
 from unrolled.datasets import SeriesFile
-from unrolled.series import ingest, splits
+from unrolled.series import backtest, ingest, splits
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest
+from unrolled.training.rows import fit_network
 
 PROJECT = Path(__file__).resolve().parents[1]
 REFERENCE = "ridge"
@@ -187,7 +187,7 @@ def score_candidate(
     for variant, contender in candidate.contenders.items():
         for seed in candidate.seeds:
             fit = partial(
-                backtest.fit_network,
+                fit_network,
                 panel,
                 series=series,
                 model=contender.model,

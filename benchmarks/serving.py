@@ -37,15 +37,20 @@ import torch
 from torch import Tensor, nn
 
 from _table import Row, main, measure
+from unrolled.comparison.records import Winner
 from unrolled.recurrent.batch import Inputs
-from unrolled.recurrent.forecaster import Forecaster
+from unrolled.recurrent.forecaster import Forecaster, parameter_count
 from unrolled.recurrent.options import ModelOptions
 from unrolled.series import scaling, splits
 from unrolled.series.options import SeriesOptions
+from unrolled.series.reading import Reading
 from unrolled.serving import packages, registry, signatures
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.serving.graphs import RawForecaster
 from unrolled.tracking import client_of
+from unrolled.training.cards import ForecasterCard, Network, TrainedRow
+from unrolled.training.forecasting import spec
+from unrolled.training.options import TrainOptions
 
 HIDDEN, CLIENTS = 64, 8
 SERIES = SeriesOptions(lookback=96, horizon=24)
@@ -81,18 +86,19 @@ def served(cell: str, folder: Path) -> tuple[ServedForecaster, RawForecaster]:
     options = ModelOptions(cell=cell, hidden=HIDDEN)
     torch.manual_seed(0)
     net = Forecaster(options, Inputs(), SERIES.lookback, SERIES.horizon)
-    card = {
-        "model": options.model_dump(),
-        "training": {"threads": 1},
-        "seed": 0,
-        "features": 1,
-        "lookback": SERIES.lookback,
-        "horizon": SERIES.horizon,
-    }
-    row = {"kind": "recurrent", "networks": [(net.state_dict(), card)]}
+    card = ForecasterCard(
+        **dict(spec(SERIES, options, TrainOptions(threads=1), 0)),
+        variant=cell,
+        parameters=parameter_count(net),
+        epoch=0,
+        validation_loss=None,
+        train_seconds=0,
+    )
+    winner = Winner.model_construct(variant=cell)
+    row = TrainedRow(cell, "recurrent", winner, [Network(net.state_dict(), card)])
     rows = panel()
     scaler = scaling.fit(rows, splits.borders(rows, 0.2, 0.2), SERIES)
-    files, _ = packages.of_forecaster(row, scaler, rows, SERIES)
+    files, _ = packages.of_forecaster(row, scaler, rows, Reading(), SERIES)
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)

@@ -20,7 +20,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from unrolled.tracking import (
     metrics_of,
 )
 from unrolled.training import loop, text
+from unrolled.training.cards import LanguageSpec
 from unrolled.training.options import TextTrainOptions
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -141,7 +142,7 @@ def run(case: Case, path: Path, quick: bool, rehearse: bool) -> list[Row]:
         ids, None, words, case.model, training, SEED, name
     )
     minutes = (time.perf_counter() - began) / 60
-    card = {"model": case.model.model_dump(), "training": training.model_dump(), "seed": SEED}
+    card = LanguageSpec(model=case.model, training=training, seed=SEED)
 
     def nats(block: int | None) -> float:
         losses = text.evaluate(weights, card, scored, words, block)
@@ -183,18 +184,14 @@ def run(case: Case, path: Path, quick: bool, rehearse: bool) -> list[Row]:
     return [*found, Row(f"its training: {size}", minutes, "minutes", bar=bar)]
 
 
-def track(
-    name: str, card: dict[str, Any], scores: dict[str, float], history: list[loop.Row]
-) -> None:
+def track(name: str, card: LanguageSpec, scores: dict[str, float], history: list[loop.Row]) -> None:
     """Keep a training in MLflow, where `kedro run` keeps its own."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or absolute_uri(DEFAULT_URI, PROJECT)
     client = client_of(uri)
     run = client.create_run(
         experiment_of(client, "benchmarks/text", uri, PROJECT), run_name=name
     ).info.run_id
-    params = {
-        key: value for part in card for key, value in flat_params(part, card[part], "").items()
-    }
+    params = {key: value for part, own in card for key, value in flat_params(part, own, "").items()}
     curves = [Curve("train_loss", row.train_loss, row.step) for row in history]
     log_node(client, run, params, [*metrics_of(scores), *curves], {})
     client.set_terminated(run)

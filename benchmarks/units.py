@@ -16,12 +16,12 @@ import pandas as pd
 from _table import Row, main
 from unrolled.comparison.leaderboard import as_text
 from unrolled.recurrent.options import ModelOptions
-from unrolled.series import metrics, splits
+from unrolled.series import backtest, metrics, splits
+from unrolled.series.backtest import Forecast
 from unrolled.series.baselines import BASELINES
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest
-from unrolled.training.backtest import Forecast
 from unrolled.training.options import TrainOptions
+from unrolled.training.rows import fit_network
 
 FILE = Path(__file__).parents[1] / "data/01_raw/series/airline.csv"
 UNITS = (1.0, 1e-12, 1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9, 1e12)
@@ -52,7 +52,7 @@ def forecasts(panel: pd.DataFrame, borders: pd.DataFrame) -> Iterator[tuple[str,
             series = SeriesOptions.model_validate(SERIES.model_dump() | options)
             yield (
                 f"{cell}, {transform}",
-                backtest.fit_network(panel, borders, series, model, TRAINING, 0, cell),
+                fit_network(panel, borders, series, model, TRAINING, 0, cell),
             )
     for baseline in BASELINES:
         yield baseline, backtest.of_baseline(baseline, panel, SERIES)

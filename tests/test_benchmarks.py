@@ -39,6 +39,11 @@ def run(monkeypatch):
     return call
 
 
+@pytest.mark.parametrize("name", sorted(file.stem for file in BENCHMARKS.glob("*.py")))
+def test_a_benchmark_finds_what_it_imports(benchmark, name):
+    benchmark(name)
+
+
 def test_a_bar_is_met_as_its_own_words_say(benchmark):
     row = benchmark("_table").Row
     assert row("a", 10, "ms", bar="value <= 10").met is True

@@ -1,4 +1,4 @@
-"""A cell of one's own: a class in `cells.py` and an entry of `variants.yml`, and all else follows."""
+"""A cell of one's own: a module in `cells/` and an entry of `variants.yml`, and all else follows."""
 
 import json
 import os
@@ -14,6 +14,12 @@ import unrolled
 pytestmark = pytest.mark.slow
 
 CELL = '''
+import torch
+from torch import Tensor
+
+from unrolled.recurrent.cells.base import RecurrentCell, State
+from unrolled.recurrent.description import Carried, Description, Gate, Own
+
 
 class LeakyCell(RecurrentCell):
     """A leaky unit with a memory beside it.
@@ -73,10 +79,10 @@ print(json.dumps({
 """
 
 
-def test_a_cell_of_ones_own_is_a_class_and_an_entry(project: Path) -> None:
+def test_a_cell_of_ones_own_is_a_module_and_an_entry(project: Path) -> None:
     shutil.copytree(Path(unrolled.__file__).parent, project / "src/unrolled")
     for file, added in (
-        ("src/unrolled/recurrent/cells.py", CELL),
+        ("src/unrolled/recurrent/cells/leaky.py", CELL),
         ("conf/base/parameters/variants.yml", "  leaky: {cell: leaky, squashed: false}\n"),
     ):
         with (project / file).open("a", encoding="utf-8") as opened:

@@ -11,20 +11,12 @@ from torch import nn
 from torch.func import functional_call
 
 from unrolled.recurrent.cells import CELLS as EVERY
-from unrolled.recurrent.cells import (
-    CHUNK,
-    Cell,
-    GRUCell,
-    LRUCell,
-    LSTMCell,
-    MinGRUCell,
-    MinLSTMCell,
-    MLSTMCell,
-    RNNCell,
-    SLSTMCell,
-    positive,
-    scan,
-)
+from unrolled.recurrent.cells import Cell
+from unrolled.recurrent.cells.classic import GRUCell, LSTMCell, RNNCell
+from unrolled.recurrent.cells.exponential import CHUNK, MLSTMCell, SLSTMCell
+from unrolled.recurrent.cells.minimal import MinGRUCell, MinLSTMCell, positive
+from unrolled.recurrent.cells.scan import scan
+from unrolled.recurrent.cells.state_space import LRUCell
 from unrolled.recurrent.weights import copy_weights, weights
 
 T, B, F, H = 7, 4, 3, 5

@@ -1,5 +1,6 @@
 """Cells describe themselves: read from the text they say what the classes say."""
 
+import ast
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from unrolled.recurrent.cells import CELLS
-from unrolled.recurrent.description import Description, Own, _read, descriptions
+from unrolled.recurrent.description import Description, Gate, Own, _read, descriptions
 from unrolled.recurrent.options import OWN, LayerOptions
 
 every_cell = pytest.mark.parametrize("name", descriptions())
@@ -71,16 +72,22 @@ def test_an_option_of_a_cell_is_an_option_of_a_layer_with_its_description():
         assert (found.default, found.description) == (own.default, own.description)
 
 
-def test_shared_options_stand_in_capitals_above_the_cells():
-    text = """
+def test_shared_options_stand_in_capitals_above_the_cells_or_in_another_file():
+    mine = """
 PACE = Own(int, 2, "steps", limits={"ge": 1})
 
 class Mine(Cell):
     described = Description(name="mine", gates={"h": Gate("tanh")}, options={"pace": PACE})
 """
-    (found,) = _read(text).values()
-    assert found == Description(
-        name="mine",
-        gates=found.gates,
-        options={"pace": Own(int, 2, "steps", limits={"ge": 1})},
-    )
+    other = """
+class Other(Cell):
+    described = Description(name="other", gates={"h": Gate("tanh")}, options={"pace": PACE})
+"""
+    found = _read(ast.parse(other), ast.parse(mine))
+    assert list(found) == ["other", "mine"]
+    for name, described in found.items():
+        assert described == Description(
+            name=name,
+            gates={"h": Gate("tanh")},
+            options={"pace": Own(int, 2, "steps", limits={"ge": 1})},
+        )

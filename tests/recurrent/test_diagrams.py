@@ -12,16 +12,11 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from unrolled.errors import InputError
-from unrolled.recurrent.cells import (
-    CELLS,
-    GRUCell,
-    LRUCell,
-    LSTMCell,
-    MinLSTMCell,
-    MLSTMCell,
-    RNNCell,
-    positive,
-)
+from unrolled.recurrent.cells import CELLS
+from unrolled.recurrent.cells.classic import GRUCell, LSTMCell, RNNCell
+from unrolled.recurrent.cells.exponential import MLSTMCell
+from unrolled.recurrent.cells.minimal import MinLSTMCell, positive
+from unrolled.recurrent.cells.state_space import LRUCell
 from unrolled.recurrent.diagrams import Equation, Term, equations, graph, parse
 
 # Each cell in each of its forms, and whether the second equation of a value is its own.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unrolled.recurrent import tutorial
-from unrolled.recurrent.cells import RNNCell
+from unrolled.recurrent.cells.classic import RNNCell
 
 
 def test_back_propagation_by_hand_is_that_of_autograd():

@@ -14,28 +14,25 @@ from statsmodels.tsa.forecasting.theta import ThetaModel
 
 from unrolled.errors import InputError
 from unrolled.series import formulas
-from unrolled.series.baselines import (
-    BASELINES,
-    FITS,
-    Limit,
-    Task,
-    _choose_form,
+from unrolled.series.baselines import BASELINES, Limit, Task
+from unrolled.series.baselines.base import many_small_fits
+from unrolled.series.baselines.naive import drift, persistence, seasonal_naive
+from unrolled.series.baselines.regression import (
     _contexts,
+    _ridge_lines,
+    _targets,
+    analogues,
+    ridge,
+)
+from unrolled.series.baselines.smoothing import (
+    _choose_form,
     _ets,
     _ets_fit,
     _Form,
-    _many_small_fits,
-    _ridge_lines,
     _standardised,
-    _targets,
-    _theta_fit,
-    analogues,
-    drift,
     holt_winters,
-    persistence,
-    ridge,
-    seasonal_naive,
     theta,
+    theta_fit,
 )
 
 DATA = Path(__file__).parents[2] / "data" / "01_raw" / "series"
@@ -77,8 +74,8 @@ def errors(baseline, y, cutoffs, task):
 def test_a_change_of_unit_changes_the_forecasts_by_as_much(name, unit):
     cutoffs = np.arange(59, 66)
     for y in (seasonal_series(), seasonal_series() - 60):
-        expected = BASELINES[name](y, cutoffs, SHORT)
-        found = BASELINES[name](unit * y, cutoffs, SHORT) / unit
+        expected = BASELINES[name].forecast(y, cutoffs, SHORT)
+        found = BASELINES[name].forecast(unit * y, cutoffs, SHORT) / unit
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -90,8 +87,8 @@ def test_changing_rows_after_a_cutoff_changes_no_forecast_up_to_it(name, cutoff)
     changed[cutoff + 1 :] = 1e3 * np.random.default_rng(1).normal(size=len(y) - cutoff - 1)
     cutoffs = np.arange(59, 64)
     upto = cutoffs <= cutoff
-    before = BASELINES[name](y, cutoffs, SHORT)
-    after = BASELINES[name](changed, cutoffs, SHORT)
+    before = BASELINES[name].forecast(y, cutoffs, SHORT)
+    after = BASELINES[name].forecast(changed, cutoffs, SHORT)
     np.testing.assert_array_equal(before[upto], after[upto])
     assert (before[~upto] != after[~upto]).any()
 
@@ -102,12 +99,15 @@ def test_changing_the_last_observation_changes_the_forecast(name):
     changed = y.copy()
     changed[65] += 5
     cutoffs = np.array([65])
-    assert (BASELINES[name](y, cutoffs, SHORT) != BASELINES[name](changed, cutoffs, SHORT)).any()
+    assert (
+        BASELINES[name].forecast(y, cutoffs, SHORT)
+        != BASELINES[name].forecast(changed, cutoffs, SHORT)
+    ).any()
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_forecast_has_one_row_per_cutoff_and_one_column_per_step(name):
-    forecast = BASELINES[name](seasonal_series(), np.array([60, 63, 79]), SHORT)
+    forecast = BASELINES[name].forecast(seasonal_series(), np.array([60, 63, 79]), SHORT)
     assert forecast.shape == (3, 6)
     assert forecast.dtype == np.float64
     assert np.isfinite(forecast).all()
@@ -117,7 +117,7 @@ def test_a_forecast_has_one_row_per_cutoff_and_one_column_per_step(name):
 def test_a_constant_series_is_forecast_as_that_constant_without_a_warning(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        forecast = BASELINES[name](np.full(80, 3.0), np.array([60, 65]), SHORT)
+        forecast = BASELINES[name].forecast(np.full(80, 3.0), np.array([60, 65]), SHORT)
     np.testing.assert_allclose(forecast, 3.0, rtol=1e-6)
 
 
@@ -125,7 +125,7 @@ def test_a_constant_series_is_forecast_as_that_constant_without_a_warning(name):
 def test_a_history_of_a_few_rows_still_gets_a_forecast(name):
     task = Task(horizon=2, season=4, lookback=2, train_end=3, validation_end=5)
     y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
-    assert np.isfinite(BASELINES[name](y, np.array([4, 5, 6]), task)).all()
+    assert np.isfinite(BASELINES[name].forecast(y, np.array([4, 5, 6]), task)).all()
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -138,27 +138,28 @@ def after(numbers, y, horizon):
     return formulas.ahead(formulas.advance(numbers, y[60:]), horizon)
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", BASELINES)
 @pytest.mark.parametrize("rows", [60, 67])
 def test_numbers_read_from_json_forecast_what_the_baseline_does(name, rows):
     y = seasonal_series()
-    numbers = json.loads(json.dumps(FITS[name](y[:60], SHORT)))
+    numbers = json.loads(json.dumps(BASELINES[name].fit(y[:60], SHORT)))
     cutoffs = np.arange(59, 79)
-    expected = BASELINES[name](y, cutoffs, replace(SHORT, refit_every=len(cutoffs)))
+    expected = BASELINES[name].forecast(y, cutoffs, replace(SHORT, refit_every=len(cutoffs)))
     np.testing.assert_allclose(after(numbers, y[:rows], 6), expected[rows - 60], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_numbers_fitted_on_all_rows_hold_the_last_of_them(name):
     y = seasonal_series()
     changed = y.copy()
     changed[-20:] = y[::-1][:20]
-    before, now = (FITS[name](rows, SHORT) for rows in (y, changed))
+    before, now = (BASELINES[name].fit(rows, SHORT) for rows in (y, changed))
     assert (before == now) is (before["formula"] == "repeat")
 
 
 STATES = {
-    name: FITS[name](seasonal_series()[:60], SHORT) for name in ("drift", "holt_winters", "theta")
+    name: BASELINES[name].fit(seasonal_series()[:60], SHORT)
+    for name in ("drift", "holt_winters", "theta")
 }
 
 
@@ -331,7 +332,7 @@ def test_parameters_are_new_at_every_third_cutoff_and_kept_between(baseline):
 @pytest.mark.parametrize("seasonal", [None, "add", "mul"])
 def test_numbers_of_exponential_smoothing_go_on_as_statsmodels_does(damped, seasonal):
     y, form = seasonal_series(), _Form(damped, seasonal)
-    with _many_small_fits():
+    with many_small_fits():
         numbers = _ets_fit(y[:60], form, SHORT)
         z, one = _standardised(y[:60])
         fitted = _ets(z, form, 4).fit(disp=False).params
@@ -344,10 +345,10 @@ def test_numbers_of_exponential_smoothing_go_on_as_statsmodels_does(damped, seas
 def test_of_a_long_history_the_last_rows_are_fitted(season, rows):
     y = np.random.default_rng(0).normal(100, 1, rows + 50).cumsum() + 10
     task, form = replace(SHORT, season=season), _Form(damped=False, seasonal=None)
-    with _many_small_fits():
+    with many_small_fits():
         assert _ets_fit(y, form, task) == _ets_fit(y[50:], form, task)
         assert _choose_form(y, season) == _choose_form(y[50:], season)
-        assert _theta_fit(y, task)["seen"] == 3000 if season == 1 else len(y)
+        assert theta_fit(y, task)["seen"] == 3000 if season == 1 else len(y)
 
 
 def test_a_flat_end_of_a_series_is_fitted():
@@ -379,7 +380,7 @@ def test_where_the_time_is_over_fits_are_left_out_and_counted(baseline):
 
 def test_no_season_is_taken_from_less_than_two_or_from_one_too_long():
     y = seasonal_series()
-    with _many_small_fits():
+    with many_small_fits():
         assert _choose_form(y[:23], 12).seasonal is None
         assert _choose_form(y, 25).seasonal is None
         assert _choose_form(y, 1).seasonal is None
@@ -390,7 +391,7 @@ def test_no_season_is_taken_from_less_than_two_or_from_one_too_long():
 def test_a_multiplicative_season_turns_additive_when_rows_at_or_below_zero_turn_up():
     t = np.arange(80)
     y = (10 + t) * (1 + 0.4 * np.sin(np.pi * t / 2)) + np.random.default_rng(0).normal(0, 0.1, 80)
-    with _many_small_fits():
+    with many_small_fits():
         assert _choose_form(y[:60], 4).seasonal == "mul"
     y[64] = -1.0
     assert np.isfinite(holt_winters(y, np.array([62, 66]), SHORT)).all()
@@ -412,7 +413,7 @@ def test_airline_last_two_years_give_the_numbers_noted_with_the_data(airline):
 def test_airline_gets_an_undamped_multiplicative_season_that_beats_seasonal_naive(airline):
     task = Task(horizon=24, season=12, lookback=24, train_end=84, validation_end=120)
     error = errors(holt_winters, airline, np.array([119]), task)
-    with _many_small_fits():
+    with many_small_fits():
         form = _choose_form(airline[:120], 12)
     assert (form.damped, form.seasonal) == (False, "mul")
     # 32.49 with statsmodels' older ExponentialSmoothing; here 33.33
@@ -472,7 +473,7 @@ def test_sunspots_at_483_origins_give_the_numbers_of_the_plain_computation(sunsp
 )
 def test_cutoffs_that_cannot_be_forecast_from_are_answered_with_a_sentence(name, cutoffs, sentence):
     with pytest.raises(InputError) as caught:
-        BASELINES[name](seasonal_series(), np.array(cutoffs, dtype=np.int64), SHORT)
+        BASELINES[name].forecast(seasonal_series(), np.array(cutoffs, dtype=np.int64), SHORT)
     assert str(caught.value) == sentence
 
 

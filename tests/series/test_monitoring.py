@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from unrolled.errors import InputError
 from unrolled.series import monitoring
-from unrolled.series.baselines import Task, seasonal_naive
+from unrolled.series.baselines import Task
+from unrolled.series.baselines.naive import seasonal_naive
 from unrolled.series.monitoring import MonitorOptions
 
 SEASON, HORIZON = 4, 6

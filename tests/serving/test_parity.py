@@ -9,13 +9,12 @@ import pytest
 
 from unrolled.comparison.records import ScoredEntry, Winner
 from unrolled.errors import InputError
-from unrolled.series import baselines, splits
+from unrolled.series import backtest, baselines, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.series.reading import Reading
 from unrolled.serving import packages, parity
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.text.options import CorpusOptions
-from unrolled.training import backtest
 from unrolled.training.cards import TrainedRow
 
 READING = Reading()
@@ -45,7 +44,7 @@ def opened(files: dict[str, bytes], folder: Path) -> ServedForecaster:
     return ServedForecaster(folder)
 
 
-@pytest.mark.parametrize("name", baselines.FITS)
+@pytest.mark.parametrize("name", baselines.BASELINES)
 @pytest.mark.parametrize("months", [True, False])
 def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
     name: str, months: bool, tmp_path: Path
@@ -62,7 +61,7 @@ def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
     np.testing.assert_allclose(asked["y_hat"], expected["y_hat"][:6], rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", baselines.FITS)
+@pytest.mark.parametrize("name", baselines.BASELINES)
 def test_parity_asks_the_server_from_every_cutoff_of_the_test_part(name: str) -> None:
     panel = panel_of()
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
@@ -75,11 +74,11 @@ def test_numbers_that_differ_from_what_was_scored_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def changed(y: np.ndarray, task: baselines.Task) -> dict:
-        numbers = fit(y, task)
+        numbers = theta.fit(y, task)
         return numbers | {"alpha": numbers["alpha"] + 0.01}
 
-    fit = baselines.FITS["theta"]
-    monkeypatch.setitem(baselines.FITS, "theta", changed)
+    theta = baselines.BASELINES["theta"]
+    monkeypatch.setitem(baselines.BASELINES, "theta", theta._replace(fit=changed))
     panel = panel_of()
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
     with pytest.raises(InputError, match=r"what would be served differs from what was scored by"):

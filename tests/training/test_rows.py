@@ -1,27 +1,26 @@
-"""What stands beside a row's scores, and how the numbers of a run are introduced."""
+"""What a row of the leaderboard forecasts and may see, and what stands beside its scores."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.panels import one_series, two_series
 
-from unrolled.series import ingest, splits
+from unrolled.recurrent.options import ModelOptions
+from unrolled.series import backtest, ingest, scaling, splits, windows
+from unrolled.series import panel as panels
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest, rows
+from unrolled.training import forecasting, rows
+from unrolled.training.options import TrainOptions
 
-
-def panel_of(rows: int = 80) -> pd.DataFrame:
-    time = np.arange(rows)
-    noise = np.random.default_rng(0).normal(0, 1, rows)
-    y = 50 + 0.3 * time + 8 * np.sin(2 * np.pi * time / 4 + 0.7) + noise
-    return pd.DataFrame({"unique_id": "a", "ds": time, "y": y})
+SERIES = SeriesOptions(season=4, lookback=8, horizon=3, validation=9, test=12)
 
 
 @pytest.mark.parametrize("huge", [1.797e308, 1e300])
 def test_a_score_beyond_all_numbers_is_none(huge):
     series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
-    panel = panel_of()
+    panel = one_series()
     borders = ingest.split(panel, series)
     panel.loc[70, "y"] = huge
     rehearsals = backtest.plan_rehearsals(panel, borders, series)
@@ -37,7 +36,7 @@ def test_a_limit_that_is_reached_is_noted_beside_the_scores():
     series = SeriesOptions(
         season=4, lookback=8, horizon=3, validation=12, test=16, statistical_seconds=1e-9
     )
-    panel = panel_of()
+    panel = one_series()
     borders = ingest.split(panel, series)
     found, _, cost = rows.backtest_baseline(panel, borders, series, "theta")
     rehearsals = backtest.plan_rehearsals(panel, borders, series)
@@ -49,25 +48,76 @@ def test_a_limit_that_is_reached_is_noted_beside_the_scores():
     )
 
 
-def test_the_protocol_says_how_many_series_have_no_scale():
-    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
-    panel = panel_of()
-    flat = panel.assign(unique_id="b", y=7.0)
-    two = pd.concat([panel, flat], ignore_index=True)
-    borders = splits.borders(two, series.validation, series.test)
-    assert backtest.protocol(two, borders, series, "mine", [0]).endswith(
-        "; seeds 0; MASE without 1 series that have no scale"
-    )
+def rehearse(panel: pd.DataFrame, row: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    borders = splits.borders(panel, SERIES.validation, SERIES.test)
+    plan = backtest.plan_rehearsals(panel, borders, SERIES)
+    model, training = ModelOptions(hidden=3), TrainOptions(epochs=2)
+
+    def fit(borders: pd.DataFrame) -> backtest.Forecast:
+        if row == "gru":
+            return rows.fit_network(panel, borders, SERIES, model, training, 0, row)
+        return backtest.of_baseline(row, panel, SERIES)
+
+    return plan, backtest.rehearse(panel, plan, SERIES, fit)
 
 
-def test_the_protocol_names_data_split_horizon_and_seeds():
-    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
-    panel = panel_of()
-    borders = ingest.split(panel, series)
-    assert backtest.protocol(panel, borders, series, "mine", [0, 1]) == (
-        "mine: 80 rows (train 52, validation 12, test 16 from 64); horizon 3, 14 cutoffs; seeds 0, 1"
+@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters", "theta"])
+def test_the_test_part_changes_nothing_that_is_rehearsed(row):
+    before, spiked = two_series(), two_series()
+    for parts in splits.each(splits.borders(spiked, SERIES.validation, SERIES.test)):
+        spiked.loc[parts.validation_end : parts.end - 1, "y"] *= 100
+    found = [rehearse(panel, row) for panel in (before, spiked)]
+    for one, other in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters"])
+def test_a_rehearsal_is_fitted_on_nothing_that_it_scores(row):
+    """The rows after the first origin change no forecast that is made from it."""
+    before, spiked = two_series(), two_series()
+    plan, _ = rehearse(before, "drift")
+    last = plan["rehearsal"].max()
+    for parts in splits.each(plan[plan["rehearsal"] == last]):
+        spiked.loc[parts.validation_end : parts.end - 1, "y"] += 40
+    first = []
+    for panel in (before, spiked):
+        _, frame = rehearse(panel, row)
+        frame = frame[frame["rehearsal"] == last]
+        origin = frame.groupby("unique_id")["cutoff"].transform("min")
+        first.append(frame[frame["cutoff"] == origin])
+    assert (first[0]["y"] != first[1]["y"]).all()
+    np.testing.assert_array_equal(first[0]["y_hat"], first[1]["y_hat"])
+
+
+@pytest.mark.parametrize("options", [{}, {"transform": "log", "seasonal_difference": True}])
+def test_ahead_of_the_last_row_a_network_forecasts_as_if_later_rows_were_there(options):
+    """Cut off the end of the panel: `ahead` gives what the backtest gave from that cutoff."""
+    series = SERIES.model_copy(update=options)
+    panel = two_series()
+    borders = splits.borders(panel, series.validation, series.test)
+    scaler = scaling.fit(panel, borders, series)
+    values = scaling.apply(panel, borders, scaler, series)
+    model, training = ModelOptions(hidden=3), TrainOptions(epochs=1)
+    weights, _, _ = forecasting.fit_forecaster(
+        values,
+        panels.observed(panel),
+        windows.table(borders, series),
+        series,
+        model,
+        training,
+        0,
+        "gru",
     )
-    two = pd.concat([panel, panel.assign(unique_id="b")], ignore_index=True)
-    assert backtest.protocol(two, ingest.split(two, series), series, "mine", [0]) == (
-        "mine: 2 series, 160 rows (train 104, validation 24, test 32); horizon 3, 28 cutoffs; seeds 0"
+    card = forecasting.spec(series, model, training, 0)
+    known = backtest.over_cutoffs(
+        panel, borders, series, rows.of_network(weights, card, panel, borders, scaler, series)
     )
+    last = known[known["cutoff"] == known.groupby("unique_id")["cutoff"].transform("max")]
+    cut = panel[
+        panel["ds"] <= panel.groupby("unique_id")["ds"].transform("max") - series.horizon
+    ].reset_index(drop=True)
+    whole = splits.borders(cut, 0, 0)
+    found = backtest.ahead(cut, series, rows.of_network(weights, card, cut, whole, scaler, series))
+    np.testing.assert_allclose(found["y_hat"], last["y_hat"], rtol=1e-6)
+    np.testing.assert_array_equal(found["ds"], last["ds"])
+    np.testing.assert_array_equal(found["cutoff"], last["cutoff"])

@@ -13,13 +13,14 @@ import yaml
 from pydantic import ValidationError
 
 from unrolled.errors import InputError
-from unrolled.recurrent.cells import Cell, GRUCell
+from unrolled.recurrent.cells import Cell
+from unrolled.recurrent.cells.classic import GRUCell
 from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.language_model import LanguageModel, select
 from unrolled.recurrent.layer import has_bfloat16
 from unrolled.recurrent.options import LanguageOptions
 from unrolled.text import vocabulary
-from unrolled.training import arrays, text
+from unrolled.training import arrays, text, text_streams
 from unrolled.training.cards import LanguageSpec
 from unrolled.training.loop import best
 from unrolled.training.options import TextTrainOptions
@@ -320,7 +321,11 @@ def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monke
 
     def forgetful(task):
         streams, at, steps = following(task)
-        return text.Streams(streams.first + at, np.full(len(streams.first), steps)), 0, steps
+        return (
+            text_streams.Streams(streams.first + at, np.full(len(streams.first), steps)),
+            0,
+            steps,
+        )
 
     monkeypatch.setattr(text.ChunkTask, "_next", forgetful)
     forgotten = loss(trained(ids, words, model={"hidden": 16}, **options))
@@ -353,10 +358,10 @@ def test_every_symbol_of_an_epoch_is_asked_for_once():
         ids, words = known(documents, boundaries)
         options = TextTrainOptions(batch_size=3, chunk=4)
         asked = np.zeros(len(ids), int)
-        for batch in text._plan(ids, words.bos, options):
+        for batch in text_streams.one_epoch(ids, words.bos, options):
             for at in range(0, int(batch.targets.max()), 4):
-                x, y, _ = text._chunk(ids, batch, at, 4)
-                real = (y != text.IGNORED).numpy()
+                x, y, _ = text_streams.chunk_of(ids, batch, at, 4)
+                real = (y != text_streams.IGNORED).numpy()
                 places = (batch.first + at + np.arange(len(x))[:, None])[real]
                 np.testing.assert_array_equal(ids[places], x.numpy()[real])
                 np.testing.assert_array_equal(ids[places + 1], y.numpy()[real])

@@ -3,7 +3,7 @@
 Everything that differs from cell to cell and is no equation follows from its `Description`: which
 options there are, the shapes of states, where a gate's bias lies, what saturates, which of torch's
 layers computes the same. Options are read by the command line, which must not wait seconds for
-torch; so `descriptions` reads these lines from the text of `cells.py` instead of importing it.
+torch; so `descriptions` reads these lines from the texts in `cells/` instead of importing them.
 
 >>> descriptions()["gru"].options["reset_after"].default
 True
@@ -159,26 +159,34 @@ def _size(text: str, sizes: Mapping[str, int]) -> int:
 
 @cache
 def descriptions() -> dict[str, Description]:
-    """Of all cells in `cells.py`, by name, in the file's order."""
-    return _read(Path(__file__).with_name("cells.py").read_text(encoding="utf-8"))
+    """Of all cells in `cells/`, by name, in the order of the files and of each file."""
+    files = sorted(Path(__file__).with_name("cells").glob("*.py"))
+    return _read(*(ast.parse(file.read_text(encoding="utf-8"), file) for file in files))
 
 
-def _read(text: str) -> dict[str, Description]:
-    """The descriptions in a module's text: `described` of its classes, and the options they share."""
+def _read(*modules: ast.Module) -> dict[str, Description]:
+    """The descriptions in modules: `described` of their classes, and the options they share."""
     known: dict[str, Any] = {**globals(), "Literal": Literal}
     found: dict[str, Description] = {}
 
-    def value(node: ast.expr) -> Any:  # noqa: ANN401
-        return eval(compile(ast.Expression(node), "cells.py", "eval"), known)
+    def value(node: ast.expr, options: Mapping[str, Own]) -> Any:  # noqa: ANN401
+        return eval(compile(ast.Expression(node), "cells", "eval"), {**known, **options})
 
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and _calls(node.value) == "Own":
-            (target,) = node.targets
-            known[ast.unparse(target)] = value(node.value)
-        for line in node.body if isinstance(node, ast.ClassDef) else []:
-            if isinstance(line, ast.Assign) and _calls(line.value) == "Description":
-                described = value(line.value)
-                found[described.name] = described
+    own = [
+        {
+            ast.unparse(node.targets[0]): value(node.value, {})
+            for node in module.body
+            if isinstance(node, ast.Assign) and _calls(node.value) == "Own"
+        }
+        for module in modules
+    ]
+    every = {name: option for options in own for name, option in options.items()}  # as imported
+    for module, options in zip(modules, own, strict=True):
+        for node in module.body:
+            for line in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(line, ast.Assign) and _calls(line.value) == "Description":
+                    described = value(line.value, every | options)
+                    found[described.name] = described
     return found
 
 

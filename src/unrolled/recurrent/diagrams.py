@@ -6,7 +6,7 @@ after the step, gates), capitals matrices (W_i x is a product), b and b_i biases
 outer product, · the inner one or that of a state that is a matrix; functions (σ, tanh, any word) of
 one argument, or of several with commas between. Words about it follow after three spaces.
 
->>> from unrolled.recurrent.cells import LSTMCell
+>>> from unrolled.recurrent.cells.classic import LSTMCell
 >>> found = equations(LSTMCell)
 >>> str(found[4]), found[1].title
 ("c' = f ⊙ c + i ⊙ g", 'forget gate')

@@ -1,6 +1,6 @@
 """Options of a variant's network.
 
-Which cells there are, and which options belong to some of them alone, stands in `cells.py`.
+Which cells there are, and which options belong to some of them alone, stands in `cells/`.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -24,7 +24,7 @@ class CellOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cell: CellName = Field("gru", description="recurrent cell; all are in recurrent/cells.py")
+    cell: CellName = Field("gru", description="recurrent cell; all are in recurrent/cells")
     alternate: CellName | None = Field(
         None, description="cell of every second layer, the first of them the second; null: the same"
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.recurrent.cells import GRUCell, RNNCell
+from unrolled.recurrent.cells.classic import GRUCell, RNNCell
 
 
 # 1. Back-propagation through time, by hand. The plain cell is

@@ -1,1 +1,1 @@
-"""Time series without any framework: data generators, baselines and metrics."""
+"""Time series without any framework: panels, baselines, the backtest and metrics."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from unrolled.series.forms import offsets
 from unrolled.series.grid import missing
+from unrolled.series.timestamps import offsets
 
 
 def clock_of(local: pd.Series, offset: pd.Series, ids: pd.Series) -> str:

@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
 from unrolled.series import numbers, tables, times
-from unrolled.series.forms import NUMBER
 from unrolled.series.grid import Step
 from unrolled.series.numbers import Marks
 from unrolled.series.options import Columns, SeriesOptions
 from unrolled.series.panel import Grid, Runs, regular, runs_of
 from unrolled.series.tables import Files, Table
 from unrolled.series.times import SeveralForms, Times
+from unrolled.series.timestamps import NUMBER
 
 _A_FEW_SPACES = 3  # bytes; a longer cell is looked into only where a shorter one is among them
 T = TypeVar("T")

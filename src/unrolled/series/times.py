@@ -18,11 +18,11 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from unrolled.errors import InputError
-from unrolled.series import forms, unread
+from unrolled.series import date_formats, timestamps, unread
 from unrolled.series.clocks import clock_of, on_clock
-from unrolled.series.forms import ISO, NAMED, NATIVE, NUMBER, Stamps
 from unrolled.series.grid import missing
 from unrolled.series.panel import Runs
+from unrolled.series.timestamps import ISO, NAMED, NATIVE, NUMBER, Stamps
 
 
 class SeveralForms(InputError):
@@ -85,7 +85,7 @@ def read(
         InputError: a stamp that no form reads, several forms that all stamps fit, or others than
             were `known`.
     """
-    if known is None and date_format is None and forms.only_steps(ds):
+    if known is None and date_format is None and date_formats.only_steps(ds):
         return ds.astype("int64"), Times(form=NUMBER)
     if runs is not None and _alike(ds, runs):
         # What the series of a panel share is read once; a refusal counts the rows of all.
@@ -99,13 +99,13 @@ def read(
     text = _as_text(every)
     if known is not None and known.form != NATIVE and text is not None:
         form, first_year = known.form, known.first_year
-        stamps = forms.parse(text, form, first_year)
+        stamps = timestamps.parse(text, form, first_year)
         _refuse_unread(stamps.local, ds, codes, column, form, said=True)
     elif text is not None:
         readings = (
-            {date_format: forms.parse(text, date_format)}
+            {date_format: timestamps.parse(text, date_format)}
             if date_format
-            else forms.readings(text, column, dayfirst)
+            else date_formats.readings(text, column, dayfirst)
         )
         form = _choose(readings, ds, codes, ids, column, said=date_format is not None)
         stamps = readings[form]
@@ -117,9 +117,9 @@ def read(
                 else slice(None)
             )
             first_year = int(stamps.local[past].min().year)
-            stamps = forms.parse(text, form, first_year)
+            stamps = timestamps.parse(text, form, first_year)
     else:
-        form, first_year, stamps = NATIVE, None, forms.native(every)
+        form, first_year, stamps = NATIVE, None, timestamps.native(every)
         _refuse_unread(stamps.local, ds, codes, column, form, said=False)
     if known is not None and (known.form == NUMBER) != (stamps.local.dtype.kind == "i"):
         kinds = ["whole numbers", "dates"]
@@ -222,7 +222,7 @@ def _choose(
     }
     for most in (0, len(ds)):
         regular = [form for form in different if lacking[form] <= most]
-        if len(regular) == 1 or (regular and regular[0] in forms.PLAIN):
+        if len(regular) == 1 or (regular and regular[0] in date_formats.PLAIN):
             return regular[0]
         if regular:
             break

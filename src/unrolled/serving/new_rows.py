@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from unrolled.errors import InputError
-from unrolled.series import splits
+from unrolled.series import backtest, splits
 from unrolled.series.baselines import least_rows
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
@@ -17,8 +17,8 @@ from unrolled.series.reading import Reading
 from unrolled.series.selection import without
 from unrolled.serving import registry
 from unrolled.serving.forecaster import MAX_ROWS
-from unrolled.training import backtest
 from unrolled.training.cards import ForecasterCard, TrainedRow
+from unrolled.training.rows import of_network
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,7 +62,7 @@ def by_row(
         backtest.ahead(
             panel,
             series,
-            backtest.of_network(weights, card, panel, borders, own, series),
+            of_network(weights, card, panel, borders, own, series),
             how.step,
         )
         for weights, card in row.networks

@@ -14,9 +14,10 @@ import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.records import read
+from unrolled.series import backtest as backtesting
 from unrolled.series import panel as panels
 from unrolled.series import splits
-from unrolled.series.baselines import FITS
+from unrolled.series.baselines import BASELINES
 from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
@@ -25,7 +26,6 @@ from unrolled.serving.forecaster import ServedSeries
 from unrolled.serving.writer import ServedText
 from unrolled.text.options import CorpusOptions
 from unrolled.text.vocabulary import Vocabulary, encode_prompt
-from unrolled.training import backtest as backtesting
 from unrolled.training.cards import ForecasterCard, LanguageCard, TrainedRow
 
 Served = ServedSeries | ServedText
@@ -77,7 +77,7 @@ def numbers_of(
     fitted = {}
     for parts in splits.each(borders):
         last = ds.iloc[parts.validation_end - 1]
-        numbers = FITS[variant](
+        numbers = BASELINES[variant].fit(
             y[parts.first : parts.validation_end], backtesting.task_of(parts, series)
         )
         at = last.isoformat() if isinstance(last, pd.Timestamp) else int(last)

@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.errors import InputError
+from unrolled.series import backtest as backtesting
 from unrolled.series import splits
+from unrolled.series.backtest import Cutoffs, Forecast, Forecasts
 from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PANEL_COLUMNS
@@ -18,9 +20,8 @@ from unrolled.series.windows import sliding
 from unrolled.serving.forecaster import ServedForecaster
 from unrolled.serving.packages import Files, numbers_of, opened
 from unrolled.text.vocabulary import Ids
-from unrolled.training import backtest as backtesting
-from unrolled.training.backtest import Cutoffs, Forecast, Forecasts
 from unrolled.training.cards import ForecasterCard, LanguageCard, TrainedRow
+from unrolled.training.rows import of_network
 
 TOLERANCE = 1e-5
 Floats = npt.NDArray[np.floating[Any]]
@@ -43,7 +44,7 @@ def of_forecaster(
         files = numbers_of(row.variant, panel, borders, series)
     else:
         truths = [
-            backtesting.of_network(weights, card, panel, borders, scaler, series)
+            of_network(weights, card, panel, borders, scaler, series)
             for weights, card in row.networks
         ]
     frames = [backtesting.over_cutoffs(panel, borders, series, truth) for truth in truths]

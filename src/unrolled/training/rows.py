@@ -13,14 +13,67 @@ from unrolled.comparison.leaderboard import COST, NOTE, VALIDATION
 from unrolled.comparison.records import Card, Choice, Cost, Kind, Rehearsal
 from unrolled.records import finite
 from unrolled.recurrent.options import ModelOptions
-from unrolled.series import metrics, splits
+from unrolled.series import backtest as backtesting
+from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series.backtest import Cutoffs, Forecast, Forecasts, before_test
+from unrolled.series.filling import drawn
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest as backtesting
-from unrolled.training.backtest import Forecast, before_test
-from unrolled.training.cards import ForecasterCard
+from unrolled.series.panel import observed
+from unrolled.series.splits import Parts
+from unrolled.training.cards import ForecasterCard, ForecasterSpec
 from unrolled.training.options import TrainOptions
 
+# torch takes a second to import; only what trains or runs a network pays for it.
+
 Row = tuple[str, Kind, int | None]  # variant, kind, seed
+
+
+def of_network(
+    weights: dict[str, Any],
+    card: ForecasterSpec,
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    scaler: pd.DataFrame,
+    series: SeriesOptions,
+) -> Forecast:
+    """A trained network, on the series of `borders` and `scaler`."""
+    from unrolled.training import forecasting
+
+    y = drawn(panel, splits.each(borders), series.fill)
+    scaled = scaling.apply(panel, borders, scaler, series)
+    # A window holds its targets too; past the last row there are none to read.
+    padded = np.concatenate([scaled, np.full(series.horizon, np.nan, np.float32)])
+    scales = {scale.unique_id: scale for scale in scaling.scales(scaler)}
+
+    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
+        first = cutoffs + 1 - series.context
+        ahead = forecasting.predict(weights, card, padded, first, series)
+        own, places = y[parts.first : parts.end], cutoffs - parts.first
+        return scaling.invert(ahead, own, places, scales[parts.unique_id], series)
+
+    return forecast
+
+
+def fit_network(
+    panel: pd.DataFrame,
+    borders: pd.DataFrame,
+    series: SeriesOptions,
+    model: ModelOptions,
+    training: TrainOptions,
+    seed: int,
+    label: str,
+) -> Forecast:
+    """Play the whole protocol before a test part: scale, cut into windows, train, validate."""
+    from unrolled.training import forecasting
+
+    scaler = scaling.fit(panel, borders, series)
+    values = scaling.apply(panel, borders, scaler, series)
+    table = windows.table(borders, series)
+    weights = forecasting.fit_weights(
+        values, observed(panel), table, series, model, training, seed, label
+    )
+    card = forecasting.spec(series, model, training, seed)
+    return of_network(weights, card, panel, borders, scaler, series)
 
 
 def rehearse_network(
@@ -36,7 +89,7 @@ def rehearse_network(
 
     def fit(borders: pd.DataFrame) -> Forecast:
         label = f"{variant} seed {seed}, rehearsal"
-        return backtesting.fit_network(panel, borders, series, model, training, seed, label)
+        return fit_network(panel, borders, series, model, training, seed, label)
 
     frame = backtesting.rehearse(panel, rehearsals, series, fit)
     row: Row = (variant, "recurrent", seed)
@@ -82,7 +135,7 @@ def backtest_network(
     series: SeriesOptions,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecast with one trained network: from every cutoff of the test part, and after the last row."""
-    forecast = backtesting.of_network(weights, card, panel, borders, scaler, series)
+    forecast = of_network(weights, card, panel, borders, scaler, series)
     return _forecasts(panel, borders, series, (card.variant, "recurrent", card.seed), forecast)
 
 

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,25 +34,27 @@ from unrolled.training.arrays import Array, NotInNumpy, in_numpy, on_one_thread
 from unrolled.training.cards import LanguageSpec
 from unrolled.training.loop import WATCHED, Plan, Row, Watch, deterministic, fit, half_cosine
 from unrolled.training.options import TextTrainOptions
+from unrolled.training.text_streams import (
+    IGNORED,
+    Streams,
+    batched,
+    chunk_of,
+    contiguous,
+    cut,
+    documents,
+    one_epoch,
+)
 
 logger = logging.getLogger(__name__)
 
 Step = Callable[[Tensor, State | None], tuple[Tensor, State]]
 
-IGNORED = -100  # torch's mark of a target that is not asked for
 # Streams read side by side when a text is scored, and logits held at once (64 MB).
 SCORED_TOGETHER = 64
 LOGITS = 1 << 24
 # Where no passes are asked for: steps at least, unless that were more passes than these (measured on
 # the first 4 KB to 100 KB of plays and on names: with fewer steps the unigram can be better).
 STEPS, FEWEST_PASSES, MOST_PASSES = 400, 4, 100
-
-
-class Streams(NamedTuple):
-    """Where streams lie in the ids; each (B,) int64."""
-
-    first: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int64]
 
 
 def fit_language_model(
@@ -149,7 +151,7 @@ class ChunkTask:
         streams, at, steps = self._next()
         if at == 0:
             self.state = None
-        self.read, y, lengths = _chunk(self.train, streams, at, steps)
+        self.read, y, lengths = chunk_of(self.train, streams, at, steps)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             logits, state = self.net(self.read, self.state, lengths)
         self.state = tuple(tensor.detach().float() for tensor in state)
@@ -169,7 +171,7 @@ class ChunkTask:
     def _next(self) -> tuple[Streams, int, int]:
         """Streams, the place in them of the next chunk (0 at their start) and its steps."""
         if not self.plan:
-            self.plan = _plan(self.train, self.bos, self.options)
+            self.plan = one_epoch(self.train, self.bos, self.options)
         streams, at = self.plan[0], self.at
         longest = int(streams.targets.max())
         # Of about the same length: the last step would else learn from a few symbols alone.
@@ -190,7 +192,7 @@ def _fit(
     watch: Watch | None,
 ) -> list[Row]:
     an_epoch = sum(
-        math.ceil(batch.targets.max() / training.chunk) for batch in _plan(train, bos, training)
+        math.ceil(batch.targets.max() / training.chunk) for batch in one_epoch(train, bos, training)
     )
     total = max(1, round(passes(training.epochs, an_epoch) * an_epoch))
     due = {math.ceil(total * (i + 1) / training.evaluations) for i in range(training.evaluations)}
@@ -272,10 +274,10 @@ def _losses(
     if bos is None and block is None:
         _one_stream(net, ids, losses)
         return losses
-    streams = _contiguous(len(ids), 1) if bos is None else _documents(ids, bos)
+    streams = contiguous(len(ids), 1) if bos is None else documents(ids, bos)
     if block is not None:
-        streams = _cut(streams, block)
-    for batch in _batches(streams, SCORED_TOGETHER, np.arange(len(streams.first))):
+        streams = cut(streams, block)
+    for batch in batched(streams, SCORED_TOGETHER, np.arange(len(streams.first))):
         _read(net, ids, batch, None, losses)
     return losses
 
@@ -287,7 +289,7 @@ def _one_stream(net: LanguageModel, ids: Ids, losses: npt.NDArray[np.float32]) -
     the end of a reading from zero. Pieces whose start was wrong are read again until none is. A
     network that forgets needs two rounds; one that never does, as many as there are pieces.
     """
-    streams = _contiguous(len(ids), SCORED_TOGETHER)
+    streams = contiguous(len(ids), SCORED_TOGETHER)
     pieces = len(streams.first)
     starts = net.layer.initial_state(pieces)
     ends = tuple(torch.empty_like(tensor) for tensor in starts)
@@ -317,7 +319,7 @@ def _read(
     size = len(net.bias) * len(streams.first)
     chunk = min(256, max(1, LOGITS // size))
     for at in range(0, int(streams.targets.max()), chunk):
-        x, y, lengths = _chunk(ids, streams, at, chunk)
+        x, y, lengths = chunk_of(ids, streams, at, chunk)
         logits, state = net(x, state, lengths)
         loss = functional.cross_entropy(
             logits.flatten(0, 1), y.flatten(), ignore_index=IGNORED, reduction="none"
@@ -329,71 +331,13 @@ def _read(
     return state
 
 
-def _chunk(ids: Ids, streams: Streams, at: int, steps: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Cut the next steps out of streams.
-
-    Returns:
-        Inputs and targets, each int64 (T, B), `IGNORED` where a stream has ended; how many are
-        real (B,), None for all. Only these symbols are copied.
-    """
-    left = np.clip(streams.targets - at, 0, steps)
-    time = np.arange(left.max() + 1)[:, None]
-    places = streams.first + at * (left > 0) + np.minimum(time, left)  # (T + 1, B)
-    symbols = torch.from_numpy(ids[places].astype(np.int64))
-    x, y = symbols[:-1], symbols[1:]
-    if left.min() == left.max():
-        return x, y, None
-    ended = torch.from_numpy(time[:-1] >= left)
-    return x, y.masked_fill(ended, IGNORED), torch.from_numpy(left)
-
-
-def _contiguous(symbols: int, pieces: int, least: int = 1) -> Streams:
-    """Cut one long stream into pieces of about the same length, of `least` targets or more."""
-    targets = symbols - 1
-    edges = np.linspace(0, targets, max(1, min(pieces, targets // least)) + 1).astype(np.int64)
-    return Streams(edges[:-1], np.diff(edges))
-
-
-def _documents(ids: Ids, bos: int) -> Streams:
-    """Find the documents of a text that begins with one, or inside one."""
-    first = np.union1d(0, np.flatnonzero(ids == bos))
-    return Streams(first, np.diff(np.append(first, len(ids))) - 1)  # the next <bos> is no target
-
-
-def _cut(streams: Streams, block: int) -> Streams:
-    """Cut each stream into pieces of so many targets."""
-    pieces = -(-streams.targets // block)
-    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    before = number * block  # targets of the same stream
-    return Streams(
-        np.repeat(streams.first, pieces) + before,
-        np.minimum(block, np.repeat(streams.targets, pieces) - before),
-    )
-
-
-def _batches(streams: Streams, size: int, order: npt.NDArray[np.int64]) -> list[Streams]:
-    """Put streams of about the same length together; `order` decides among equals."""
-    order = order[np.argsort(streams.targets[order], kind="stable")]
-    order = order[streams.targets[order] > 0]
-    cuts = np.arange(size, len(order), size)
-    return [Streams(streams.first[rows], streams.targets[rows]) for rows in np.split(order, cuts)]
-
-
-def _plan(ids: Ids, bos: int | None, training: TextTrainOptions) -> list[Streams]:
-    """Batches of one epoch, documents in random order."""
-    if bos is None:
-        return [_contiguous(len(ids), training.batch_size, training.chunk)]
-    streams = _documents(ids, bos)
-    batches = _batches(streams, training.batch_size, torch.randperm(len(streams.first)).numpy())
-    return [batches[i] for i in torch.randperm(len(batches)).tolist()]
-
-
 def stepper(weights: dict[str, Tensor], card: LanguageSpec) -> Step:
     """One step for `sampling.generate`: `step(ids (B,), state) -> (logits (B, V), state)`.
 
     The same numbers as `LanguageModel.step`, on one thread, by the modules' own equations in numpy:
     what the first layer makes of each symbol is a row of a table, and nothing lies between the
-    layers. Where a cell computes what numpy is not known to have, it is that step itself. The state before anything is read is None; `language_model.select` picks rows of it.
+    layers. Where a cell computes what numpy is not known to have, it is that step itself. The state
+    before anything is read is None; `language_model.select` picks rows of it.
     """
     with deterministic(card.seed, card.training.threads):
         net = restored(weights, card).requires_grad_(requires_grad=False)

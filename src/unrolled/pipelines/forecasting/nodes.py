@@ -15,16 +15,16 @@ from unrolled.comparison.champion import crown, measure, metric_of
 from unrolled.comparison.leaderboard import of_series
 from unrolled.comparison.records import Card, Champion, Choice, Cost, Rehearsal, Winner
 from unrolled.recurrent.options import ModelOptions
+from unrolled.series import backtest as backtesting
 from unrolled.series import ingest as ingests
 from unrolled.series import metrics, scaling, windows
+from unrolled.series.backtest import before_test
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import digest, observed
 from unrolled.series.reading import Reading
 from unrolled.series.tables import Files
 from unrolled.series.windows import starts
-from unrolled.training import backtest as backtesting
 from unrolled.training import rows
-from unrolled.training.backtest import before_test
 from unrolled.training.cards import ForecasterCard, Weights
 from unrolled.training.options import TrainOptions
 

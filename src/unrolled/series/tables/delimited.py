@@ -1,158 +1,32 @@
-"""From the bytes of a file to a table whose cells are as they were written.
-
-Text files give text: `007`, `NA` and `1e5` mean what a later reader makes of them. Parquet and
-spreadsheets give the types that they hold.
-"""
+"""Delimited text: its encoding, what divides its cells, its header, and every cell as it was written."""
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import io
 import itertools
 import logging
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import NamedTuple
-from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
 from unrolled.errors import InputError
-from unrolled.series.forms import looks_like_time
+from unrolled.series.date_formats import looks_like_time
 from unrolled.series.numbers import MISSING, clear_mark
+from unrolled.series.tables.formats import EXPECTED, Table, reason, with_names
 
 logger = logging.getLogger(__name__)
 
-Files = Mapping[str, bytes]
-
-TEXT = (".csv", ".tsv", ".txt")
-PARQUET = (".parquet", ".pq")
-SHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
-PACKED = (".gz", ".bz2", ".xz", ".zip")
-# Of files that a folder is searched for by name.
-SUFFIXES = (
-    *TEXT,
-    *(text + packed for text in TEXT for packed in PACKED),
-    ".zip",
-    *PARQUET,
-    *SHEETS,
-)
-EXPECTED = (
-    f"expected a table: {', '.join(TEXT)} with a header (packed as .gz or .zip too),"
-    f" {PARQUET[0]} or a folder of such parts, {SHEETS[0]}"
-)
 _SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR = re.compile(rb"(?i:sep=)([,;\t|])\r?\n")
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _SAMPLE = 200  # lines that say what divides the cells of all
 
 
-class Table(NamedTuple):
-    """Cells, and how they were divided: `sep` is None where the file is no text.
-
-    `decimal` is the mark of the column that was read as numbers at once; None: every cell is text.
-    """
-
-    cells: pd.DataFrame
-    sep: str | None
-    decimal: str | None = None
-
-
-def read(
-    files: Files,
-    sep: str | None,
-    sheet: str | int | None,
-    encoding: str,
-    number: str | None = None,
-    decimal: str | None = None,
-) -> Table:
-    """Read a file, or the parts of a folder.
-
-    Args:
-        files: bytes by name; the name says what they are.
-        sep: what stands between the cells of a text file; None: what divides every line alike.
-        sheet: name or place of a spreadsheet's sheet; None: the first.
-        encoding: of a text file.
-        number: a column that is float64 in a text file where all its cells are numbers and their
-            decimal mark is beyond doubt: as text it would be read twice.
-        decimal: that mark, where it is known.
-
-    Raises:
-        InputError: what is no table, or is none without an option; the sentence says which.
-    """
-    if len(files) > 1 or any("/" in name for name in files):
-        return Table(_parts(files), None)
-    ((name, content),) = files.items()
-    name, content = _unpacked(name, content)
-    suffix = PurePosixPath(name.lower()).suffix
-    try:
-        if suffix in TEXT:
-            return _text(name, content, sep, encoding, number, decimal)
-        if suffix in PARQUET:
-            return Table(_parquet(content), None)
-        if suffix in SHEETS:
-            return Table(_sheet(name, content, sheet), None)
-    except InputError:
-        raise
-    except (ValueError, OSError, pa.ArrowException, csv.Error) as error:
-        raise InputError(
-            f"file '{name}' cannot be read as a table: {_reason(error)}; {EXPECTED}"
-        ) from error
-    raise InputError(f"file '{name}' ends in {suffix or 'nothing'}; {EXPECTED}")
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
-
-
-def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
-    """The file inside a packed one."""
-    path = PurePosixPath(name)
-    if path.suffix.lower() not in PACKED:
-        return name, content
-    try:
-        if path.suffix.lower() != ".zip":
-            unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
-            return path.stem, unpack[path.suffix.lower()](content)
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            # macOS packs a shadow beside every file.
-            members = [
-                one
-                for one in archive.namelist()
-                if not one.endswith("/")
-                and not one.startswith("__MACOSX/")
-                and not PurePosixPath(one).name.startswith(".")
-            ]
-            if len(members) == 1:
-                return PurePosixPath(members[0]).name, archive.read(members[0])
-    except (
-        *(OSError, EOFError, RuntimeError, NotImplementedError),  # of zip: a password, a method
-        *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
-    ) as error:
-        raise InputError(
-            f"file '{name}' cannot be unpacked: {_reason(error)}; pack it anew, or give the table"
-            " as it is"
-        ) from error
-    raise InputError(
-        f"file '{name}' holds {len(members)} files ({', '.join(members[:3])}"
-        f"{' ...' if len(members) > 3 else ''}); expected one table: unpack it and give its path"
-    )
-
-
-# --- text -----------------------------------------------------------------------------------------
-
-
-def _text(
+def read_text(
     name: str,
     content: bytes,
     sep: str | None,
@@ -160,6 +34,7 @@ def _text(
     number: str | None,
     decimal: str | None,
 ) -> Table:
+    """Read a text file; arguments and errors are those of `tables.read`."""
     if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
         encoding = "utf-32"
     elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # "Unicode text" of a spreadsheet
@@ -169,7 +44,7 @@ def _text(
             content = content.decode(encoding).encode()
         except UnicodeDecodeError as error:
             raise InputError(
-                f"file '{name}' is not in {encoding}: {_reason(error)}; name its own by encoding"
+                f"file '{name}' is not in {encoding}: {reason(error)}; name its own by encoding"
             ) from error
     content = content.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in content[:100_000]:
@@ -188,7 +63,7 @@ def _text(
         lines = content[:200_000].decode(errors="strict" if len(content) <= 200_000 else "ignore")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"file '{name}' is not in UTF-8: {_reason(error)}; save it so, or name its encoding:"
+            f"file '{name}' is not in UTF-8: {reason(error)}; save it so, or name its encoding:"
             " encoding=cp1252 is that of older spreadsheets"
         ) from error
     sample = lines.splitlines()[:_SAMPLE]
@@ -385,7 +260,7 @@ def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str
     cells = table.to_pandas()
     if quoted:
         _refuse_swallowed(name, cells, sep)
-    return _with_names(cells.set_axis(names, axis=1))
+    return with_names(cells.set_axis(names, axis=1))
 
 
 def _refuse_swallowed(name: str, cells: pd.DataFrame, sep: str) -> None:
@@ -404,121 +279,3 @@ def _refuse_swallowed(name: str, cells: pd.DataFrame, sep: str) -> None:
                     f"file '{name}': the quotes of a cell hold whole rows, {cell[:60]!r}; close the"
                     " quote before them, or write a quote that is a part of a cell twice"
                 )
-
-
-def _with_names(cells: pd.DataFrame) -> pd.DataFrame:
-    """Without columns that have neither name nor cells, nor an index that pandas has written."""
-    kept, names = [], []
-    for at, name in enumerate(map(str, cells.columns)):
-        unnamed = not name or name.startswith("Unnamed: ")
-        if unnamed:
-            own = cells.iloc[:, at].astype("str").fillna("").str.strip()
-            counts = pd.Series(range(len(own)), index=own.index).astype("str")
-            if (own == "").all() or (at == 0 and (own == counts).all()):
-                continue
-        kept.append(at)
-        names.append(f"column {at + 1}" if unnamed else name)
-    return cells.iloc[:, kept].set_axis(names, axis=1)
-
-
-# --- others ---------------------------------------------------------------------------------------
-
-
-def _parquet(content: bytes) -> pd.DataFrame:
-    return _index_as_column(pq.read_table(io.BytesIO(content)).to_pandas())
-
-
-def _index_as_column(frame: pd.DataFrame) -> pd.DataFrame:
-    """An index that says something is a column; one of times without a name is `ds`."""
-    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
-        return frame
-    if isinstance(frame.index, pd.MultiIndex):
-        return frame.reset_index()
-    timed = isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex)
-    if frame.index.name is None and not timed and "ds" in frame.columns:
-        return frame.reset_index(drop=True)
-    frame.index.name = frame.index.name or "ds"
-    return frame.reset_index()
-
-
-def _parts(files: Files) -> pd.DataFrame:
-    """The parquet parts of a folder; what `key=value` in their paths says is a column of text."""
-    frames: list[pd.DataFrame] = []
-    first: set[object] = set()
-    for name in sorted(files, key=_naturally):
-        path = PurePosixPath(name)
-        if path.suffix.lower() not in PARQUET:
-            continue
-        try:
-            frame = _parquet(files[name])
-        except (ValueError, OSError, pa.ArrowException) as error:
-            raise InputError(
-                f"file '{name}' cannot be read as a table: {_reason(error)}; {EXPECTED}"
-            ) from error
-        if frames and set(frame.columns) != first:
-            other = sorted(map(str, set(frame.columns) ^ first))
-            raise InputError(
-                f"file '{name}' has other columns than the first part of its folder"
-                f" ({', '.join(other)}); expected the same in all parts"
-            )
-        first = set(frame.columns)
-        keys = dict(folder.split("=", 1) for folder in path.parts[:-1] if "=" in folder)
-        frames.append(
-            frame.assign(
-                **{key: None if at == _NO_VALUE else unquote(at) for key, at in keys.items()}
-            )
-        )
-    if not frames:
-        raise InputError(
-            f"the folder has {len(files)} files, but none that ends in {PARQUET[0]}; {EXPECTED}"
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
-def _naturally(name: str) -> list[tuple[int, str]]:
-    """Order in which part 2 comes before part 10."""
-    return [
-        (int(piece or 0), "") if piece.isdigit() else (0, piece)
-        for piece in re.split(r"(\d+)", name)
-    ]
-
-
-def _sheet(name: str, content: bytes, sheet: str | int | None) -> pd.DataFrame:
-    from python_calamine import CalamineError  # other files do without
-
-    try:
-        book = pd.ExcelFile(io.BytesIO(content), engine="calamine")
-    except CalamineError as error:
-        raise ValueError(_reason(error)) from error
-    if sheet is not None and sheet not in book.sheet_names:
-        raise InputError(
-            f"file '{name}' has the sheets {', '.join(map(str, book.sheet_names))}, but the option"
-            f" sheet is {sheet!r}"
-        )
-    chosen = book.sheet_names[0] if sheet is None else sheet
-    if sheet is None and len(book.sheet_names) > 1:
-        logger.info(
-            "file '%s': sheet '%s' is read, of %d; the option sheet names another",
-            name,
-            chosen,
-            len(book.sheet_names),
-        )
-    # As they are written: "NA" is a name there too.
-    frame = book.parse(chosen, header=None, dtype=object, keep_default_na=False, na_values=[""])
-    if frame.empty:
-        raise InputError(f"file '{name}': sheet '{chosen}' has no rows; expected a header and rows")
-    header = frame.iloc[0].map(lambda one: "" if pd.isna(one) else " ".join(str(one).split()))
-    twice = header[header.duplicated() & (header != "")]
-    if len(twice):
-        raise InputError(
-            f"file '{name}': column '{twice.iloc[0]}' stands twice in its header; rename one"
-        )
-    cells = frame.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
-    return _with_names(cells).apply(_in_seconds)
-
-
-def _in_seconds(column: pd.Series) -> pd.Series:
-    """Times to the second, which a day's fraction has no more digits than; others as they are."""
-    if pd.api.types.infer_dtype(column, skipna=True) != "datetime":
-        return column
-    return pd.to_datetime(column).dt.round("s")

@@ -1,37 +1,15 @@
-"""Rehearsals and forecasts ahead: what they may see, and that they are asked the same as the test part."""
+"""Rehearsals and forecasts ahead are asked the same as the test part; how a run's numbers are introduced."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.panels import one_series, two_series
 
-from unrolled.recurrent.options import ModelOptions
-from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series import backtest, ingest, metrics, splits
 from unrolled.series import panel as panels
 from unrolled.series.options import SeriesOptions
-from unrolled.training import backtest, forecasting
-from unrolled.training.options import TrainOptions
 
 SERIES = SeriesOptions(season=4, lookback=8, horizon=3, validation=9, test=12)
-
-
-def two_series() -> pd.DataFrame:
-    """One of 80 rows, one of 50, on different scales."""
-    frames = []
-    for name, rows, scale in (("a", 80, 1.0), ("b", 50, 30.0)):
-        time = np.arange(rows)
-        noise = np.random.default_rng(rows).normal(0, 1, rows)
-        y = scale * (50 + 0.3 * time + 8 * np.sin(2 * np.pi * time / 4 + 0.7) + noise)
-        frames.append(pd.DataFrame({"unique_id": name, "ds": time, "y": y}))
-    return pd.concat(frames, ignore_index=True)
-
-
-def fit(panel: pd.DataFrame):
-    model, training = ModelOptions(hidden=3), TrainOptions(epochs=2)
-
-    def fitted(borders: pd.DataFrame) -> backtest.Forecast:
-        return backtest.fit_network(panel, borders, SERIES, model, training, 0, "gru")
-
-    return fitted
 
 
 def rehearse(panel: pd.DataFrame, fitter) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -42,37 +20,6 @@ def rehearse(panel: pd.DataFrame, fitter) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def baseline(name: str, panel: pd.DataFrame):
     return lambda _: backtest.of_baseline(name, panel, SERIES)
-
-
-@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters", "theta"])
-def test_the_test_part_changes_nothing_that_is_rehearsed(row):
-    before, spiked = two_series(), two_series()
-    for parts in splits.each(splits.borders(spiked, SERIES.validation, SERIES.test)):
-        spiked.loc[parts.validation_end : parts.end - 1, "y"] *= 100
-    found = [
-        rehearse(panel, fit(panel) if row == "gru" else baseline(row, panel))
-        for panel in (before, spiked)
-    ]
-    for one, other in zip(*found, strict=True):
-        pd.testing.assert_frame_equal(one, other, check_exact=True)
-
-
-@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters"])
-def test_a_rehearsal_is_fitted_on_nothing_that_it_scores(row):
-    """The rows after the first origin change no forecast that is made from it."""
-    before, spiked = two_series(), two_series()
-    plan, _ = rehearse(before, baseline("drift", before))
-    last = plan["rehearsal"].max()
-    for parts in splits.each(plan[plan["rehearsal"] == last]):
-        spiked.loc[parts.validation_end : parts.end - 1, "y"] += 40
-    first = []
-    for panel in (before, spiked):
-        _, frame = rehearse(panel, fit(panel) if row == "gru" else baseline(row, panel))
-        frame = frame[frame["rehearsal"] == last]
-        origin = frame.groupby("unique_id")["cutoff"].transform("min")
-        first.append(frame[frame["cutoff"] == origin])
-    assert (first[0]["y"] != first[1]["y"]).all()
-    np.testing.assert_array_equal(first[0]["y_hat"], first[1]["y_hat"])
 
 
 def test_rehearsals_are_scored_by_the_scale_before_them_and_averaged():
@@ -101,42 +48,6 @@ def test_a_constant_beginning_is_left_out_of_the_rehearsals_and_none_at_all_scor
     frame = backtest.rehearse(panel, none, SERIES, baseline("drift", panel))
     scores = backtest.score_rehearsals(frame, panel, none, SERIES)
     assert np.isnan(list(scores.values())).all()
-
-
-@pytest.mark.parametrize("options", [{}, {"transform": "log", "seasonal_difference": True}])
-def test_ahead_of_the_last_row_a_network_forecasts_as_if_later_rows_were_there(options):
-    """Cut off the end of the panel: `ahead` gives what the backtest gave from that cutoff."""
-    series = SERIES.model_copy(update=options)
-    panel = two_series()
-    borders = splits.borders(panel, series.validation, series.test)
-    scaler = scaling.fit(panel, borders, series)
-    values = scaling.apply(panel, borders, scaler, series)
-    model, training = ModelOptions(hidden=3), TrainOptions(epochs=1)
-    weights, _, _ = forecasting.fit_forecaster(
-        values,
-        panels.observed(panel),
-        windows.table(borders, series),
-        series,
-        model,
-        training,
-        0,
-        "gru",
-    )
-    card = forecasting.spec(series, model, training, 0)
-    known = backtest.over_cutoffs(
-        panel, borders, series, backtest.of_network(weights, card, panel, borders, scaler, series)
-    )
-    last = known[known["cutoff"] == known.groupby("unique_id")["cutoff"].transform("max")]
-    cut = panel[
-        panel["ds"] <= panel.groupby("unique_id")["ds"].transform("max") - series.horizon
-    ].reset_index(drop=True)
-    whole = splits.borders(cut, 0, 0)
-    found = backtest.ahead(
-        cut, series, backtest.of_network(weights, card, cut, whole, scaler, series)
-    )
-    np.testing.assert_allclose(found["y_hat"], last["y_hat"], rtol=1e-6)
-    np.testing.assert_array_equal(found["ds"], last["ds"])
-    np.testing.assert_array_equal(found["cutoff"], last["cutoff"])
 
 
 def test_ahead_of_the_last_row_a_baseline_is_fitted_on_all_rows():
@@ -213,3 +124,27 @@ def test_filled_rows_are_no_history_for_the_scale():
     assert history["y"].isna().tolist() == panel["observed"].eq(False).tolist()[:16]
     frame = pd.DataFrame({"unique_id": "a", "step": [1], "y": [0.0], "y_hat": [2.0]})
     assert metrics.score(frame, history, 1)["mase"] == 2.0  # every change that was seen is 1
+
+
+def test_the_protocol_says_how_many_series_have_no_scale():
+    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
+    panel = one_series()
+    flat = panel.assign(unique_id="b", y=7.0)
+    two = pd.concat([panel, flat], ignore_index=True)
+    borders = splits.borders(two, series.validation, series.test)
+    assert backtest.protocol(two, borders, series, "mine", [0]).endswith(
+        "; seeds 0; MASE without 1 series that have no scale"
+    )
+
+
+def test_the_protocol_names_data_split_horizon_and_seeds():
+    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=16)
+    panel = one_series()
+    borders = ingest.split(panel, series)
+    assert backtest.protocol(panel, borders, series, "mine", [0, 1]) == (
+        "mine: 80 rows (train 52, validation 12, test 16 from 64); horizon 3, 14 cutoffs; seeds 0, 1"
+    )
+    two = pd.concat([panel, panel.assign(unique_id="b")], ignore_index=True)
+    assert backtest.protocol(two, ingest.split(two, series), series, "mine", [0]) == (
+        "mine: 2 series, 160 rows (train 104, validation 24, test 32); horizon 3, 28 cutoffs; seeds 0"
+    )

@@ -11,14 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unrolled.recurrent.options import ModelOptions
-from unrolled.series import metrics, scaling, splits, windows
+from unrolled.series import metrics, splits
 from unrolled.series.baselines import BASELINES, Limit, Task
 from unrolled.series.filling import drawn
 from unrolled.series.grid import Step
@@ -26,10 +24,6 @@ from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import OBSERVED, following, observed
 from unrolled.series.selection import unusable
 from unrolled.series.splits import Parts
-from unrolled.training.cards import ForecasterSpec
-from unrolled.training.options import TrainOptions
-
-# torch takes a second to import; only what trains or runs a network pays for it.
 
 Cutoffs = npt.NDArray[np.int64]  # (C,), rows of the panel, rising
 Forecasts = npt.NDArray[np.float64]  # (C, K), original units
@@ -39,32 +33,6 @@ REHEARSAL_COLUMNS = ["unique_id", "ds", "cutoff", "step", "y", "y_hat", "rehears
 
 
 # --- what forecasts -------------------------------------------------------------------------------
-
-
-def of_network(
-    weights: dict[str, Any],
-    card: ForecasterSpec,
-    panel: pd.DataFrame,
-    borders: pd.DataFrame,
-    scaler: pd.DataFrame,
-    series: SeriesOptions,
-) -> Forecast:
-    """A trained network, on the series of `borders` and `scaler`."""
-    from unrolled.training import forecasting
-
-    y = drawn(panel, splits.each(borders), series.fill)
-    scaled = scaling.apply(panel, borders, scaler, series)
-    # A window holds its targets too; past the last row there are none to read.
-    padded = np.concatenate([scaled, np.full(series.horizon, np.nan, np.float32)])
-    scales = {scale.unique_id: scale for scale in scaling.scales(scaler)}
-
-    def forecast(parts: Parts, cutoffs: Cutoffs) -> Forecasts:
-        first = cutoffs + 1 - series.context
-        ahead = forecasting.predict(weights, card, padded, first, series)
-        own, places = y[parts.first : parts.end], cutoffs - parts.first
-        return scaling.invert(ahead, own, places, scales[parts.unique_id], series)
-
-    return forecast
 
 
 def of_baseline(
@@ -88,7 +56,7 @@ def of_baseline(
         y = drawn(panel, [parts], series.fill)[parts.first : parts.end]
         refit_every = math.ceil(len(cutoffs) / (fits or series.statistical_fits))
         task = replace(task_of(parts, series, refit_every), limit=limit)
-        return BASELINES[variant](y, cutoffs - parts.first, task)
+        return BASELINES[variant].forecast(y, cutoffs - parts.first, task)
 
     return forecast
 
@@ -108,28 +76,6 @@ def task_of(parts: Parts, series: SeriesOptions, refit_every: int = 1) -> Task:
         validation_end=parts.train + parts.validation,
         refit_every=refit_every,
     )
-
-
-def fit_network(
-    panel: pd.DataFrame,
-    borders: pd.DataFrame,
-    series: SeriesOptions,
-    model: ModelOptions,
-    training: TrainOptions,
-    seed: int,
-    label: str,
-) -> Forecast:
-    """Play the whole protocol before a test part: scale, cut into windows, train, validate."""
-    from unrolled.training import forecasting
-
-    scaler = scaling.fit(panel, borders, series)
-    values = scaling.apply(panel, borders, scaler, series)
-    table = windows.table(borders, series)
-    weights = forecasting.fit_weights(
-        values, observed(panel), table, series, model, training, seed, label
-    )
-    card = forecasting.spec(series, model, training, seed)
-    return of_network(weights, card, panel, borders, scaler, series)
 
 
 # --- what is asked --------------------------------------------------------------------------------
