@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from unrolled.pipelines.charts import Chart, Line
 from unrolled.pipelines.pictures import Pictures, draw, leaderboard_bars, learning_curves
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import observed
+from unrolled.series.reading import Reading
 
 # Enough lines to compare, few enough to tell apart.
 SHOWN = 4
@@ -34,7 +33,7 @@ def plot_forecast(
     leaderboard: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
-    reading: dict[str, Any],
+    reading: Reading,
     rows: Rows,
 ) -> Pictures:
     """Truth and the forecasts of the best rows from the first cutoff of the test part."""
@@ -54,7 +53,7 @@ def plot_ahead(
     panel: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
-    reading: dict[str, Any],
+    reading: Reading,
     rows: Rows,
 ) -> Pictures:
     """The end of the first series, and what comes after its last row by each variant.
@@ -81,7 +80,7 @@ def _ahead(
     panel: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
-    reading: dict[str, Any],
+    reading: Reading,
     rows: Rows,
     name: str,
     cutoff: object,
@@ -108,7 +107,7 @@ def plot_error_by_step(
     leaderboard: pd.DataFrame,
     protocol: str,
     series: SeriesOptions,
-    reading: dict[str, Any],
+    reading: Reading,
     rows: Rows,
 ) -> Pictures:
     """MAE at each step of the horizon; a flat curve is the mark of a blind forecast head."""
@@ -121,14 +120,14 @@ def plot_error_by_step(
     return draw("Error at each step of the horizon, all cutoffs", protocol, [chart])
 
 
-def _value(series: SeriesOptions, reading: dict[str, Any]) -> str:
+def _value(series: SeriesOptions, reading: Reading) -> str:
     """Name and unit of the value that is forecast; a column called `y` has no name."""
-    y = reading["columns"]["y"]
+    y = reading.columns.y
     return ", ".join(filter(None, ["" if y == "y" else y, series.unit])) or "value"
 
 
-def _time(reading: dict[str, Any]) -> str:
-    ds: str = reading["columns"]["ds"]
+def _time(reading: Reading) -> str:
+    ds: str = reading.columns.ds
     return "time" if ds == "ds" else ds
 
 
