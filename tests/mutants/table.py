@@ -531,7 +531,7 @@ MUTANTS = [
         "training/text_streams.py",
         "torch.randperm(len(streams.first)).numpy())",
         "np.arange(len(streams.first)))",
-        "training",
+        "training/test_text_streams.py",
     ),
     Mutant(
         "the weights of every validation are kept, the last of them in the end",
