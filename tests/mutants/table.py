@@ -213,14 +213,14 @@ MUTANTS = [
         "series/backtest.py",
         "cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon, dtype=np.int64)",
         "cutoffs = np.arange(parts.validation_end, parts.end - series.horizon, dtype=np.int64)",
-        "training/test_rows.py",
+        "series/test_backtest.py",
     ),
     Mutant(
         "the last cutoff is forgotten",
         "series/backtest.py",
         "cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon, dtype=np.int64)",
         "cutoffs = np.arange(parts.validation_end - 1, parts.end - series.horizon - 1, dtype=np.int64)",
-        "training/test_rows.py",
+        "series/test_backtest.py",
     ),
     Mutant(
         "a network reads one row beyond its cutoff",
@@ -531,7 +531,7 @@ MUTANTS = [
         "training/text_streams.py",
         "torch.randperm(len(streams.first)).numpy())",
         "np.arange(len(streams.first)))",
-        "training",
+        "training/test_text_streams.py",
     ),
     Mutant(
         "the weights of every validation are kept, the last of them in the end",

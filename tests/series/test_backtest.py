@@ -22,6 +22,17 @@ def baseline(name: str, panel: pd.DataFrame):
     return lambda _: backtest.of_baseline(name, panel, SERIES)
 
 
+def test_the_first_cutoff_is_the_row_before_the_test_part_and_the_last_leaves_a_horizon():
+    panel = two_series()
+    borders = splits.borders(panel, SERIES.validation, SERIES.test)
+    persistence = backtest.of_baseline("persistence", panel, SERIES)
+    found = backtest.over_cutoffs(panel, borders, SERIES, persistence)
+    for name, own in found.groupby("unique_id"):
+        rows = {"a": 80, "b": 50}[name]
+        assert own["cutoff"].unique().tolist() == list(range(rows - 12 - 1, rows - 3))
+        assert (own["ds"] == own["cutoff"] + own["step"]).all()
+
+
 def test_rehearsals_are_scored_by_the_scale_before_them_and_averaged():
     panel = two_series()
     plan, frame = rehearse(panel, baseline("seasonal_naive", panel))

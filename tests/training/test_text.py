@@ -353,22 +353,6 @@ def test_every_cell_learns(cell, boundaries):
     assert history[-1].validation_loss < 0.7 * history[0].validation_loss
 
 
-def test_every_symbol_of_an_epoch_is_asked_for_once():
-    for documents, boundaries in ((["".join(LINES)], False), (LINES, True)):
-        ids, words = known(documents, boundaries)
-        options = TextTrainOptions(batch_size=3, chunk=4)
-        asked = np.zeros(len(ids), int)
-        for batch in text_streams.one_epoch(ids, words.bos, options):
-            for at in range(0, int(batch.targets.max()), 4):
-                x, y, _ = text_streams.chunk_of(ids, batch, at, 4)
-                real = (y != text_streams.IGNORED).numpy()
-                places = (batch.first + at + np.arange(len(x))[:, None])[real]
-                np.testing.assert_array_equal(ids[places], x.numpy()[real])
-                np.testing.assert_array_equal(ids[places + 1], y.numpy()[real])
-                np.add.at(asked, places + 1, 1)
-        np.testing.assert_array_equal(asked, vocabulary.targets(ids, words))
-
-
 def test_ids_are_read_from_a_memory_map_that_nobody_may_write(tmp_path):
     ids, words = known(LINES)
     np.save(tmp_path / "ids.npy", ids)
