@@ -14,12 +14,13 @@ from unrolled.pipelines.charts import Bars, Chart, Dots, Line, Map
 from unrolled.pipelines.forecasting import report
 from unrolled.pipelines.pictures import draw
 from unrolled.series.options import Columns, SeriesOptions
+from unrolled.series.reading import Reading
 
 BASELINES = ["persistence", "seasonal_naive", "drift", "ridge", "holt_winters", "theta"]
 ROWS = {"recurrent": ["rnn", "lstm", "gru"], "baseline": BASELINES}
 EVERY = [*ROWS["recurrent"], *BASELINES]
 SERIES = SeriesOptions(horizon=3, unit="thousand passengers a month")
-READING = {"columns": Columns().model_dump()}
+READING = Reading()
 STYLES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 DICHROMATS = {  # Machado, Oliveira & Fernandes (2009), linear RGB
     "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
