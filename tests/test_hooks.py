@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -176,9 +177,9 @@ def run(project: Path, pipeline: Pipeline, runner, run_id: str, **more) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory) -> Path:
+def database(blank, tmp_path_factory) -> Path:
     """One database for all tests: its migrations take seconds. Run ids keep the tests apart."""
-    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    return Path(shutil.copy(blank / "mlflow.db", tmp_path_factory.mktemp("mlflow")))
 
 
 @pytest.fixture

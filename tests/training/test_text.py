@@ -385,7 +385,7 @@ def test_the_best_weights_are_kept():
     ids, words = known(LINES)
     held_out = vocabulary.encode(["zzzz" + POEM[::-1]], words)
     weights, history, _ = trained(
-        ids, words, validation=held_out, epochs=30, learning_rate=0.05, schedule="constant"
+        ids, words, validation=held_out, epochs=12, learning_rate=0.05, schedule="constant"
     )
     assert best(history).step < history[-1].step
     card = {
@@ -451,10 +451,10 @@ def test_the_step_size_rises_then_falls_by_half_a_cosine():
 
 
 def test_on_a_plateau_the_step_size_is_halved():
-    ids, words = known([POEM * 5])
+    ids, words = known([POEM * 2])
     held_out = vocabulary.encode(["zzzz" + POEM[::-1]], words)
     _, history, _ = trained(
-        ids, words, validation=held_out, epochs=40, learning_rate=0.05, schedule="plateau", warmup=0
+        ids, words, validation=held_out, epochs=20, learning_rate=0.05, schedule="plateau", warmup=0
     )
     lowest, rate = math.inf, 0.05
     for row in history:
