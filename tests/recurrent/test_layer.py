@@ -132,7 +132,7 @@ def test_the_same_seed_draws_the_same_weights_by_hand_and_by_library(kind, extra
 
 
 @every_kind_in(EXTRAS)
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_any_chunking_with_the_state_carried_changes_nothing(kind, extra, data):
     torch.manual_seed(0)
@@ -157,7 +157,7 @@ def test_any_chunking_with_the_state_carried_changes_nothing(kind, extra, data):
 
 
 @every_kind_in(BOTH_WAYS)
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_padding_changes_nothing(kind, extra, data):
     torch.manual_seed(0)

@@ -58,7 +58,7 @@ def baseline(name: str, panel: pd.DataFrame):
     return lambda _: backtest.of_baseline(name, panel, SERIES)
 
 
-@pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters", "theta"])
+@pytest.mark.parametrize("row", ["gru", "ridge", "theta"])
 def test_the_test_part_changes_nothing_that_is_rehearsed(row):
     spiked = two_series()
     for parts in splits.each(splits.borders(spiked, SERIES.validation, SERIES.test)):
