@@ -332,13 +332,12 @@ def test_looking_inside_gives_every_gate_of_every_layer_in_times_order(kind):
 # Handling
 
 
-@every_mixture
-@pytest.mark.parametrize("extra", BOTH_WAYS.values(), ids=BOTH_WAYS)
+@every_kind_in(BOTH_WAYS)
 def test_a_layer_copies_pickles_saves_and_moves_dtype(kind, extra):
-    layer = build(kind, **extra).eval()
+    layer = build(kind, **BOTH_WAYS[extra]).eval()
     x = torch.randn(T, B, F).double()
     expected, _ = layer(x)
-    fresh = build(kind, **extra).eval()
+    fresh = build(kind, **BOTH_WAYS[extra]).eval()
     file = io.BytesIO()
     torch.save(layer.state_dict(), file)
     file.seek(0)

@@ -49,9 +49,16 @@ def rehearse_last(row: str, panel: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
     return rehearse(panel, fit(panel) if row == "gru" else baseline(row, panel), origins=1)
 
 
+def panel_for(row: str) -> pd.DataFrame:
+    """The shorter series alone where a fit takes long."""
+    panel = two_series()
+    shorter = panel["unique_id"] == "b"
+    return panel[shorter].reset_index(drop=True) if row == "holt_winters" else panel
+
+
 @functools.cache
 def undisturbed(row: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return rehearse_last(row, two_series())
+    return rehearse_last(row, panel_for(row))
 
 
 def baseline(name: str, panel: pd.DataFrame):
@@ -70,7 +77,7 @@ def test_the_test_part_changes_nothing_that_is_rehearsed(row):
 @pytest.mark.parametrize("row", ["gru", "ridge", "holt_winters"])
 def test_a_rehearsal_is_fitted_on_nothing_that_it_scores(row):
     """The rows after the first origin change no forecast that is made from it."""
-    spiked = two_series()
+    spiked = panel_for(row)
     plan, before = undisturbed(row)
     for parts in splits.each(plan):
         spiked.loc[parts.validation_end : parts.end - 1, "y"] += 40
