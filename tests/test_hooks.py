@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -14,8 +15,6 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
-from mlflow.entities import Param
-from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
 from unrolled import hooks, terminal, tracking
@@ -189,9 +188,9 @@ def run(project: Path, pipeline: Pipeline, runner, run_id: str, **more) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory) -> Path:
+def database(blank, tmp_path_factory) -> Path:
     """One database for all tests: its migrations take seconds. Run ids keep the tests apart."""
-    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    return Path(shutil.copy(blank / "mlflow.db", tmp_path_factory.mktemp("mlflow")))
 
 
 @pytest.fixture
@@ -415,6 +414,11 @@ def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, metho
 
 def test_params_that_two_workers_log_at_the_same_time_are_logged_once(uri):
     """Of two that insert the same row at once the database refuses one, with all that it had."""
+    from mlflow.entities import (
+        Param,
+    )  # here, since it takes seconds that not every worker need wait
+    from mlflow.exceptions import MlflowException
+
     client = tracking.client_of(uri)
     run = client.create_run(client.create_experiment("race")).info.run_id
 

@@ -174,7 +174,7 @@ def test_a_filled_row_is_no_observation_in_a_picture(panel):
 )
 def test_axes_bear_the_units_and_the_names_that_the_file_has(panel, unit, found, x, y):
     forecast = panel[-1:].assign(variant="gru", y_hat=1.0)
-    series, reading = SeriesOptions(horizon=3, unit=unit), {"columns": found.model_dump()}
+    series, reading = SeriesOptions(horizon=3, unit=unit), Reading(columns=found)
     figure, interactive = report.plot_ahead(
         forecast, stored(panel), panel, "", series, reading, ROWS
     )

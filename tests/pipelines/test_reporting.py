@@ -154,8 +154,10 @@ def shown(page: Page, selector: str) -> object:
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("job", ["forecasting", "text", "gradients"])
+@pytest.mark.parametrize(
+    ("job", "width"),
+    [("forecasting", 1280), ("forecasting", 400), ("text", 400), ("gradients", 400)],
+)
 def test_a_page_draws_its_plots_fits_its_screen_and_asks_for_nothing(page, pages, job, width):
     opened(page, pages[job], width)
     for index in range(2):

@@ -141,7 +141,9 @@ def test_gradients_equal_finite_differences(make):
 
     state = random_state(cell, batch=2)
     parameters = tuple(p.detach().clone().requires_grad_() for p in cell.parameters())
-    assert torch.autograd.gradcheck(run, (leaf(4, 2, F), *state, *parameters))
+    # Along random directions: an element of a Jacobian that is wrong is wrong in them too.
+    inputs = (leaf(4, 2, F), *state, *parameters)
+    assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
 
 
 @every_cell

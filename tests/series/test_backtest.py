@@ -12,9 +12,11 @@ from unrolled.series.options import SeriesOptions
 SERIES = SeriesOptions(season=4, lookback=8, horizon=3, validation=9, test=12)
 
 
-def rehearse(panel: pd.DataFrame, fitter) -> tuple[pd.DataFrame, pd.DataFrame]:
+def rehearse(
+    panel: pd.DataFrame, fitter, origins: int = splits.REHEARSALS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
-    plan = backtest.plan_rehearsals(panel, borders, SERIES)
+    plan = backtest.plan_rehearsals(panel, borders, SERIES, origins)
     return plan, backtest.rehearse(panel, plan, SERIES, fitter)
 
 

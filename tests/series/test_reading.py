@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.errors import InputError
@@ -169,6 +169,7 @@ def test_series_that_were_left_out_of_the_training_are_left_out_of_a_forecast():
     )
 
 
+@settings(max_examples=25)
 @given(
     order=st.permutations(["a", "b", "c"]),
     interleaved=st.booleans(),

@@ -225,11 +225,11 @@ def written(times):
 @pytest.mark.parametrize("form", [written, list], ids=["text", "times"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
 def test_hours_are_kept_on_one_clock_over_every_change(form, zone):
-    year = zoned("2021-01-01", 8760, zone)
+    year = zoned("2021-02-20", 6500, zone)  # over both changes, and their lost and doubled hours
     found, how = parsed(form(year))
     assert how.clock == ("+05:30" if zone == "Asia/Kolkata" else "UTC")
     assert (found.diff().dropna() == pd.Timedelta("1h")).all()
-    for part in (year[:48], year[4000:4048], year[-48:]):  # each on one side of the changes
+    for part in (year[:48], year[3000:3048], year[-48:]):  # each on one side of the changes
         assert parsed(form(part), known=how)[0].tolist() == found[year.get_indexer(part)].tolist()
 
 
@@ -384,7 +384,7 @@ WRITTEN = ["2024-01-01", "2024-01-011", "12024-01-01", "2024-01-02", "02.01.2024
 BLOCKS = st.lists(st.sampled_from(WRITTEN), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(BLOCKS, st.lists(BLOCKS | st.none(), max_size=3), st.sampled_from(["str", "datetime64[us]"]))
 def test_a_panel_of_the_same_times_is_read_like_any_other(first, others, dtype):
     blocks = [first, *(first if other is None else other for other in others)]

@@ -44,8 +44,11 @@ def opened(files: dict[str, bytes], folder: Path) -> ServedForecaster:
     return ServedForecaster(folder)
 
 
-@pytest.mark.parametrize("name", baselines.BASELINES)
-@pytest.mark.parametrize("months", [True, False])
+# Times that are whole numbers: of one that reads its last rows, and of a state that is moved on.
+@pytest.mark.parametrize(
+    ("name", "months"),
+    [*((name, True) for name in baselines.BASELINES), ("ridge", False), ("drift", False)],
+)
 def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
     name: str, months: bool, tmp_path: Path
 ) -> None:

@@ -87,7 +87,7 @@ streams = st.integers(2, 5).flatmap(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(streams, st.integers(0, 8), st.sampled_from([1, 3]))
 @example((4, [2, 2, 3, 3, 3, 3, 2, 1, 2, 3, 3, 1, 2, 3], None), 2, 3)
 def test_every_symbol_is_possible_after_every_context(stream, order, discounts):

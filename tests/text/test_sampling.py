@@ -1,3 +1,4 @@
+import functools
 import itertools
 import math
 
@@ -338,14 +339,20 @@ def beam(length, width, stop=None, lowest=0):
     )  # fmt: skip
 
 
+@functools.cache
+def after(text):
+    """What may come after a text, by its logarithm, and the state there; texts share beginnings."""
+    if text:
+        logits, state = step(torch.tensor([text[-1]]), after(text[:-1])[1])
+    else:
+        state = start(1)
+        for symbol in ids_of("ab")[0].tolist():
+            logits, state = step(torch.tensor([symbol]), state)
+    return logits.log_softmax(1)[0].tolist(), state
+
+
 def log_p(text):
-    state, total = start(1), 0.0
-    for symbol in ids_of("ab")[0].tolist():
-        logits, state = step(torch.tensor([symbol]), state)
-    for symbol in text:
-        total += float(logits.log_softmax(1)[0, symbol])
-        logits, state = step(torch.tensor([symbol]), state)
-    return total
+    return sum(after(tuple(text[:i]))[0][symbol] for i, symbol in enumerate(text))
 
 
 def test_a_beam_of_one_is_greedy():
