@@ -40,7 +40,7 @@ from _table import Row, main
 from unrolled import params, study
 from unrolled.cli import split_params
 from unrolled.errors import InputError, shown
-from unrolled.pipelines import forecasting, generate, gradients, text
+from unrolled.pipeline_registry import pipelines_of
 from unrolled.series import reading
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PanelSchema
@@ -102,14 +102,8 @@ def parameters(chance: random.Random) -> Attempt:
             asked = params.joined(asked, params.one(assigned, study.kind_of))
         found = _Loader(str(PROJECT / "conf"), runtime_params=asked, **CONFIG_LOADER_ARGS)
         json.dumps(found["parameters"])
-        now = found.study
-        for job in (
-            forecasting.create_pipeline(now.forecasting),
-            text.create_pipeline(now.text),
-            gradients.create_pipeline(now.gradients),
-            generate.create_pipeline(now.generate),
-        ):
-            job.describe()
+        for pipeline in pipelines_of(found.study).values():
+            pipeline.describe()
 
     return (typed, assigned), run
 

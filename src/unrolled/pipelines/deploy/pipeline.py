@@ -6,13 +6,13 @@ from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.deploy import nodes
 from unrolled.serving import packages, parity
-from unrolled.study import DeployStudy
+from unrolled.study import Study
 
 
-def create_pipeline(study: DeployStudy) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """Nodes without a namespace: the model is logged in a run of its own."""
-    job = study.job
-    if study.rollback:
+    job = study.deploy.job
+    if study.deploy.rollback:
         node = Node(
             nodes.roll_back,
             ["params:job", f"params:{job}.name"],
