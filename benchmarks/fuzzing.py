@@ -25,7 +25,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +41,7 @@ from unrolled import params, study
 from unrolled.cli import split_params
 from unrolled.errors import InputError, shown
 from unrolled.pipeline_registry import pipelines_of
+from unrolled.pipelines.jobs import JOBS
 from unrolled.series import reading
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PanelSchema
@@ -99,7 +100,7 @@ def parameters(chance: random.Random) -> Attempt:
     def run() -> None:
         asked = split_params(typed)
         if assigned is not None:
-            asked = params.joined(asked, params.one(assigned, study.kind_of))
+            asked = params.joined(asked, params.one(assigned, partial(study.kind_of, JOBS)))
         found = _Loader(str(PROJECT / "conf"), runtime_params=asked, **CONFIG_LOADER_ARGS)
         json.dumps(found["parameters"])
         for pipeline in pipelines_of(found.study).values():
@@ -135,7 +136,10 @@ def _keys() -> list[str]:
                 yield from inside(kind, f"{where}{name}.")
 
     chance_name = "gru"
-    return [*inside(study.PARAMETERS, ""), *study.SHORT["series"], *study.SHORT["corpus"]]
+    return [
+        *inside(study.kinds_of(JOBS), ""),
+        *(key for forms in study.short_of(JOBS).values() for key in forms),
+    ]
 
 
 def _key(chance: random.Random) -> str:

@@ -132,9 +132,10 @@ def split_params(text: str) -> dict[str, Any]:
 
 
 def _kind_of(path: tuple[str, ...]) -> params.Kind:
-    from unrolled.study import kind_of  # here, since pandas comes with it
+    from unrolled.pipelines.jobs import JOBS  # here, since pandas comes with them
+    from unrolled.study import kind_of
 
-    return kind_of(path)
+    return kind_of(JOBS, path)
 
 
 def _option(option: click.Parameter) -> click.Parameter:

@@ -33,6 +33,7 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
     # An environment changes single values, not whole files.
     "merge_strategy": {"parameters": "soft"},
+    "jobs": JOBS,
     # `${study:series}` in the catalog is the data set of this run.
     "custom_resolvers": {"study": study.resolve},
 }

@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.deploy import nodes
 from unrolled.serving import packages, parity
-from unrolled.study import Study
+from unrolled.study.job import Study
 
 
 def create_pipeline(study: Study) -> Pipeline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.forecast import nodes
-from unrolled.study import Study
+from unrolled.study.job import Study
 
 
 def create_pipeline(study: Study) -> Pipeline:

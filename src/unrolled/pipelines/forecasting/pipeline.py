@@ -15,7 +15,8 @@ from unrolled.recurrent.options import ModelOptions
 from unrolled.training import rows
 
 if TYPE_CHECKING:
-    from unrolled.study import Study
+    from unrolled.pipelines.forecasting.job import ForecastingStudy
+    from unrolled.study.job import Study
 
 SHARED = {"panel", "borders", "rehearsals", "scaler", "values", "observed", "windows"}
 OPTIONS = {"params:series"}
@@ -23,7 +24,7 @@ OPTIONS = {"params:series"}
 
 def create_pipeline(study: Study) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
-    own = study.forecasting
+    own: ForecastingStudy = study.forecasting
     seeds = [f"seed_{seed}" for seed in own.seeds]
     runs = [f"{variant}.{seed}" for variant in own.contenders for seed in seeds]
     steps = [

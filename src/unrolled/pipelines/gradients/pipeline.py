@@ -11,14 +11,15 @@ from unrolled.pipelines.gradients import nodes, report
 from unrolled.pipelines.reporting import gradients_report, report_of
 
 if TYPE_CHECKING:
-    from unrolled.study import Study
+    from unrolled.pipelines.gradients.job import GradientsStudy
+    from unrolled.study.job import Study
 
 SHARED = {"params:seeds": "params:seeds", "params:training": "params:training"}
 
 
 def create_pipeline(study: Study) -> Pipeline:
     """One namespaced pipeline for each network looked at and each batch of the matrix."""
-    own = study.gradients
+    own: GradientsStudy = study.gradients
     networks = [
         f"networks.{variant}.{init}" for variant, inits in own.networks.items() for init in inits
     ]

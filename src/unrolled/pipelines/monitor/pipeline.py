@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.monitor import nodes
-from unrolled.study import Study
+from unrolled.study.job import Study
 
 TRAINED = {f"forecasting.{name}" for name in ("raw", "reading", "panel", "borders")}
 

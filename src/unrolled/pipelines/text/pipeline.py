@@ -15,7 +15,8 @@ from unrolled.recurrent.options import LanguageOptions
 from unrolled.training import text_start
 
 if TYPE_CHECKING:
-    from unrolled.study import Study
+    from unrolled.pipelines.text.job import TextStudy
+    from unrolled.study.job import Study
 
 SHARED = {"documents", "vocabulary", "train_ids", "validation_ids", "test_ids", "protocol"}
 START = ["start", "origin"]  # of networks that go on from others
@@ -23,7 +24,7 @@ START = ["start", "origin"]  # of networks that go on from others
 
 def create_pipeline(study: Study) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
-    own = study.text
+    own: TextStudy = study.text
     runs = [f"{variant}.seed_{seed}" for variant in own.contenders for seed in own.seeds]
     begin = START if own.init_from else []
     steps = [
