@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from unrolled.errors import InputError, shown
 from unrolled.study.checks import fields_of
 from unrolled.study.job import Given, Job, Study
 from unrolled.study.reading import top
@@ -16,12 +15,18 @@ class DeployStudy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job: Literal["forecasting", "text"] = Field(description="whose winner is deployed")
+    job: str = Field(description="whose winner is deployed")
     rollback: bool = Field(description="put the version before the champion in front again")
     model: str | None = Field(description="row of the leaderboard; null: the winner")
 
 
 def _read(given: Given) -> DeployStudy:
+    served = [job.name for job in given.jobs if job.serve is not None]
+    if given.parameters.get("job", served[0]) not in served:
+        raise InputError(
+            f"parameter 'job' is {shown(given.parameters['job'])}; expected"
+            f" {' or '.join(map(repr, served))}"
+        )
     return top(DeployStudy, given.parameters)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.deploy import nodes
-from unrolled.serving import packages, parity
-from unrolled.study.job import Study
+from unrolled.study.job import Study, job_named
 
 
 def create_pipeline(study: Study) -> Pipeline:
@@ -20,7 +19,7 @@ def create_pipeline(study: Study) -> Pipeline:
             name="roll_back",
         )
         return Pipeline([node])
-    steps = _forecasting() if job == "forecasting" else _text()
+    serve = job_named(study.jobs, job).serve
     register = Node(
         nodes.register,
         [
@@ -34,51 +33,4 @@ def create_pipeline(study: Study) -> Pipeline:
         f"{job}.deployed",
         name="register",
     )
-    return Pipeline([*steps, register])
-
-
-def _forecasting() -> list[Node]:
-    return [
-        Node(
-            packages.of_forecaster,
-            [
-                "forecasting.row",
-                "forecasting.scaler",
-                "forecasting.panel",
-                "forecasting.reading",
-                "params:forecasting.series",
-            ],
-            ["forecasting.service", "forecasting.request"],
-            name="package",
-        ),
-        Node(
-            parity.of_forecaster,
-            [
-                "forecasting.row",
-                "forecasting.service",
-                "forecasting.panel",
-                "forecasting.borders",
-                "forecasting.scaler",
-                "params:forecasting.series",
-            ],
-            "forecasting.parity",
-            name="check_parity",
-        ),
-    ]
-
-
-def _text() -> list[Node]:
-    return [
-        Node(
-            packages.of_writer,
-            ["text.row", "text.vocabulary", "params:text.corpus"],
-            ["text.service", "text.request"],
-            name="package",
-        ),
-        Node(
-            parity.of_writer,
-            ["text.row", "text.service", "text.test_ids"],
-            "text.parity",
-            name="check_parity",
-        ),
-    ]
+    return Pipeline([*(serve() if serve is not None else []), register])

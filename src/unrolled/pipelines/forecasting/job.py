@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ from unrolled.study.names import PARTS, file_name, list_of, refuse_other, seeds_
 from unrolled.study.parameters import ANY
 from unrolled.study.places import SERIES_FOLDER
 from unrolled.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Node
 
 # How a series is written; a later file may be of another kind, so what was not said may be said then.
 WRITTEN = ("sep", "decimal", "thousands", "encoding", "sheet", "date_format", "dayfirst")
@@ -138,6 +141,12 @@ def _places(study: Study) -> dict[str, str | None]:
     return {"series": study.forecasting.name, "series_source": study.forecasting.source}
 
 
+def _serve() -> list[Node]:
+    from unrolled.pipelines.forecasting import service  # here, since it brings the serving room
+
+    return service.steps()
+
+
 JOB = Job(
     name="forecasting",
     order=10,
@@ -159,6 +168,7 @@ JOB = Job(
     places=_places,
     trains=True,
     by_default=True,
+    serve=_serve,
     results=("leaderboard", "protocol", "champion", "winner"),
     shown_last={"forecast": "The forecast after the last row"},
     next_step={"winner": 'Into service: kedro run --pipelines=deploy --params "series={name}"'},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,9 @@ from unrolled.study.parameters import ANY
 from unrolled.text.baselines import BASELINES
 from unrolled.text.options import CorpusOptions, SampleOptions
 from unrolled.training.options import TextTrainOptions
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Node
 
 CORPORA_FOLDER = Path("data/01_raw/corpora")
 SECTION = {
@@ -134,6 +137,12 @@ def _places(study: Study) -> dict[str, str | None]:
     }
 
 
+def _serve() -> list[Node]:
+    from unrolled.pipelines.text import service  # here, since it brings the serving room
+
+    return service.steps()
+
+
 JOB = Job(
     name="text",
     order=20,
@@ -153,5 +162,6 @@ JOB = Job(
     places=_places,
     trains=True,
     by_default=True,
+    serve=_serve,
     results=("leaderboard", "protocol", "champion", "winner"),
 )
