@@ -8,16 +8,17 @@ from pathlib import Path
 from unrolled.study.job import Job, Jobs
 
 
-def found(folder: Path = Path(__file__).parent) -> Jobs:
-    """The records of all folders, in their order, then by name.
+def found(package: str = "unrolled.pipelines") -> Jobs:
+    """The records of all folders of a package, in their order, then by name.
 
     Raises:
         ValueError: a record has another name than its folder.
     """
     records = []
-    for file in sorted(folder.glob("*/job.py")):
+    (folder,) = import_module(package).__path__
+    for file in sorted(Path(folder).glob("*/job.py")):
         name = file.parent.name
-        job: Job = import_module(f"{__package__}.{name}.job").JOB
+        job: Job = import_module(f"{package}.{name}.job").JOB
         if job.name != name:
             raise ValueError(f"'{file}' holds the job '{job.name}'; name it as its folder")
         records.append(job)
