@@ -18,6 +18,7 @@ from unrolled.comparison.records import Champion, Winner
 from unrolled.comparison.sentences import winner_sentence
 from unrolled.pipelines import reporting
 from unrolled.pipelines.charts import Chart, Line, Map
+from unrolled.pipelines.gradients.report import report as gradients_report
 from unrolled.pipelines.pictures import draw
 from unrolled.series.options import SeriesOptions
 from unrolled.text.options import CorpusOptions
@@ -118,7 +119,7 @@ def pages(pictures, tmp_path_factory) -> dict[str, str]:
             DATA, PROTOCOL, environment, {"text": text}, CorpusOptions(encoding="utf-8"), samples=samples, coverage=coverage,
             **(pictures | {"second.plotly": chinese}),
         ),
-        "gradients": reporting.gradients_report(
+        "gradients": gradients_report(
             summary, verdicts, memory, saturation, PROTOCOL, environment, {"gradients": training},
             **pictures, **{"networks.rnn.default.metrics": {"solved": 0.5, "loss": 0.16}},
         ),

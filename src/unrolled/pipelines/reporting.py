@@ -25,7 +25,6 @@ from unrolled.comparison.leaderboard import cell, verdict
 from unrolled.comparison.records import Champion, Winner
 from unrolled.comparison.sentences import METRICS, sentence, winner_sentence
 
-WHEN = {False: "untrained", True: "trained"}
 LIBRARIES = ("kedro", "mlflow", "numpy", "pandas", "safetensors", "statsmodels", "torch")
 
 
@@ -117,7 +116,7 @@ def report(
         coverage: of a vocabulary.
         pictures: each as `{name}.png`, its bytes, and, but for stills, `{name}.plotly`.
     """
-    return _page(
+    return page_of(
         "report.html.j2",
         leaderboard=leaderboard,
         champion=champion,
@@ -128,58 +127,7 @@ def report(
         winner=winner,
         samples=None if samples is None else pd.DataFrame(samples),
         coverage=coverage,
-        **_drawn(pictures),
-    )
-
-
-def gradients_report(
-    summary: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    effective_memory: pd.DataFrame,
-    saturation: pd.DataFrame,
-    protocol: str,
-    environment: dict[str, Any],
-    parameters: dict[str, Any],
-    **found: Any,
-) -> str:
-    """The page of the gradients job, which has remedies and no champion.
-
-    Args:
-        summary: one row a remedy.
-        verdicts: two sentences for each.
-        effective_memory: steps, for each network, untrained and trained, and seed.
-        saturation: shares of closed and open gates of each network, untrained and trained.
-        protocol: what the run was on.
-        environment: what made the results.
-        parameters: all of the run, resolved.
-        found: scores as `{network or batch}.metrics`; pictures as for `report`.
-    """
-    options = to_jsonable_python(parameters["gradients"])
-    when = effective_memory["trained"].map(WHEN)
-    memory = effective_memory.assign(when=when).pivot_table(
-        index=["variant", "init"], columns="when", values="memory", aggfunc="median", sort=False
-    )
-    return _page(
-        "gradients.html.j2",
-        summary=summary,
-        verdicts=verdicts,
-        memory=memory.reset_index(),
-        saturation=saturation.assign(
-            network=saturation["variant"] + " " + saturation["init"],
-            when=saturation["trained"].map(WHEN),
-        )
-        .groupby(["network", "when", "gate"], sort=False)[["closed", "open"]]
-        .mean()
-        .reset_index(),
-        scores=pd.DataFrame(
-            {"of": name.removesuffix(".metrics").replace(".", " "), **scores}
-            for name, scores in found.items()
-            if name.endswith(".metrics")
-        ),
-        protocol=protocol,
-        environment=environment,
-        options={group: options[group] for group in ("training", "theory")},
-        **_drawn(found),
+        **drawn(pictures),
     )
 
 
@@ -228,7 +176,7 @@ def _options(parameters: dict[str, Any], kept: BaseModel) -> dict[str, Any]:
     }
 
 
-def _drawn(pictures: dict[str, Any]) -> dict[str, Any]:
+def drawn(pictures: dict[str, Any]) -> dict[str, Any]:
     """The pictures of a page, and the one script that draws them, compressed."""
     names = [name.removesuffix(".png") for name in pictures if name.endswith(".png")]
     found = []
@@ -257,7 +205,7 @@ def _rendered(template: str, **facts: Any) -> str:
     return _templates().get_template(template).render(facts)
 
 
-def _page(template: str, **facts: Any) -> str:
+def page_of(template: str, **facts: Any) -> str:
     """A page, with the part of a font for Chinese, Japanese and Korean that its letters need.
 
     What a reader's system has nobody knows; the whole font would be twenty megabytes.

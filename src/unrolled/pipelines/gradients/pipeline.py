@@ -8,7 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from unrolled.gradients import summaries
 from unrolled.pipelines.gradients import nodes, report
-from unrolled.pipelines.reporting import gradients_report, report_of
+from unrolled.pipelines.reporting import report_of
 
 if TYPE_CHECKING:
     from unrolled.pipelines.gradients.job import GradientsStudy
@@ -179,4 +179,4 @@ def _report(networks: list[str], batches: list[str]) -> Pipeline:
     facts += ["parameters", *(f"{one}.metrics" for one in [*networks, *batches])]
     plots = ["flow.png", "remedies.png", "losses.png", "scalar_products.png", "matrix_products.png"]
     insides = [f"{network}.inside.png" for network in networks]
-    return Pipeline(report_of(gradients_report, facts, [*plots, *insides]))
+    return Pipeline(report_of(report.report, facts, [*plots, *insides]))

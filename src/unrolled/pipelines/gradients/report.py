@@ -1,4 +1,4 @@
-"""Pictures of the gradients job."""
+"""Pictures of the gradients job, and its page."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic_core import to_jsonable_python
 
 from unrolled.comparison.looks import COLOURS, Dash, Look, look
 from unrolled.gradients import theory
 from unrolled.gradients.options import REMEDIES
 from unrolled.pipelines.charts import Chart, Dots, Line, Map, Symbol
 from unrolled.pipelines.pictures import Pictures, draw
+from unrolled.pipelines.reporting import drawn, page_of
 
 # Decades. What is below is lost in float32 anyway, and would flatten what is above.
 LOWEST = -20.0
@@ -21,6 +23,7 @@ GUIDE = Look("grey", "dot")
 DASHES: list[Dash] = ["solid", "dash", "dot"]
 ENDS: dict[str, Symbol] = {"solved": "circle", "not solved": "diamond", "diverged": "x"}
 LAG = "lag, steps"
+WHEN = {False: "untrained", True: "trained"}
 
 
 def plot_scalar_products(scalar_products: pd.DataFrame) -> Pictures:
@@ -205,3 +208,54 @@ def _columns(remedies: pd.DataFrame) -> list[str]:
     """Task and length of each column of the matrix."""
     cells = remedies.drop_duplicates(["task", "length"]).sort_values(["task", "length"])
     return [f"{task} {length}" for task, length in zip(cells["task"], cells["length"], strict=True)]
+
+
+def report(
+    summary: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    effective_memory: pd.DataFrame,
+    saturation: pd.DataFrame,
+    protocol: str,
+    environment: dict[str, Any],
+    parameters: dict[str, Any],
+    **found: Any,
+) -> str:
+    """The page of the gradients job, which has remedies and no champion.
+
+    Args:
+        summary: one row a remedy.
+        verdicts: two sentences for each.
+        effective_memory: steps, for each network, untrained and trained, and seed.
+        saturation: shares of closed and open gates of each network, untrained and trained.
+        protocol: what the run was on.
+        environment: what made the results.
+        parameters: all of the run, resolved.
+        found: scores as `{network or batch}.metrics`; pictures as for `report`.
+    """
+    options = to_jsonable_python(parameters["gradients"])
+    when = effective_memory["trained"].map(WHEN)
+    memory = effective_memory.assign(when=when).pivot_table(
+        index=["variant", "init"], columns="when", values="memory", aggfunc="median", sort=False
+    )
+    return page_of(
+        "gradients/report.html.j2",
+        summary=summary,
+        verdicts=verdicts,
+        memory=memory.reset_index(),
+        saturation=saturation.assign(
+            network=saturation["variant"] + " " + saturation["init"],
+            when=saturation["trained"].map(WHEN),
+        )
+        .groupby(["network", "when", "gate"], sort=False)[["closed", "open"]]
+        .mean()
+        .reset_index(),
+        scores=pd.DataFrame(
+            {"of": name.removesuffix(".metrics").replace(".", " "), **scores}
+            for name, scores in found.items()
+            if name.endswith(".metrics")
+        ),
+        protocol=protocol,
+        environment=environment,
+        options={group: options[group] for group in ("training", "theory")},
+        **drawn(found),
+    )
