@@ -20,8 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import InputError, shown
-from unrolled.serving.forecaster import COLUMNS
-from unrolled.serving.writer import DEFAULTS, refuse_params, refuse_prompt
+from unrolled.serving.forecaster import COLUMNS, ServedForecaster, ServedSeries
+from unrolled.serving.writer import (
+    DEFAULTS,
+    ServedText,
+    ServedWriter,
+    refuse_params,
+    refuse_prompt,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -350,14 +356,15 @@ def application(model: Any) -> App:  # noqa: ANN401
     from mlflow.pyfunc import scoring_server
 
     served = getattr(model.unwrap_python_model(), "served", None)
-    return guarded(scoring_server.init(model), mend_of(getattr(served, "options", {})))
+    known = served.known if isinstance(served, ServedForecaster | ServedWriter) else None
+    return guarded(scoring_server.init(model), mend_of(known))
 
 
-def mend_of(options: dict[str, Any]) -> Mend | None:
-    """What reads the requests to a served model of these options; None: it is not one of ours."""
-    if "ds" in options:
-        return partial(mended, ds=options["ds"], clock=options.get("clock", ""))
-    return prompted if "characters" in options else None
+def mend_of(known: ServedSeries | ServedText | None) -> Mend | None:
+    """What reads the requests to a model that knows this; None: it is not one of ours."""
+    if isinstance(known, ServedSeries):
+        return partial(mended, ds=known.ds, clock=known.clock)
+    return prompted if known else None
 
 
 def serve(app: App, host: str, port: int) -> None:
