@@ -14,6 +14,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from unrolled.errors import InputError
 from unrolled.serving.app import EXPECTED, GRACE, ZONED, guarded, mend_of, mended, prompted
@@ -301,22 +304,43 @@ def test_a_right_request_to_a_writer_is_passed_on_byte_for_byte():
 def test_a_model_that_is_not_ours_is_asked_as_it_is():
     assert mend_of(None) is None
     body = b'{"inputs": [{"prompt": "now", "ds": true}]}'
-    heard = []
+    heard, told = asked({"type": "http.request", "body": body})
+    assert heard == [body]
+    assert b"".join(message.get("body", b"") for message in told) == b"{}"
 
-    async def app(_scope, receive, send):
-        heard.append((await receive())["body"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
+
+def test_who_leaves_while_sending_is_not_answered_by_the_model():
+    left = {"type": "http.disconnect"}
+    heard, told = asked({"type": "http.request", "body": b'{"inputs"', "more_body": True}, left)
+    assert heard == []
+    assert told[0]["status"] == 400
+
+
+def asked(*messages: dict) -> tuple[list[bytes], list[dict]]:
+    """What a guarded application hears of a request, and what the asker is told."""
+    heard, told = [], []
+
+    async def app(request):
+        heard.append(await request.body())
+        return Response(b"{}")
+
+    async def send(message):
+        told.append(message)
+
+    coming = iter(messages)
 
     async def receive():
-        return {"type": "http.request", "body": body}
+        return next(coming)
 
-    async def send(_message):
-        return None
-
-    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
-    asyncio.run(guarded(app)(scope, receive, send))
-    assert heard == [body]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    guard = guarded(Starlette(routes=[Route("/", app, methods=["POST"])]))
+    asyncio.run(guard(scope, receive, send))
+    return heard, told
 
 
 SLOW = """
