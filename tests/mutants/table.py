@@ -581,7 +581,7 @@ MUTANTS = [
         "text/baselines.py",
         'for parts in (("train", "validation"), ("test",))',
         'for parts in (("train", "validation", "test"), ("test",))',
-        "pipelines/test_text_nodes.py",
+        "text/test_baselines.py",
     ),
     Mutant(
         "the vocabulary is that of all parts",

@@ -251,7 +251,7 @@ def test_two_symbols_are_enough_to_train_and_to_score():
 @pytest.mark.parametrize("cell", CELLS)
 def test_training_in_bfloat16_learns_as_much_and_keeps_float32_weights(cell):
     ids, words = known(LINES, boundaries=True)
-    options = {"model": {"cell": cell, "layers": 2}, "epochs": 10, "learning_rate": 0.02}
+    options = {"model": {"cell": cell, "layers": 2}, "epochs": 5, "learning_rate": 0.02}
     half, whole = (
         trained(ids, words, **options, precision=precision) for precision in ("bfloat16", "float32")
     )
