@@ -61,7 +61,8 @@ def down(arrows: Arrows) -> list[str]:
     Raises:
         CycleError: there is none.
     """
-    return list(TopologicalSorter(arrows).static_order())[::-1]
+    ordered = {one: sorted(arrows[one]) for one in sorted(arrows)}
+    return list(TopologicalSorter(ordered).static_order())[::-1]
 
 
 def path_of(module: str) -> Path:
