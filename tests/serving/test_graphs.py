@@ -56,6 +56,7 @@ def test_that_the_exporter_finds_onnx_operators_of_its_own_and_their_last_state_
     for cell in ("gru", "lstm"):
         graph = graphs.forecaster_graph([network(series, cell=cell)], scaler, series)
         nodes = onnx.load_from_string(graph).graph.node
+        assert Path(graphs.__file__).name.encode() not in graph  # where it was made
         (own,) = [node for node in nodes if node.op_type == cell.upper()]
         assert len(own.input) == 4  # no state: zeros
         assert [bool(name) for name in own.output] == [False, True]  # all outputs are left out
