@@ -78,7 +78,7 @@ def forecasts(name, less):
 # Above zero, where a season may be a factor, and around it; both at the least and the largest unit.
 @pytest.mark.parametrize(
     ("unit", "less"),
-    [(1e-200, 0), (1e-200, 60), (3e-12, 60), (1e12, 0), (1e200, 0), (1e200, 60)],
+    [(1e-200, 0), (1e-200, 60), (3e-12, 60), (1e200, 0), (1e200, 60)],
 )
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_change_of_unit_changes_the_forecasts_by_as_much(name, unit, less):

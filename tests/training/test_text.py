@@ -1,5 +1,6 @@
 """Training and running a language model on streams and documents."""
 
+import itertools
 import math
 import os
 import subprocess
@@ -445,15 +446,19 @@ def test_on_a_plateau_the_step_size_is_halved():
 # --- writing ---
 
 
-@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
-    "extra",
+    ("cell", "extra"),
     [
-        {},
-        {"layers": 3, "tied": True},
-        {"layers": 2, "residual": True, "layer_norm": True, "learned_state": True},
-        {"layers": 2, "embedding": 8, "residual": True},
-        {"layers": 3, "alternate": "lstm"},
+        ("gru", {}),
+        ("gru", {"layers": 2, "embedding": 8, "residual": True}),
+        *itertools.product(
+            CELLS,
+            [
+                {"layers": 3, "tied": True},
+                {"layers": 2, "residual": True, "layer_norm": True, "learned_state": True},
+                {"layers": 3, "alternate": "lstm"},
+            ],
+        ),
     ],
 )
 def test_the_step_for_writing_gives_the_models_own_numbers(cell, extra):
