@@ -19,6 +19,8 @@ from kedro.config import OmegaConfigLoader
 from _table import Row, machine, main
 from options import PROJECT, data_of
 from unrolled import study
+from unrolled.pipelines.forecasting.job import ForecastingStudy
+from unrolled.pipelines.jobs import JOBS
 from unrolled.recurrent.batch import Batch, Inputs
 from unrolled.recurrent.description import descriptions
 from unrolled.recurrent.forecaster import Forecaster, parameter_count
@@ -68,7 +70,7 @@ def equal_parameters(options: ModelOptions, series: SeriesOptions, target: int) 
     return min(sizes, key=lambda o: abs(parameter_count(network(o, series)) - target))
 
 
-def studies(name: str, quick: bool) -> Iterator[tuple[str, study.ForecastingStudy]]:
+def studies(name: str, quick: bool) -> Iterator[tuple[str, ForecastingStudy]]:
     """The study of all cells at equal hidden size, then at equal parameter count."""
     loader = OmegaConfigLoader(str(PROJECT / "conf"), base_env="base", default_run_env="base")
     seeds = [0] if quick else [0, 1, 2, 3, 4]
@@ -76,7 +78,7 @@ def studies(name: str, quick: bool) -> Iterator[tuple[str, study.ForecastingStud
     parameters = loader["parameters"] | changes
     if quick:
         parameters["training"] |= {"epochs": 10}
-    given = study.read(parameters, PROJECT).forecasting
+    given = study.read(JOBS, parameters, PROJECT).forecasting
     yield "equal hidden size", given
     target = parameter_count(network(given.contenders[REFERENCE].model, given.series))
     yield (
@@ -94,7 +96,7 @@ def studies(name: str, quick: bool) -> Iterator[tuple[str, study.ForecastingStud
     )
 
 
-def measured(given: study.ForecastingStudy) -> pd.DataFrame:
+def measured(given: ForecastingStudy) -> pd.DataFrame:
     """One row a cell: sizes, cost, error on the test part."""
     by = pd.DataFrame(scores(given)).groupby("variant", sort=False)
     table = by[["train_seconds", "mase", "mae"]].mean()
@@ -109,7 +111,7 @@ def measured(given: study.ForecastingStudy) -> pd.DataFrame:
     return table
 
 
-def scores(given: study.ForecastingStudy) -> Iterator[dict[str, Any]]:
+def scores(given: ForecastingStudy) -> Iterator[dict[str, Any]]:
     """Error and training time of every cell and seed."""
     panel, borders = data_of(given)
     history = backtest.before_test(panel, borders)

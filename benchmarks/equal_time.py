@@ -22,6 +22,7 @@ from _table import Row, main
 from options import PROJECT, data_of
 from text import SEED, TINY, TINY_SHAKESPEARE, parts
 from unrolled import study
+from unrolled.pipelines.jobs import JOBS
 from unrolled.series import backtest, metrics
 from unrolled.text import vocabulary
 from unrolled.training import text
@@ -55,7 +56,7 @@ def studied(name: str, quick: bool) -> study.Study:
     changes = {"series": name, "variants": VARIANTS, "seeds": seeds}
     parameters = loader["parameters"] | changes
     parameters["text"] |= {"variants": VARIANTS}
-    return study.read(parameters, PROJECT)
+    return study.read(JOBS, parameters, PROJECT)
 
 
 def of_series(name: str, quick: bool) -> list[Row]:

@@ -25,7 +25,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -40,7 +40,8 @@ from _table import Row, main
 from unrolled import params, study
 from unrolled.cli import split_params
 from unrolled.errors import InputError, shown
-from unrolled.pipelines import forecasting, generate, gradients, text
+from unrolled.pipeline_registry import pipelines_of
+from unrolled.pipelines.jobs import JOBS
 from unrolled.series import reading
 from unrolled.series.options import SeriesOptions
 from unrolled.series.panel import PanelSchema
@@ -99,17 +100,11 @@ def parameters(chance: random.Random) -> Attempt:
     def run() -> None:
         asked = split_params(typed)
         if assigned is not None:
-            asked = params.joined(asked, params.one(assigned, study.kind_of))
+            asked = params.joined(asked, params.one(assigned, partial(study.kind_of, JOBS)))
         found = _Loader(str(PROJECT / "conf"), runtime_params=asked, **CONFIG_LOADER_ARGS)
         json.dumps(found["parameters"])
-        now = found.study
-        for job in (
-            forecasting.create_pipeline(now.forecasting),
-            text.create_pipeline(now.text),
-            gradients.create_pipeline(now.gradients),
-            generate.create_pipeline(now.generate),
-        ):
-            job.describe()
+        for pipeline in pipelines_of(found.study).values():
+            pipeline.describe()
 
     return (typed, assigned), run
 
@@ -141,7 +136,10 @@ def _keys() -> list[str]:
                 yield from inside(kind, f"{where}{name}.")
 
     chance_name = "gru"
-    return [*inside(study.PARAMETERS, ""), *study.SHORT["series"], *study.SHORT["corpus"]]
+    return [
+        *inside(study.kinds_of(JOBS), ""),
+        *(key for forms in study.short_of(JOBS).values() for key in forms),
+    ]
 
 
 def _key(chance: random.Random) -> str:

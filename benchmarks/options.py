@@ -29,6 +29,8 @@ from kedro.config import OmegaConfigLoader
 
 from unrolled import study
 from unrolled.datasets import SeriesFile
+from unrolled.pipelines.forecasting.job import ForecastingStudy
+from unrolled.pipelines.jobs import JOBS
 from unrolled.series import backtest, ingest, splits
 from unrolled.series.options import SeriesOptions
 from unrolled.training.rows import fit_network
@@ -123,7 +125,7 @@ def main() -> None:
     parameters = loader["parameters"] | {"series": arguments.series}
     if arguments.quick:
         parameters["seeds"] = parameters["seeds"][:1]
-    shipped = study.read(parameters, PROJECT).forecasting
+    shipped = study.read(JOBS, parameters, PROJECT).forecasting
     origins = ORIGINS.get(arguments.series, splits.REHEARSALS)
     where = (*before_test(shipped), origins)
     scores = pd.DataFrame(
@@ -144,7 +146,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> study.ForecastingStudy:
+def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> ForecastingStudy:
     """The study with a candidate's change to the entry of its series."""
     name = parameters["series"]
     shipped = parameters["series_options"][name]
@@ -154,10 +156,10 @@ def read(parameters: dict[str, Any], change: dict[str, Any], quick: bool) -> stu
     if quick:
         entry["training"] |= {"epochs": 20}
     entries = parameters["series_options"] | {name: entry}
-    return study.read(parameters | {"series_options": entries}, PROJECT).forecasting
+    return study.read(JOBS, parameters | {"series_options": entries}, PROJECT).forecasting
 
 
-def data_of(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+def data_of(shipped: ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The panel and its borders."""
     series = shipped.series
     if series.generator:
@@ -168,7 +170,7 @@ def data_of(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame
     return panel, ingest.split(panel, series)
 
 
-def before_test(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+def before_test(shipped: ForecastingStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The panel without its test part, and the borders of all of it."""
     panel, borders = data_of(shipped)
     return backtest.before_test(panel, borders), borders
@@ -176,7 +178,7 @@ def before_test(shipped: study.ForecastingStudy) -> tuple[pd.DataFrame, pd.DataF
 
 def score_candidate(
     name: str,
-    candidate: study.ForecastingStudy,
+    candidate: ForecastingStudy,
     panel: pd.DataFrame,
     borders: pd.DataFrame,
     origins: int,

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from unrolled import hooks, terminal, tracking
 from unrolled.comparison.looks import look
 from unrolled.comparison.records import Champion
+from unrolled.pipelines.jobs import JOBS
 from unrolled.tracking import pages as tracking_pages
 
 
@@ -170,7 +171,7 @@ def run_params(project: Path, run_id: str, **more) -> dict:
 def run(project: Path, pipeline: Pipeline, runner, run_id: str, **more) -> None:
     """What `KedroSession.run` does around a runner."""
     manager = _create_hook_manager()
-    for hook in (hooks.TrackingHooks(), terminal.TerminalHooks()):
+    for hook in (hooks.TrackingHooks(JOBS), terminal.TerminalHooks(JOBS)):
         manager.register(hook)
     catalog = catalog_in(project)
     shared = {
@@ -390,9 +391,9 @@ def work(folder: Path, seed: int, run_id: str) -> None:
     """What a worker of ParallelRunner does: a new hook, its own catalog."""
     node, catalog = contender(seed), catalog_in(folder)
     inputs = {name: catalog.load(name) for name in node.inputs}
-    hooks.TrackingHooks().before_node_run(node, catalog, run_id)
+    hooks.TrackingHooks(JOBS).before_node_run(node, catalog, run_id)
     for _ in range(5):
-        hooks.TrackingHooks().after_node_run(node, catalog, inputs, node.run(inputs), run_id)
+        hooks.TrackingHooks(JOBS).after_node_run(node, catalog, inputs, node.run(inputs), run_id)
 
 
 @pytest.mark.slow
@@ -401,11 +402,11 @@ def test_workers_find_their_runs_and_write_at_the_same_time(tmp_path, uri, metho
     catalog = catalog_in(tmp_path)
     run_id = f"workers {method}"
     params = run_params(tmp_path, run_id)
-    hooks.TrackingHooks().before_pipeline_run(params, job(), catalog)
+    hooks.TrackingHooks(JOBS).before_pipeline_run(params, job(), catalog)
     with ProcessPoolExecutor(2, mp_context=get_context(method)) as pool:
         for future in [pool.submit(work, tmp_path, seed, run_id) for seed in (0, 1)]:
             future.result()
-    hooks.TrackingHooks().after_pipeline_run(params, job(), catalog)
+    hooks.TrackingHooks(JOBS).after_pipeline_run(params, job(), catalog)
     runs = runs_of(uri, run_id)
     assert runs["forecasting.gru.seed_0"].data.metrics["mase"] == 1.5
     assert runs["forecasting.gru.seed_1"].data.metrics["mase"] == 2.5
@@ -467,6 +468,6 @@ def test_the_import_of_the_hooks_does_not_import_mlflow():
 
 def test_workers_without_the_hooks_are_noticed(tmp_path, uri, caplog):
     params, catalog = run_params(tmp_path, "silent"), catalog_in(tmp_path)
-    hooks.TrackingHooks().before_pipeline_run(params, job(), catalog)
-    hooks.TrackingHooks().after_pipeline_run(params, job(), catalog)
+    hooks.TrackingHooks(JOBS).before_pipeline_run(params, job(), catalog)
+    hooks.TrackingHooks(JOBS).after_pipeline_run(params, job(), catalog)
     assert "no node of forecasting.gru.seed_0 reported" in caplog.text

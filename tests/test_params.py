@@ -1,5 +1,7 @@
 """What `--params` and `--set` make of what is typed."""
 
+from functools import partial
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
@@ -7,11 +9,12 @@ from hypothesis import example, given
 from unrolled import params
 from unrolled.cli import split_params
 from unrolled.errors import InputError
-from unrolled.study import PARAMETERS, SHORT, StudyConfigLoader, kind_of
+from unrolled.pipelines.jobs import JOBS
+from unrolled.study import StudyConfigLoader, kind_of, kinds_of, short_of
 
 
 def set_one(text: str) -> dict[str, object]:
-    return params.one(text, kind_of)
+    return params.one(text, partial(kind_of, JOBS))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -145,8 +148,8 @@ def test_what_cannot_be_read_is_shown(typed, sentence):
 def test_every_parameter_has_its_kind():
     text = {
         key
-        for key in [*PARAMETERS, *SHORT["series"], *SHORT["corpus"]]
-        if kind_of((key,)) != "other"
+        for key in [*kinds_of(JOBS), *short_of(JOBS)["series"], *short_of(JOBS)["corpus"]]
+        if kind_of(JOBS, (key,)) != "other"
     }
     assert text >= {
         *("series", "corpus", "job", "rows", "model", "prompt"),
@@ -171,7 +174,7 @@ def test_every_parameter_has_its_kind():
 def test_text_never_meets_the_reader_of_conf(text):
     asked = split_params(f"series=mine,unit={text},path={text},prompt={text},rows={text}")
     loader = StudyConfigLoader(
-        "conf", base_env="base", default_run_env="local", runtime_params=asked
+        "conf", base_env="base", default_run_env="local", runtime_params=asked, jobs=JOBS
     )
     parameters = loader["parameters"]
     assert parameters["prompt"] == parameters["rows"] == text

@@ -10,6 +10,7 @@ from kedro.framework.project import pipelines
 
 from unrolled.cli import split_params
 from unrolled.errors import InputError
+from unrolled.pipelines.jobs import JOBS
 from unrolled.settings import CONFIG_LOADER_ARGS
 from unrolled.study import StudyConfigLoader, expanded, with_kept
 
@@ -33,7 +34,7 @@ def loaded(**typed):
 
 
 def full(**asked):
-    return expanded(asked, NAMES.__getitem__)
+    return expanded(JOBS, asked, NAMES.__getitem__)
 
 
 def test_short_forms_are_the_options_and_columns_of_the_series_of_the_run():
@@ -128,7 +129,7 @@ def kept(tmp_path):
 
 
 def test_options_are_those_of_the_run_whatever_conf_says_now(kept):
-    found = with_kept(PARAMETERS, {}, kept)["series_options"]["mine"]
+    found = with_kept(JOBS, PARAMETERS, {}, kept)["series_options"]["mine"]
     assert (found["horizon"], found["season"]) == (6, 12)
     assert found["columns"]["ds"] == "Month"
     assert found["path"] == "new.csv"  # where the rows lie may change
@@ -136,10 +137,10 @@ def test_options_are_those_of_the_run_whatever_conf_says_now(kept):
 
 def test_saying_the_same_again_is_fine_and_saying_others_names_both(kept):
     asked = {"series_options": {"mine": {"horizon": 6, "columns": {"ds": "Month"}}}}
-    with_kept(PARAMETERS, asked, kept)
+    with_kept(JOBS, PARAMETERS, asked, kept)
     asked["series_options"]["mine"]["columns"]["ds"] = "Day"
     with pytest.raises(InputError) as refused:
-        with_kept(PARAMETERS, asked, kept)
+        with_kept(JOBS, PARAMETERS, asked, kept)
     assert str(refused.value) == (
         "series 'mine' was run with columns.ds 'Month', but --params says 'Day'; leave it out, or"
         " run kedro run --pipelines=forecasting with it first"
@@ -160,12 +161,12 @@ def test_saying_the_same_again_is_fine_and_saying_others_names_both(kept):
 )
 def test_how_a_series_is_written_may_be_said_later_but_not_otherwise(kept, option, value, other):
     asked = {"series_options": {"mine": {option: value}}}
-    entry = with_kept(PARAMETERS, asked, kept)["series_options"]["mine"]
+    entry = with_kept(JOBS, PARAMETERS, asked, kept)["series_options"]["mine"]
     assert (entry[option], entry["season"]) == (value, 12)
     (path,) = kept.rglob("study.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {option: other}))
     with pytest.raises(InputError) as refused:
-        with_kept(PARAMETERS, asked, kept)
+        with_kept(JOBS, PARAMETERS, asked, kept)
     assert str(refused.value) == (
         f"series 'mine' was run with {option} {other!r}, but --params says {value!r}; leave it out,"
         " or run kedro run --pipelines=forecasting with it first"
@@ -173,14 +174,14 @@ def test_how_a_series_is_written_may_be_said_later_but_not_otherwise(kept, optio
 
 
 def test_nothing_kept_changes_nothing(tmp_path):
-    assert with_kept(PARAMETERS, {}, tmp_path) == PARAMETERS
+    assert with_kept(JOBS, PARAMETERS, {}, tmp_path) == PARAMETERS
 
 
 def test_a_damaged_file_is_named(kept):
     (path,) = kept.rglob("study.json")
     path.write_text("{")
     with pytest.raises(InputError, match=r"study.json' cannot be read: .*; run the pipeline"):
-        with_kept(PARAMETERS, {}, kept)
+        with_kept(JOBS, PARAMETERS, {}, kept)
 
 
 @pytest.mark.parametrize(("asked", "horizon"), [("forecast", 5), ("forecasting", 12)])
@@ -191,7 +192,11 @@ def test_only_pipelines_that_read_results_take_what_is_kept(project, asked, hori
     pipelines.set_requested([asked])
     try:
         loader = StudyConfigLoader(
-            "conf", base_env="base", default_run_env="local", runtime_params={"series": "airline"}
+            "conf",
+            base_env="base",
+            default_run_env="local",
+            runtime_params={"series": "airline"},
+            jobs=JOBS,
         )
         assert loader["parameters"]["forecasting"]["series"]["horizon"] == horizon
     finally:
@@ -227,7 +232,7 @@ def test_two_files_of_one_name_are_both_named():
 @pytest.mark.parametrize("rows", ["new.csv", "parts/new.csv"])
 def test_rows_are_looked_for_in_the_projects_folder_and_then_among_the_series(rows):
     def found(asked):
-        return loaded(rows=asked).deploy.rows
+        return loaded(rows=asked).forecast.rows
 
     assert found(rows) == rows
     place = Path("data/01_raw/series") / rows

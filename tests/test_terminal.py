@@ -12,6 +12,8 @@ from kedro_datasets.pandas import CSVDataset
 
 from unrolled.datasets import Digests, SeriesFile
 from unrolled.errors import InputError
+from unrolled.pipelines.jobs import JOBS
+from unrolled.study.job import job_named
 from unrolled.terminal import ROWS, WIDTH, TerminalHooks, refuse_missing, results
 
 BOARD = pd.DataFrame(
@@ -38,7 +40,7 @@ def job(*outputs: str) -> Pipeline:
 
 def test_a_table_fits_the_terminal_and_says_where_the_rest_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = results("text", catalog_of(tmp_path / "report"))
+    text = results(job_named(JOBS, "text"), catalog_of(tmp_path / "report"))
     header, *rows = text.splitlines()[2:5]
     assert max(map(len, [header, *rows])) <= WIDTH
     assert header.split() == [
@@ -51,13 +53,13 @@ def test_a_table_fits_the_terminal_and_says_where_the_rest_is(tmp_path, monkeypa
 def test_a_long_table_is_cut_and_says_so(tmp_path):
     catalog = catalog_of(tmp_path)
     catalog["text.leaderboard"].save(pd.concat([BOARD] * 5))
-    lines = results("text", catalog).splitlines()
+    lines = results(job_named(JOBS, "text"), catalog).splitlines()
     assert len(lines) == 3 + ROWS + 3  # blank, name, header; rows; more, verdict, report
     assert lines[3 + ROWS] == f"... and {10 - ROWS} more"
 
 
 def test_a_jobs_results_are_printed_once_as_soon_as_all_of_them_are_there(tmp_path, capsys):
-    hooks = TerminalHooks()
+    hooks = TerminalHooks(JOBS)
     catalog = catalog_of(tmp_path)
     pipeline = job("text.leaderboard", "text.protocol", "text.champion", "text.picture")
     hooks.before_pipeline_run({"project_path": tmp_path, "run_id": "now"}, pipeline, catalog)
@@ -75,7 +77,7 @@ def test_a_jobs_results_are_printed_once_as_soon_as_all_of_them_are_there(tmp_pa
 
 def test_kedros_lines_go_to_the_file_of_the_run(tmp_path):
     for name in ("one", "two"):
-        hooks = TerminalHooks()
+        hooks = TerminalHooks(JOBS)
         hooks.before_pipeline_run({"project_path": tmp_path, "run_id": name}, job(), DataCatalog())
         logging.getLogger("kedro.runner").warning("Completed node: %s", name)
         logging.getLogger("unrolled").warning("trained %s", name)

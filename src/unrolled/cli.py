@@ -57,8 +57,6 @@ _HELP = {
 }
 # Of a disk, quota or device that takes no more.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-# What trains networks; all other pipelines are a few quick nodes, one after the other.
-_TRAINING = {"__default__", "forecasting", "text", "gradients"}
 
 
 def _sentence(error: BaseException | None) -> str | None:
@@ -134,9 +132,10 @@ def split_params(text: str) -> dict[str, Any]:
 
 
 def _kind_of(path: tuple[str, ...]) -> params.Kind:
-    from unrolled.study import kind_of  # here, since pandas comes with it
+    from unrolled.pipelines.jobs import JOBS  # here, since pandas comes with them
+    from unrolled.study import kind_of
 
-    return kind_of(path)
+    return kind_of(JOBS, path)
 
 
 def _option(option: click.Parameter) -> click.Parameter:
@@ -207,10 +206,17 @@ def _run(assigned: tuple[str, ...], **options: Any) -> object:
     if options["runner"] is not None:
         _check_runner(options["runner"])
     # Workers that are forked from a process that has run torch wait for its threads in vain.
-    if options["runner"] is None and asked & _TRAINING and "torch" not in sys.modules:
+    if options["runner"] is None and asked & _training() and "torch" not in sys.modules:
         options["runner"] = "unrolled.runners.SideBySideRunner"
     _check_runner_params(options["runner"] or "SequentialRunner", options["runner_params"])
     return kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def _training() -> set[str]:
+    """What trains networks; all other pipelines are a few quick nodes, one after the other."""
+    from unrolled.pipelines.jobs import JOBS  # here, as in `_kind_of`
+
+    return {"__default__"} | {job.name for job in JOBS if job.trains}
 
 
 def _check_runner(name: str) -> None:

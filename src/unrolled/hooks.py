@@ -9,6 +9,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 
 from unrolled.errors import InputError
+from unrolled.study.job import Jobs
 from unrolled.tracking import (
     RAN_TAG,
     Curve,
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 class TrackingHooks:
     """Tracks a `kedro run` in MLflow, under any runner."""
 
+    def __init__(self, jobs: Jobs) -> None:
+        """Take the records of the jobs, and nothing of any run: workers have hooks of their own."""
+        self._jobs = jobs
+
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Settle where to track, before any worker starts."""
@@ -66,7 +71,8 @@ class TrackingHooks:
             return
         tracking_store.wait()
         try:
-            experiments = open_studies(uri, run_params, namespaces, catalog.load("parameters"))
+            parameters = catalog.load("parameters")
+            experiments = open_studies(uri, run_params, namespaces, parameters, self._jobs)
             for experiment in experiments:
                 keep_view(client_of(uri), experiment, run_params["run_id"])
         except Exception as error:  # of a request, a database or a file
@@ -81,7 +87,7 @@ class TrackingHooks:
         uri = tracking_uri()
         if uri and node.namespace and gives_numbers(node, catalog):
             with never_fatal(f"the start of node {node.name}"):
-                open_run(uri, run_id, node.namespace)
+                open_run(uri, run_id, node.namespace, self._jobs)
 
     @hook_impl
     def after_node_run(
@@ -158,8 +164,8 @@ class TrackingHooks:
         """The same with what was written, and with the error's sentence."""
         self._end(run_params, pipeline, catalog, error)
 
-    @staticmethod
     def _end(
+        self,
         run_params: dict[str, Any],
         pipeline: Pipeline,
         catalog: DataCatalog,
@@ -171,6 +177,6 @@ class TrackingHooks:
         with never_fatal("the files of the run"):
             upload_files(uri, run_params["run_id"], pipeline, catalog)
         with never_fatal("the pages of the study"):
-            show_studies(uri, run_params["run_id"], pipeline, catalog)
+            show_studies(uri, run_params["run_id"], pipeline, catalog, self._jobs)
         with never_fatal("the end of the run"):
             close_studies(uri, run_params, pipeline, error)

@@ -1,24 +1,23 @@
 """The pipelines that `kedro registry list` shows."""
 
+from importlib import import_module
+
 from kedro.pipeline import Pipeline
 
 from unrolled import study
-from unrolled.pipelines import deploy, forecast, forecasting, generate, gradients, monitor, text
+from unrolled.pipelines.jobs import JOBS
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Build each pipeline for the variants and seeds of this run's study."""
-    now = study.current()
-    series_job = forecasting.create_pipeline(now.forecasting)
-    text_job = text.create_pipeline(now.text)
-    gradients_job = gradients.create_pipeline(now.gradients)
-    return {
-        "__default__": series_job + text_job + gradients_job,
-        "forecasting": series_job,
-        "text": text_job,
-        "monitor": monitor.create_pipeline(),
-        "gradients": gradients_job,
-        "generate": generate.create_pipeline(now.generate),
-        "deploy": deploy.create_pipeline(now.deploy),
-        "forecast": forecast.create_pipeline(registered=now.generate.registered),
+    """Build each job's pipeline for the variants and seeds of this run's study."""
+    return pipelines_of(study.current())
+
+
+def pipelines_of(now: study.Study) -> dict[str, Pipeline]:
+    """The pipelines of a study, by job; `__default__` is several at once."""
+    found: dict[str, Pipeline] = {
+        job.name: import_module(f"unrolled.pipelines.{job.name}.pipeline").create_pipeline(now)
+        for job in JOBS
     }
+    default = sum((found[job.name] for job in JOBS if job.by_default), Pipeline([]))
+    return {"__default__": default} | found

@@ -17,6 +17,7 @@ from kedro.runner import ParallelRunner
 from kedro.runner.task import Task
 
 from unrolled.errors import InputError
+from unrolled.pipelines.jobs import JOBS
 from unrolled.tracking import job_of, prefixes
 from unrolled.training import progress
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from pluggy import PluginManager
-
-JOBS = ("forecasting", "text", "gradients")  # the quickest leaderboard first
 
 
 class NodeSavedSpecs:
@@ -150,10 +149,11 @@ def in_order(pipeline: Pipeline) -> list[Node]:
     ends = (".leaderboard", ".champion", ".winner", ".forecast")
     boards = [name for name in pipeline.all_outputs() if name.endswith(ends)]
     first = set(pipeline.to_outputs(*boards).nodes) if boards else set()
+    jobs = [job.name for job in JOBS if job.trains]
 
     def rank(node: Node) -> tuple[int, bool]:
         job = job_of(node.namespace or "")
-        return (JOBS.index(job) if job in JOBS else len(JOBS)), node not in first
+        return (jobs.index(job) if job in jobs else len(jobs)), node not in first
 
     return sorted(pipeline.nodes, key=rank)
 

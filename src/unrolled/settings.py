@@ -6,6 +6,7 @@ import warnings
 from unrolled import study
 from unrolled.datasets import write_files_whole
 from unrolled.hooks import TrackingHooks
+from unrolled.pipelines.jobs import JOBS
 from unrolled.runners import PreloadHooks
 from unrolled.terminal import TerminalHooks
 
@@ -24,7 +25,7 @@ for message in (
 ):
     warnings.filterwarnings("ignore", message=message)
 
-HOOKS = (TrackingHooks(), TerminalHooks(), PreloadHooks())
+HOOKS = (TrackingHooks(JOBS), TerminalHooks(JOBS), PreloadHooks())
 CONFIG_LOADER_CLASS = study.StudyConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
@@ -32,6 +33,7 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
     # An environment changes single values, not whole files.
     "merge_strategy": {"parameters": "soft"},
+    "jobs": JOBS,
     # `${study:series}` in the catalog is the data set of this run.
     "custom_resolvers": {"study": study.resolve},
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from unrolled.comparison.leaderboard import NOTE, as_text, cell, notes, verdict
 from unrolled.comparison.sentences import sentence, winner_sentence
 from unrolled.datasets import Digests
 from unrolled.errors import InputError
+from unrolled.study.job import Job, Jobs
 from unrolled.tracking import job_of, local_file
 from unrolled.training.cards import ForecasterCard, LanguageCard
 
@@ -31,21 +33,14 @@ logger = logging.getLogger(__name__)
 # A run of all jobs stays below sixty lines.
 WIDTH, ROWS = 80, 5  # characters, rows of a table
 FIRST_ROWS, MOST_ROWS = 3, 12  # of a long forecast; a short one is shown whole
-# What a job's results are read from.
-RESULTS = {
-    "forecasting": tuple(
-        f"forecasting.{name}" for name in ("leaderboard", "protocol", "champion", "winner")
-    ),
-    "text": tuple(f"text.{name}" for name in ("leaderboard", "protocol", "champion", "winner")),
-    "gradients": ("gradients.summary", "gradients.protocol"),
-}
 
 
 class TerminalHooks:
     """Prints what a run found, and keeps what Kedro says in a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: Jobs) -> None:
         """Begin with nothing printed."""
+        self._jobs = jobs
         self._printed: set[str] = set()
         self._saved: set[str] = set()
         self._log: logging.FileHandler | None = None
@@ -75,25 +70,29 @@ class TerminalHooks:
         """Print a job's results as soon as all of them are there; `SideBySideRunner` calls this."""
         self._saved |= set(node.outputs)
         made = pipeline.all_outputs()
-        for job, names in RESULTS.items():
-            due = names[0] in made and set(names) & made <= self._saved
-            if due and job not in self._printed:
+        for job in self._jobs:
+            names = parts(job, job.results)
+            due = set(names[:1]) & made and set(names) & made <= self._saved
+            if due and job.name not in self._printed:
                 self._print(job, catalog)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the results that are not printed yet, the forecast, and where to look further."""
         made = pipeline.all_outputs()
-        for job, names in RESULTS.items():
-            if job not in self._printed and names[0] in made:
+        for job in self._jobs:
+            if job.name not in self._printed and made.intersection(parts(job, job.results)[:1]):
                 self._print(job, catalog)
-        if "forecasting.forecast" in made:
-            _print_forecast(catalog)
+        for job in self._jobs:
+            for name, what in zip(parts(job, job.shown_last), job.shown_last.values(), strict=True):
+                if name in made:
+                    _print_whole(name, what, catalog)
         if self._printed:
             print("\nThe graph: make viz. The runs in MLflow: make ui.")
-            if "forecasting.winner" in made:
-                name = catalog.load("params:forecasting.name")
-                print(f'Into service: kedro run --pipelines=deploy --params "series={name}"')
+            for job in self._jobs:
+                for name, line in job.next_step.items():
+                    if f"{job.name}.{name}" in made:
+                        print(line.format(name=catalog.load(f"params:{job.name}.name")))
             if self._log is not None:
                 print(f"Every node: {shown(Path(self._log.baseFilename))}")
         self._close()
@@ -109,8 +108,8 @@ class TerminalHooks:
             self._log.handle(record)
         self._close()
 
-    def _print(self, job: str, catalog: DataCatalog) -> None:
-        self._printed.add(job)
+    def _print(self, job: Job, catalog: DataCatalog) -> None:
+        self._printed.add(job.name)
         print(results(job, catalog), flush=True)
 
     def _close(self) -> None:
@@ -173,23 +172,28 @@ def trained(card: ForecasterCard | LanguageCard) -> str:
     )
 
 
-def results(job: str, catalog: DataCatalog) -> str:
+def parts(job: Job, names: Iterable[str]) -> list[str]:
+    """Names in the catalog of parts of a job."""
+    return [f"{job.name}.{name}" for name in names]
+
+
+def results(job: Job, catalog: DataCatalog) -> str:
     """The protocol, the head of the table, what it says, and the folder of all else."""
-    board, *beside = RESULTS[job]
+    board, *beside = parts(job, job.results)
     table = catalog.load(board)
     found = {name: catalog.load(name) for name in beside if catalog.exists(name)}
     shortened = head(table)
     shown_columns = shortened.drop(columns=NOTE, errors="ignore")
-    lines = ["", found.get(f"{job}.protocol", board), as_text(shown_columns, WIDTH)]
+    lines = ["", found.get(f"{job.name}.protocol", board), as_text(shown_columns, WIDTH)]
     if len(table) > len(shortened):
         lines.append(f"... and {len(table) - len(shortened)} more")
     lines += notes(table)
-    if f"{job}.champion" in found:
-        lines.append(sentence(found[f"{job}.champion"]))
-    elif job != "gradients":
+    if f"{job.name}.champion" in found:
+        lines.append(sentence(found[f"{job.name}.champion"]))
+    elif "kind" in table:  # networks and baselines side by side
         lines.append(verdict(table))
-    if f"{job}.winner" in found:
-        lines.append(winner_sentence(found[f"{job}.winner"]))
+    if f"{job.name}.winner" in found:
+        lines.append(winner_sentence(found[f"{job.name}.winner"]))
     path = local_file(catalog, board)
     if path is not None:
         lines.append(
@@ -213,12 +217,12 @@ def head(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([first.head(ROWS - len(network)), network])
 
 
-def _print_forecast(catalog: DataCatalog) -> None:
-    frame, path = catalog.load("forecasting.forecast"), local_file(catalog, "forecasting.forecast")
+def _print_whole(name: str, what: str, catalog: DataCatalog) -> None:
+    frame, path = catalog.load(name), local_file(catalog, name)
     some = frame if len(frame) <= MOST_ROWS else frame.head(FIRST_ROWS)
     print(f"\n{as_text(some, WIDTH)}" + ("" if some is frame else "\n..."))
     if path is not None:
-        print(f"The forecast after the last row: {shown(path)}")
+        print(f"{what}: {shown(path)}")
 
 
 def shown(path: Path) -> str:

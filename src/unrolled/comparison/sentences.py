@@ -28,7 +28,7 @@ def winner_sentence(winner: Winner) -> str:
         # Only networks have a loss on the validation part of a text.
         where = (
             "on validation, the lowest network"
-            if winner.job == "text"
+            if winner.validation_metric == "bits_per_char"
             else "in the rehearsals, the lowest"
         )
         chosen = f"The winner is {name}: {rehearsed} {winner.validation_score:.4g} {where}."

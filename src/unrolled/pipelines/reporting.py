@@ -198,7 +198,7 @@ def card(
     Its headings follow Mitchell et al. (2019), "Model cards for model reporting".
     """
     return _rendered(
-        "card.md.j2",
+        f"{champion.job}/card.md.j2",  # beside the job's record
         leaderboard=leaderboard,
         champion=champion,
         winner=winner,
@@ -287,7 +287,9 @@ def _font_face(letters: str) -> str:
 def _templates() -> jinja2.Environment:
     """The templates beside this file, with what they call."""
     found = jinja2.Environment(
-        loader=jinja2.PackageLoader("unrolled.pipelines"),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader("unrolled.pipelines", folder) for folder in ("templates", "")]
+        ),
         autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

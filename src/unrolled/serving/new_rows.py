@@ -79,7 +79,7 @@ def by_champion(client: MlflowClient, panel: pd.DataFrame, name: str) -> Frames:
     """
     from mlflow.exceptions import MlflowException
 
-    model = registry.fetch(client, f"forecasting-{name}")
+    model = registry.fetch(client, f"forecasting-{name}", f"series={name}")
     try:
         answers = [model.predict(some) for some in _requests(panel[PANEL_COLUMNS])]
         found = pd.concat(map(pd.DataFrame, answers), ignore_index=True)

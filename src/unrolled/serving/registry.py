@@ -134,8 +134,13 @@ def roll_back(client: MlflowClient, name: str) -> tuple[str, str]:
     return before, now
 
 
-def fetch(client: MlflowClient, name: str) -> PyFuncModel:
+def fetch(client: MlflowClient, name: str, deployed_by: str) -> PyFuncModel:
     """The champion of a name, ready to predict.
+
+    Args:
+        client: of the registry.
+        name: of the registered model.
+        deployed_by: parameters of `deploy` that register such a model.
 
     Raises:
         InputError: none is registered.
@@ -143,17 +148,11 @@ def fetch(client: MlflowClient, name: str) -> PyFuncModel:
     if _version(client, name, CHAMPION) is None:
         raise InputError(
             f"registered model '{name}' has no champion; run kedro run --pipelines=deploy --params"
-            f" {_deployed_by(name)} first"
+            f" {deployed_by} first"
         )
     import mlflow
 
     return mlflow.pyfunc.load_model(f"models:/{name}@{CHAMPION}")
-
-
-def _deployed_by(name: str) -> str:
-    """The parameters of `deploy` that fill this name."""
-    job, _, data = name.partition("-")
-    return f"series={data}" if job == "forecasting" else f"job={job},corpus={data}"
 
 
 def in_front(client: MlflowClient, name: str, sha256: str) -> str | None:

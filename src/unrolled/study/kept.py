@@ -7,33 +7,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from unrolled.errors import InputError
-from unrolled.series.options import SeriesOptions
 from unrolled.study.checks import checked, merged
+from unrolled.study.job import Jobs, with_data_sets
 from unrolled.study.names import file_name
-from unrolled.text.options import CorpusOptions
 
-# A data set's options, the job that reads them, and where its runs keep them.
-DATA_SETS: dict[str, tuple[type[BaseModel], str]] = {
-    "series": (SeriesOptions, "forecasting"),
-    "corpus": (CorpusOptions, "text"),
-}
 KEPT = "data/06_models/{job}/{name}/study.json"
-READERS = {"deploy", "forecast", "generate", "monitor"}  # pipelines that only read results
 # Where rows lie, under which licence and in which unit changes nothing that was learnt from them.
 PLACES = ("path", "licence", "unit")
-# How a series is written; a later file may be of another kind, so what was not said may be said then.
-WRITTEN = ("sep", "decimal", "thousands", "encoding", "sheet", "date_format", "dayfirst")
 
 
 def with_kept(
-    parameters: dict[str, Any], asked: Mapping[str, Any], project: Path
+    jobs: Jobs, parameters: dict[str, Any], asked: Mapping[str, Any], project: Path
 ) -> dict[str, Any]:
     """The parameters with the options that the data sets were run with, where they are kept.
 
     Args:
+        jobs: that there are.
         parameters: the raw parameters of Kedro, runtime parameters merged in.
         asked: the runtime parameters alone, which must not say otherwise, but may say how a file is
             written where that was not said.
@@ -42,16 +32,16 @@ def with_kept(
     Raises:
         InputError: `asked` says otherwise, or what is kept cannot be read.
     """
-    for kind, (model, job) in DATA_SETS.items():
-        name = file_name(parameters, kind)
-        path = project / KEPT.format(job=job, name=name)
+    for job, kind, data_set in with_data_sets(jobs):
+        name, model = file_name(parameters, kind), data_set.options
+        path = project / KEPT.format(job=job.name, name=name)
         if not path.exists():
             continue
         try:
             kept = dict(json.loads(path.read_bytes()))
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"file '{path}' cannot be read: {error}; run the pipeline {job} again"
+                f"file '{path}' cannot be read: {error}; run the pipeline {job.name} again"
             ) from error
         entries = parameters.get(f"{kind}_options", {})
         said = {
@@ -62,15 +52,11 @@ def with_kept(
         now = checked(model, (f"{path}", kept), (f"{kind}_options.{name}", said))
         before = dict(_leaves(checked(model, (f"{path}", kept)).model_dump(mode="json")))
         for key, value in _leaves(now.model_dump(mode="json")):
-            unsaid = (
-                kind == "series"
-                and key in WRITTEN
-                and before[key] == model.model_fields[key].default
-            )
+            unsaid = key in data_set.late and before[key] == model.model_fields[key].default
             if value != before[key] and not unsaid:
                 raise InputError(
                     f"{kind} '{name}' was run with {key} {before[key]!r}, but --params says"
-                    f" {value!r}; leave it out, or run kedro run --pipelines={job} with it first"
+                    f" {value!r}; leave it out, or run kedro run --pipelines={job.name} with it first"
                 )
         places = {key: kept[key] for key in PLACES if key in kept}
         learnt = {key: value for key, value in kept.items() if key not in PLACES}

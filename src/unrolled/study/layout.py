@@ -4,52 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from unrolled.study.models import ForecastingStudy, GradientsStudy, Study, TextStudy
+from unrolled.study.job import Study
 
 
 def as_parameters(study: Study) -> dict[str, Any]:
-    """The resolved options, laid out as the namespaced nodes ask for them."""
-    series, text = study.forecasting, study.text
+    """The resolved options of all jobs, as their nodes ask for them."""
     return {
-        "forecasting": _by_variant(series)
-        | {name: {"variant": name} for name in series.ensembles}
-        | {"series": series.series.model_dump(mode="json")},
-        "text": _by_variant(text)
-        | {
-            "corpus": text.corpus.model_dump(mode="json"),
-            "init_from": text.init_from,
-            "samples": text.samples.model_dump(mode="json"),
-        },
-        "monitor": {"options": study.monitor.model_dump(mode="json")},
-        "gradients": _by_cell(study.gradients),
+        job.name: job.lay_out(study.by_job[job.name])
+        for job in study.jobs
+        if job.lay_out is not None
     }
 
 
-def _by_cell(study: GradientsStudy) -> dict[str, Any]:
-    """Options of the networks looked at, and of every batch of the matrix."""
-    return study.model_dump(mode="json", include={"name", "theory", "training", "seeds"}) | {
-        "length": max(study.lengths),
-        "networks": {
-            variant: {
-                init: {"variant": variant, "layer": layer.model_dump(mode="json")}
-                for init, layer in by_init.items()
-            }
-            for variant, by_init in study.networks.items()
-        },
-        "matrix": {
-            remedy: {
-                task: {
-                    f"length_{length}": {"remedy": remedy, "task": task, "length": length}
-                    for length in study.lengths
-                }
-                for task in study.tasks
-            }
-            for remedy in study.remedies
-        },
-    }
+def by_variant(study: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Options of a job that compares variants with baselines.
 
-
-def _by_variant(study: ForecastingStudy | TextStudy) -> dict[str, Any]:
+    Args:
+        study: has `name`, `source`, `contenders` by variant, `baselines` and `seeds`.
+    """
     found: dict[str, Any] = {
         "name": study.name,
         "source": study.source,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from unrolled.errors import InputError, shown
+from unrolled.errors import InputError
 from unrolled.study.checks import merged
-from unrolled.study.kept import READERS, with_kept
+from unrolled.study.job import Job, Study
+from unrolled.study.kept import with_kept
 from unrolled.study.layout import as_parameters
-from unrolled.study.models import Study
-from unrolled.study.parameters import PARAMETERS, expanded, shaped
-from unrolled.study.reading import SERIES_FOLDER, is_there, read
+from unrolled.study.parameters import expanded, kinds_of, shaped
+from unrolled.study.reading import read
 
 
 class StudyConfigLoader(OmegaConfigLoader):
@@ -26,16 +27,17 @@ class StudyConfigLoader(OmegaConfigLoader):
     the registry for pipelines. It is better placed than a hook, since kedro-viz runs no hooks.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take Kedro's arguments, and become the loader that the registry asks."""
+    def __init__(self, *args: Any, jobs: Iterable[Job], **kwargs: Any) -> None:
+        """Take Kedro's arguments and the records of the jobs, and become the loader that the registry asks."""
         global _loader
         super().__init__(*args, **kwargs)
+        self._jobs = jobs = tuple(jobs)  # of which Kedro has made a list
         self._files: dict[str, Any] | None = None
         self._study: Study | None = None
         self._parameters: dict[str, Any] | None = None  # Kedro asks five times a run
         self._typed = self.runtime_params or {}
-        full = expanded(self._typed, lambda kind: str(self._configured().get(kind, "")))
-        self.runtime_params = shaped(full, PARAMETERS)
+        full = expanded(jobs, self._typed, lambda kind: str(self._configured().get(kind, "")))
+        self.runtime_params = shaped(full, kinds_of(jobs))
         _loader = self
 
     def _configured(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class StudyConfigLoader(OmegaConfigLoader):
 
     def _given(self) -> dict[str, Any]:
         """The parameters of the files, and over them what is asked for."""
-        return merged(shaped(self._configured(), PARAMETERS), self.runtime_params)
+        return merged(shaped(self._configured(), kinds_of(self._jobs)), self.runtime_params)
 
     @property
     def study(self) -> Study:
@@ -71,16 +73,13 @@ class StudyConfigLoader(OmegaConfigLoader):
             project = Path(self.conf_source).resolve().parent
             parameters = self._given()
             # Kedro tells its registry what was asked for before it makes this loader.
-            wanted = getattr(pipelines, "_requested_pipelines", None)
-            if wanted and set(wanted) <= READERS:
-                parameters = with_kept(parameters, self.runtime_params, project)
-            self._study = read(parameters, project, self._typed)
-            rows = self._study.deploy.rows
-            if rows and "forecast" in (wanted or ()) and not is_there(rows, project):
-                raise InputError(
-                    f"parameter 'rows' is {shown(rows)}, but there is no such file in '{project}' or"
-                    f" in '{project / SERIES_FOLDER}'; put it there, or give its whole path"
-                )
+            wanted = set(getattr(pipelines, "_requested_pipelines", None) or ())
+            if wanted and wanted <= {job.name for job in self._jobs if job.reads_only}:
+                parameters = with_kept(self._jobs, parameters, self.runtime_params, project)
+            self._study = read(self._jobs, parameters, project, self._typed)
+            for job in self._jobs:
+                if job.name in wanted and job.refuse is not None:
+                    job.refuse(self._study, project)
         return self._study
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -98,25 +97,16 @@ _loader: StudyConfigLoader | None = None
 def current() -> Study:
     """The study of the session made last, or that of the base parameters where none was made."""
     if _loader is None:  # `kedro registry list` makes no session
-        return StudyConfigLoader("conf", base_env="base", default_run_env="base").study
+        jobs = settings.CONFIG_LOADER_ARGS["jobs"]
+        return StudyConfigLoader("conf", base_env="base", default_run_env="base", jobs=jobs).study
     return _loader.study
 
 
 def resolve(key: str) -> str | None:
-    """Value of `${study:series}`, `${study:corpus}` (names) and of their sources in the catalog."""
+    """Value of `${study:series}`, or of another place that a job names, in the catalog."""
     study = current()
-    series, text = study.forecasting, study.text
-    init_corpus, _, init_variant = (text.init_from or "").partition("/")
-    made = f"data/03_primary/forecasting/{series.name}/panel.parquet"  # of a generated series
-    found = {
-        "gradients": study.gradients.name,
-        "series": series.name,
-        "series_source": series.source,
-        "rows": study.deploy.rows or series.source or made,
-        "model": study.deploy.model,
-        "corpus": text.name,
-        "corpus_source": text.source,
-        "init_corpus": init_corpus,
-        "init_variant": init_variant,
-    }[key]
+    places: dict[str, str | None] = {}
+    for job in study.jobs:
+        places |= job.places(study) if job.places is not None else {}
+    found = places[key]
     return "./???" if found == "???" else found  # OmegaConf would take it for a missing value

@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from unrolled.comparison.champion import MEDIAN
 from unrolled.errors import InputError, shown
 from unrolled.study.checks import LARGEST, refuse_unlisted
-from unrolled.study.parameters import ANY, PARAMETERS
+from unrolled.study.parameters import ANY
 
 _LONGEST = 100  # bytes of a name that files bear; file systems take 255, with what comes after it
 # Beside variants and baselines in the parameters and folders of a job.
 PARTS = ("name", "source", "seeds", "rows", "series", "corpus", "samples", "service")
 
 
-def list_of(parameters: dict[str, Any], name: str, where: str = "") -> list[Any]:
+def list_of(parameters: Mapping[str, Any], name: str, where: str = "") -> list[Any]:
     """A parameter that is a list; `--params variants=gru` gives a bare word or a string list."""
     value = parameters.get(name, [])
     name = where + name
@@ -37,7 +37,7 @@ def list_of(parameters: dict[str, Any], name: str, where: str = "") -> list[Any]
     return value
 
 
-def file_name(parameters: dict[str, Any], key: str, where: str = "") -> str:
+def file_name(parameters: Mapping[str, Any], key: str, where: str = "") -> str:
     """The name of a data set or study, which becomes part of file names."""
     name = str(parameters.get(key, ""))
     if not re.fullmatch(r"\w[\w.-]*", name) or len(name.encode()) > _LONGEST:
@@ -61,13 +61,13 @@ def whole_numbers(given: list[Any], name: str, least: int, largest: int) -> tupl
     return tuple(map(int, given))
 
 
-def seeds_of(section: dict[str, Any], where: str = "") -> tuple[int, ...]:
+def seeds_of(section: Mapping[str, Any], where: str = "") -> tuple[int, ...]:
     """The seeds of a job."""
     return whole_numbers(list_of(section, "seeds", where), f"{where}seeds", 0, LARGEST - 1)
 
 
 def variants_of(
-    section: dict[str, Any], entries: Mapping[str, Any], taken: Collection[str], where: str = ""
+    section: Mapping[str, Any], entries: Mapping[str, Any], taken: Collection[str], where: str = ""
 ) -> list[str]:
     """The variants of a job, whose names are parts of those of files and nodes.
 
@@ -96,11 +96,25 @@ def variants_of(
 
 
 def refuse_other(
-    entry: Mapping[str, Any], model: type[BaseModel], place: str, listed: str, what: str
+    entry: Mapping[str, Any],
+    model: type[BaseModel],
+    kinds: Mapping[str, Any],
+    place: str,
+    listed: str,
+    what: str,
 ) -> None:
-    """Refuse in a variant's entry what only networks of another job have."""
+    """Refuse in a variant's entry what only networks of another job have.
+
+    Args:
+        entry: of `variant_options`.
+        model: the options of this job's networks.
+        kinds: what the parameters of all jobs may hold.
+        place: path to the entry.
+        listed: the parameter that lists this variant.
+        what: this job's networks are.
+    """
     for key in entry:
-        if key in PARAMETERS["variant_options"][ANY] and key not in model.model_fields:
+        if key in kinds["variant_options"][ANY] and key not in model.model_fields:
             raise InputError(
                 f"parameter '{place}.{key}' is no option of {what}, but {listed} lists this variant;"
                 f" leave it out of {listed}, or give the option to an entry of another name"

@@ -4,75 +4,48 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from unrolled.errors import InputError, shown
-from unrolled.gradients.options import MatrixOptions, TheoryOptions
 from unrolled.params import Kind, joined, nested
-from unrolled.recurrent.options import LanguageOptions, ModelOptions
-from unrolled.series.monitoring import MonitorOptions
-from unrolled.series.options import Columns, SeriesOptions
-from unrolled.study.checks import fields_of
-from unrolled.study.models import DeployStudy, GenerateStudy
-from unrolled.text.options import CorpusOptions, SampleOptions
-from unrolled.training.options import TextTrainOptions, TrainOptions
+from unrolled.study.checks import fields_of, merged
+from unrolled.study.job import Jobs, with_data_sets
 
 ANY = "*"  # a name that the user gives
-# What the parameters may hold, the options of a mapping by their model or by name.
-PARAMETERS: dict[str, Any] = {
-    "series": str,
-    "variants": tuple[str, ...],
-    "seeds": tuple[int, ...],
-    "baselines": tuple[str, ...],
-    "series_options": {
-        ANY: fields_of(SeriesOptions) | {"model": ModelOptions, "training": TrainOptions}
-    },
-    "variant_options": {ANY: fields_of(ModelOptions, LanguageOptions) | {"training": TrainOptions}},
-    "training": TrainOptions,
-    "corpus": str,
-    "corpus_options": {
-        ANY: fields_of(CorpusOptions)
-        | {"model": LanguageOptions, "training": TextTrainOptions, "samples": SampleOptions}
-    },
-    "text": {
-        "variants": tuple[str, ...],
-        "seeds": tuple[int, ...],
-        "baselines": tuple[str, ...],
-        "model": LanguageOptions,
-        "training": TextTrainOptions,
-        "samples": SampleOptions,
-    },
-    "monitor": MonitorOptions,
-    "gradients": {
-        "name": str,
-        "theory": TheoryOptions,
-        "variants": tuple[str, ...],
-        "inits": tuple[str, ...],
-        "remedies": tuple[str, ...],
-        "tasks": tuple[str, ...],
-        "lengths": tuple[int, ...],
-        "seeds": tuple[int, ...],
-        "training": MatrixOptions,
-    },
-} | fields_of(DeployStudy, GenerateStudy)
-# Short forms on the command line: `horizon=6` is `series_options.airline.horizon=6`.
-SHORT: dict[str, dict[str, tuple[str, ...]]] = {
-    "series": {key: ("columns", key) for key in Columns.model_fields}
-    | {key: (key,) for key in SeriesOptions.model_fields if key not in PARAMETERS},
-    "corpus": {key: (key,) for key in CorpusOptions.model_fields if key not in PARAMETERS},
-}
 
 
-def kind_of(path: tuple[str, ...]) -> Kind:
+@cache
+def kinds_of(jobs: Jobs) -> dict[str, Any]:
+    """What the parameters may hold, the options of a mapping by their model or by name."""
+    return merged(*(dict(job.parameters) for job in jobs))
+
+
+@cache
+def short_of(jobs: Jobs) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Short forms on the command line, by kind of data set, as paths in the options of one.
+
+    `horizon=6` is `series_options.airline.horizon=6`.
+    """
+    known = kinds_of(jobs)
+    return {
+        kind: {key: path for key, path in data_set.short.items() if key not in known}
+        for _, kind, data_set in with_data_sets(jobs)
+    }
+
+
+def kind_of(jobs: Jobs, path: tuple[str, ...]) -> Kind:
     """What stands at a path of the parameters as they are typed, short forms too.
 
-    >>> [kind_of(path) for path in (("series",), ("variants", "0"), ("y",), ("model",), ("horizon",))]
+    >>> from unrolled.pipelines.jobs import JOBS
+    >>> paths = [("series",), ("variants", "0"), ("y",), ("model",), ("horizon",)]
+    >>> [kind_of(JOBS, path) for path in paths]
     ['text', 'text', 'text', 'optional', 'other']
     """
-    here: Any = fields_of(Columns, CorpusOptions, SeriesOptions) | PARAMETERS
+    here: Any = _of_short_forms(jobs) | kinds_of(jobs)
     for part in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
             here = fields_of(here)
@@ -85,6 +58,19 @@ def kind_of(path: tuple[str, ...]) -> Kind:
     if not all(word is str or get_origin(word) is Literal for word in words):
         return "other"
     return "text" if len(words) == len(choices) else "optional"
+
+
+@cache
+def _of_short_forms(jobs: Jobs) -> dict[str, Any]:
+    """Types of all options that have a short form."""
+    found: dict[str, Any] = {}
+    for _, _, data_set in with_data_sets(jobs):
+        for key, path in data_set.short.items():
+            here: Any = data_set.options
+            for part in path:
+                here = fields_of(here)[part]
+            found.setdefault(key, here)
+    return found
 
 
 def shaped(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str = "") -> dict[str, Any]:
@@ -108,47 +94,53 @@ def shaped(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str = "") 
     return found
 
 
-def expanded(asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[str, Any]:
+def expanded(jobs: Jobs, asked: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[str, Any]:
     """Runtime parameters with their short forms in full.
 
     Args:
+        jobs: that there are.
         asked: as `--params` gives them.
         name_of: name of the `series` or `corpus` of the configuration, where `asked` names none.
 
-    >>> expanded({"series": "mine", "ds": "Month", "horizon": 6}, str)
+    >>> from unrolled.pipelines.jobs import JOBS
+    >>> expanded(JOBS, {"series": "mine", "ds": "Month", "horizon": 6}, str)
     {'series': 'mine', 'series_options': {'mine': {'columns': {'ds': 'Month'}, 'horizon': 6}}}
 
     Raises:
         InputError: an unknown key, one that may be of the series or of the corpus, or one that is
             given in full as well.
     """
-    found: dict[str, Any] = {key: value for key, value in asked.items() if key in PARAMETERS}
+    known, short = kinds_of(jobs), short_of(jobs)
+    found: dict[str, Any] = {key: value for key, value in asked.items() if key in known}
     for key, value in asked.items():
-        if key in PARAMETERS:
+        if key in known:
             continue
-        kinds = [kind for kind, short in SHORT.items() if key in short]
+        kinds = [kind for kind, forms in short.items() if key in forms]
         if not kinds:
-            raise InputError(f"parameter '{key}' is unknown; {_meant(key)}")
+            raise InputError(f"parameter '{key}' is unknown; {_meant(jobs, key)}")
         named = [kind for kind in kinds if kind in asked] if len(kinds) > 1 else kinds
         if len(named) != 1:
             full = " or ".join(f"{kind}_options.NAME.{key}" for kind in kinds)
-            raise InputError(f"parameter '{key}' may be of a series or of a corpus; say {full}")
+            may = " or ".join(f"of a {kind}" for kind in kinds)
+            raise InputError(f"parameter '{key}' may be {may}; say {full}")
         (kind,) = named
         name = str(asked[kind]) if kind in asked else name_of(kind)
-        found = joined(found, nested((f"{kind}_options", name, *SHORT[kind][key]), value))
+        found = joined(found, nested((f"{kind}_options", name, *short[kind][key]), value))
     return found
 
 
-def _meant(key: str) -> str:
+def _meant(jobs: Jobs, key: str) -> str:
     """What an unknown parameter may mean: the nearest word with its full key, or part of a text.
 
-    >>> _meant("temperature")
+    >>> from unrolled.pipelines.jobs import JOBS
+    >>> _meant(JOBS, "temperature")
     "did you mean 'generate.temperature'?"
     """
     full: dict[str, list[str]] = {}
-    for path in _paths(PARAMETERS):
+    known, short = kinds_of(jobs), short_of(jobs)
+    for path in _paths({key: kind for key, kind in known.items() if key not in _entries(jobs)}):
         full.setdefault(path.rpartition(".")[2], []).append(path)
-    for word in (*PARAMETERS, *SHORT["series"], *SHORT["corpus"]):
+    for word in (*known, *(key for forms in short.values() for key in forms)):
         full[word] = [word]  # which needs no more
     near = difflib.get_close_matches(key, list(full), n=1)
     if near:
@@ -159,12 +151,17 @@ def _meant(key: str) -> str:
     )
 
 
+def _entries(jobs: Jobs) -> list[str]:
+    """Parameters that hold options of single data sets, which have short forms."""
+    return [f"{kind}_options" for _, kind, _ in with_data_sets(jobs)]
+
+
 def _paths(kinds: Mapping[str, Any], where: str = "") -> Iterator[str]:
-    """Full keys of all parameters, but those of a single data set, which have short forms."""
+    """Full keys of parameters."""
     for key, kind in kinds.items():
         path = where + ("NAME" if key == ANY else key)
         own = fields_of(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else kind
         if not isinstance(own, dict):
             yield path
-        elif key not in ("series_options", "corpus_options"):
+        else:
             yield from _paths(own, f"{path}.")

@@ -8,11 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from unrolled.comparison.champion import MEDIAN
-
-# The parameter that names a job's data set; other jobs bring their own data.
-DATA_SETS = {"forecasting": "series", "text": "corpus", "monitor": "series"}
-# What the parts of a namespace are below `gradients.networks` and `gradients.matrix`.
-GRADIENTS_TAGS = {"networks": ("variant", "init"), "matrix": ("remedy", "task", "length")}
+from unrolled.study.job import Job
 
 
 def job_of(namespace: str) -> str:
@@ -61,15 +57,16 @@ def variant_and_seed(namespace: str) -> tuple[str, str | None]:
     return ".".join(parts[:-1]), seed[1]
 
 
-def parent_name(children: Iterable[str], now: datetime) -> str:
+def parent_name(job: Job, children: Iterable[str], now: datetime) -> str:
     """A readable name of a parent run: its variants (or baselines) and the local time.
 
-    >>> parent_name(["f.gru.seed_0", "f.gru.seed_1", "f.ridge"], datetime(2026, 11, 24, 17, 5))
+    >>> now = datetime(2026, 11, 24, 17, 5)
+    >>> parent_name(Job("f"), ["f.gru.seed_0", "f.gru.seed_1", "f.ridge"], now)
     'gru 2026-11-24 17:05'
     """
     children = list(children)
-    if children and job_of(children[0]) == "gradients":
-        return f"{len(children)} networks and batches {now:%Y-%m-%d %H:%M}"
+    if children and job.runs:
+        return f"{len(children)} {job.runs} {now:%Y-%m-%d %H:%M}"
     found = [variant_and_seed(child) for child in children]
     recurrent = dict.fromkeys(variant for variant, seed in found if seed is not None)
     names = list(recurrent or dict.fromkeys(variant for variant, _ in found))
@@ -89,22 +86,25 @@ def run_name(namespace: str) -> str:
     )
 
 
-def data_set_of(job: str, parameters: Mapping[str, Any]) -> str | None:
+def data_set_of(job: Job, parameters: Mapping[str, Any]) -> str | None:
     """The name of the data set that a job works on, where it has one."""
-    name = parameters.get(DATA_SETS.get(job, ""))
+    name = parameters.get(job.data or "")
     return None if name is None else str(name)
 
 
-def child_tags(namespace: str) -> dict[str, str]:
+def child_tags(job: Job, namespace: str) -> dict[str, str]:
     """Tags that tell a child run from its siblings; `level` is `study`, `row` or `seed`.
 
-    >>> child_tags("gradients.matrix.gru.adding.length_50")
+    >>> matrix = Job("gradients", tags={"matrix": ("remedy", "task", "length")})
+    >>> child_tags(matrix, "gradients.matrix.gru.adding.length_50")
     {'level': 'row', 'kind': 'matrix', 'remedy': 'gru', 'task': 'adding', 'length': '50'}
     """
-    job, kind, *names = namespace.split(".")
-    if job == "gradients":
-        values = [name.removeprefix("length_") for name in names]
-        named = dict(zip(GRADIENTS_TAGS[kind], values, strict=True))
+    kind, *values = namespace.split(".")[1:]
+    if kind in job.tags:
+        named = {
+            key: re.sub(rf"^{key}_(?=\d+$)", "", value)
+            for key, value in zip(job.tags[kind], values, strict=True)
+        }
         return {"level": "row", "kind": kind} | named
     variant, seed = variant_and_seed(namespace)
     if seed is None:

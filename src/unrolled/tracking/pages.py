@@ -23,6 +23,7 @@ from unrolled.comparison.champion import metric_of
 from unrolled.comparison.leaderboard import cell
 from unrolled.comparison.looks import look
 from unrolled.comparison.sentences import sentence, winner_sentence
+from unrolled.study.job import Job, Jobs, job_named
 from unrolled.tracking import (
     DEFAULT_URI,
     DIGEST_LENGTH,
@@ -52,7 +53,9 @@ VIEW = "study"
 SECTION = {"uuid": VIEW, "name": "Model metrics", "display": True, "isReordered": True}
 
 
-def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
+def show_studies(
+    uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCatalog, jobs: Jobs
+) -> None:
     """Group the seeds, log the models and describe the leaderboard of every job of a run."""
     client = client_of(uri)
     for job in sorted({job_of(namespace) for namespace in namespaces_of(pipeline)}):
@@ -74,7 +77,13 @@ def show_studies(uri: str, kedro_run: str, pipeline: Pipeline, catalog: DataCata
         named = catalog.load(f"params:{job}.rows")
         rows = {
             row["variant"]: log_row(
-                client, parent, runs, row, history, look(row["variant"], named).colour
+                client,
+                parent,
+                runs,
+                row,
+                history,
+                look(row["variant"], named).colour,
+                job_named(jobs, job),
             )
             for row in board.to_dict("records")
         }
@@ -95,6 +104,7 @@ def log_row(
     row: Mapping[str, Any],
     history: pd.DataFrame,
     colour: str,
+    job: Job,
 ) -> str:
     """Log a row of the leaderboard in a run of its own, and put the runs of its seeds below that.
 
@@ -105,12 +115,13 @@ def log_row(
         row: of the leaderboard.
         history: learning curves of all variants and seeds; of the losses the mean is logged.
         colour: of the row and its seeds in MLflow's charts, `#rrggbb`; MLflow would draw lots.
+        job: whose leaderboard it is.
 
     Returns:
         The run's id: a baseline's is there already.
     """
-    job, variant = parent.data.tags["unrolled.namespace"], row["variant"]
-    namespace = f"{job}.{variant}"
+    variant = row["variant"]
+    namespace = f"{job.name}.{variant}"
     seeds = [
         run
         for name, run in runs.items()
@@ -125,7 +136,7 @@ def log_row(
             parent.info.experiment_id,
             start_time=min((run.info.start_time for run in seeds), default=now),
             run_name=variant,
-            tags=below(parent, namespace),
+            tags=below(parent, namespace, job),
         ).info.run_id
         for run in seeds:
             client.set_tag(run.info.run_id, "mlflow.parentRunId", run_id)

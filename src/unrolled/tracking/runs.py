@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
 
+from unrolled.study.job import Job, Jobs, job_named
 from unrolled.tracking.catalog import log_as, namespaces_of, written
 from unrolled.tracking.names import (
-    DATA_SETS,
     child_tags,
     data_set_of,
     job_of,
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 # A study's own run has it once a node of the job itself has run.
 RAN_TAG = "kedro.ran"
-INHERITED = ("kedro.run_id", "kedro.env", "mlflow.source.git.commit", "series", "corpus")
+INHERITED = ("kedro.run_id", "kedro.env", "mlflow.source.git.commit")  # and the data set
 # MLflow's limits for one call and one value.
 METRICS_A_CALL, PARAMS_A_CALL, ERROR_LENGTH = 1000, 100, 500
 DIGEST_LENGTH = 36
@@ -98,7 +98,11 @@ def experiment_of(client: MlflowClient, name: str, uri: str, project: Path) -> s
 
 
 def open_studies(
-    uri: str, run_params: Mapping[str, Any], namespaces: list[str], parameters: Mapping[str, Any]
+    uri: str,
+    run_params: Mapping[str, Any],
+    namespaces: list[str],
+    parameters: Mapping[str, Any],
+    jobs: Jobs,
 ) -> list[str]:
     """Make the run of each job; return the ids of their experiments."""
     client = client_of(uri)
@@ -110,37 +114,38 @@ def open_studies(
     commit = get_git_commit(str(project))
     if commit:
         tags["mlflow.source.git.commit"] = commit
-    for job in sorted({job_of(namespace) for namespace in namespaces}):
+    for name in sorted({job_of(namespace) for namespace in namespaces}):
+        job = job_named(jobs, name)
         data_set = data_set_of(job, parameters)
-        own = {"level": "study", "kind": "parent", "unrolled.namespace": job}
-        if data_set is not None:
-            own[DATA_SETS[job]] = data_set
-        experiment = experiment_of(client, "/".join(filter(None, [job, data_set])), uri, project)
-        children = [name for name in leaves(namespaces) if job_of(name) == job]
+        own = {"level": "study", "kind": "parent", "unrolled.namespace": name}
+        if job.data is not None and data_set is not None:
+            own[job.data] = data_set
+        experiment = experiment_of(client, "/".join(filter(None, [name, data_set])), uri, project)
+        children = [leaf for leaf in leaves(namespaces) if job_of(leaf) == name]
         client.create_run(
-            experiment, run_name=parent_name(children, datetime.now()), tags=tags | own
+            experiment, run_name=parent_name(job, children, datetime.now()), tags=tags | own
         )
         experiments.append(experiment)
     return experiments
 
 
-def below(parent: Run, namespace: str) -> dict[str, str]:
+def below(parent: Run, namespace: str, job: Job) -> dict[str, str]:
     """Tags of a run below a study's."""
-    known = {key: parent.data.tags[key] for key in INHERITED if key in parent.data.tags}
+    inherited = (*INHERITED, job.data)
+    known = {key: parent.data.tags[key] for key in inherited if key in parent.data.tags}
     own = {"unrolled.namespace": namespace, "mlflow.parentRunId": parent.info.run_id}
-    return known | child_tags(namespace) | own
+    return known | child_tags(job, namespace) | own
 
 
-def open_run(uri: str, kedro_run: str, namespace: str) -> None:
+def open_run(uri: str, kedro_run: str, namespace: str, jobs: Jobs) -> None:
     """Make the run of a namespace, unless it is there or its job is not tracked."""
     study = find_run(uri, kedro_run, job_of(namespace))
     if study is None or find_run(uri, kedro_run, namespace):
         return
     client = client_of(uri)
     parent = client.get_run(study)
-    client.create_run(
-        parent.info.experiment_id, run_name=run_name(namespace), tags=below(parent, namespace)
-    )
+    tags = below(parent, namespace, job_named(jobs, job_of(namespace)))
+    client.create_run(parent.info.experiment_id, run_name=run_name(namespace), tags=tags)
 
 
 def end_run(client: MlflowClient, run: Run, error: BaseException | None = None) -> None:

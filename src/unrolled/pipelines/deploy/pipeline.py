@@ -5,14 +5,13 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.deploy import nodes
-from unrolled.serving import packages, parity
-from unrolled.study import DeployStudy
+from unrolled.study.job import Study, job_named
 
 
-def create_pipeline(study: DeployStudy) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """Nodes without a namespace: the model is logged in a run of its own."""
-    job = study.job
-    if study.rollback:
+    job = study.deploy.job
+    if study.deploy.rollback:
         node = Node(
             nodes.roll_back,
             ["params:job", f"params:{job}.name"],
@@ -20,7 +19,7 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
             name="roll_back",
         )
         return Pipeline([node])
-    steps = _forecasting() if job == "forecasting" else _text()
+    serve = job_named(study.jobs, job).serve
     register = Node(
         nodes.register,
         [
@@ -34,51 +33,4 @@ def create_pipeline(study: DeployStudy) -> Pipeline:
         f"{job}.deployed",
         name="register",
     )
-    return Pipeline([*steps, register])
-
-
-def _forecasting() -> list[Node]:
-    return [
-        Node(
-            packages.of_forecaster,
-            [
-                "forecasting.row",
-                "forecasting.scaler",
-                "forecasting.panel",
-                "forecasting.reading",
-                "params:forecasting.series",
-            ],
-            ["forecasting.service", "forecasting.request"],
-            name="package",
-        ),
-        Node(
-            parity.of_forecaster,
-            [
-                "forecasting.row",
-                "forecasting.service",
-                "forecasting.panel",
-                "forecasting.borders",
-                "forecasting.scaler",
-                "params:forecasting.series",
-            ],
-            "forecasting.parity",
-            name="check_parity",
-        ),
-    ]
-
-
-def _text() -> list[Node]:
-    return [
-        Node(
-            packages.of_writer,
-            ["text.row", "text.vocabulary", "params:text.corpus"],
-            ["text.service", "text.request"],
-            name="package",
-        ),
-        Node(
-            parity.of_writer,
-            ["text.row", "text.service", "text.test_ids"],
-            "text.parity",
-            name="check_parity",
-        ),
-    ]
+    return Pipeline([*(serve() if serve is not None else []), register])

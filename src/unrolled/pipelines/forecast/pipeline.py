@@ -5,9 +5,10 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.forecast import nodes
+from unrolled.study.job import Study
 
 
-def create_pipeline(*, registered: bool) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """One node without a namespace: a forecast is no run to compare in MLflow."""
     options = ["params:forecasting.series", "params:forecasting.name"]
     node = (
@@ -17,7 +18,7 @@ def create_pipeline(*, registered: bool) -> Pipeline:
             ["forecasting.forecast", "forecasting.stored_forecast"],
             name="forecast",
         )
-        if registered
+        if study.generate.registered
         else Node(
             nodes.forecast,
             [

@@ -15,29 +15,31 @@ from unrolled.recurrent.options import ModelOptions
 from unrolled.training import rows
 
 if TYPE_CHECKING:
-    from unrolled.study import ForecastingStudy
+    from unrolled.pipelines.forecasting.job import ForecastingStudy
+    from unrolled.study.job import Study
 
 SHARED = {"panel", "borders", "rehearsals", "scaler", "values", "observed", "windows"}
 OPTIONS = {"params:series"}
 
 
-def create_pipeline(study: ForecastingStudy) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
-    seeds = [f"seed_{seed}" for seed in study.seeds]
-    runs = [f"{variant}.{seed}" for variant in study.contenders for seed in seeds]
+    own: ForecastingStudy = study.forecasting
+    seeds = [f"seed_{seed}" for seed in own.seeds]
+    runs = [f"{variant}.{seed}" for variant in own.contenders for seed in seeds]
     steps = [
-        _data(generated=bool(study.series.generator)),
+        _data(generated=bool(own.series.generator)),
         *(
-            _variant(variant, seed, contender.model, inside=seed == study.seeds[0])
-            for variant, contender in study.contenders.items()
-            for seed in study.seeds
+            _variant(variant, seed, contender.model, inside=seed == own.seeds[0])
+            for variant, contender in own.contenders.items()
+            for seed in own.seeds
         ),
-        *(_ensemble(name, seeds) for name in study.ensembles),
-        *(_baseline(name) for name in study.baselines),
+        *(_ensemble(name, seeds) for name in own.ensembles),
+        *(_baseline(name) for name in own.baselines),
         _comparison(
             runs,
-            [*study.ensembles, *study.baselines],
-            [f"{variant}.{seeds[0]}" for variant in study.contenders],
+            [*own.ensembles, *own.baselines],
+            [f"{variant}.{seeds[0]}" for variant in own.contenders],
         ),
     ]
     return Pipeline(sum(steps, Pipeline([])), namespace="forecasting")

@@ -49,8 +49,9 @@ def generate_registered(prompt: str, length: int, writing: WritingOptions, corpu
     Raises:
         InputError: none is registered.
     """
-    name = f"text-{corpus}"
-    model: Any = registry.fetch(registry.connect(), name)  # MLflow's way to its code has no types
+    name, deployed_by = f"text-{corpus}", f"job=text,corpus={corpus}"
+    # MLflow's way to its code has no types.
+    model: Any = registry.fetch(registry.connect(), name, deployed_by)
     served: ServedWriter = model.unwrap_python_model().served
     logger.info("%s: models:/%s@%s", corpus, name, registry.CHAMPION)
     prompt = normalised(prompt, **served.known.reading)

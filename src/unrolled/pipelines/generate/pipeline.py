@@ -5,13 +5,13 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.generate import nodes
-from unrolled.study import GenerateStudy
+from unrolled.study.job import Study
 
 
-def create_pipeline(study: GenerateStudy) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """One node without a namespace: what is written is no run to compare in MLflow."""
     asked = ["params:prompt", "params:length", "params:generate", "params:corpus"]
-    if study.registered:
+    if study.generate.registered:
         node = Node(nodes.generate_registered, asked, "generate.text", name="generate")
     else:
         node = Node(

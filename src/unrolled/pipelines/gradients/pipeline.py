@@ -11,21 +11,23 @@ from unrolled.pipelines.gradients import nodes, report
 from unrolled.pipelines.reporting import gradients_report, report_of
 
 if TYPE_CHECKING:
-    from unrolled.study import GradientsStudy
+    from unrolled.pipelines.gradients.job import GradientsStudy
+    from unrolled.study.job import Study
 
 SHARED = {"params:seeds": "params:seeds", "params:training": "params:training"}
 
 
-def create_pipeline(study: GradientsStudy) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """One namespaced pipeline for each network looked at and each batch of the matrix."""
+    own: GradientsStudy = study.gradients
     networks = [
-        f"networks.{variant}.{init}" for variant, inits in study.networks.items() for init in inits
+        f"networks.{variant}.{init}" for variant, inits in own.networks.items() for init in inits
     ]
     batches = [
         f"matrix.{remedy}.{task}.length_{length}"
-        for remedy in study.remedies
-        for task in study.tasks
-        for length in study.lengths
+        for remedy in own.remedies
+        for task in own.tasks
+        for length in own.lengths
     ]
     steps = [
         _theory(),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from unrolled.pipelines.monitor import nodes
+from unrolled.study.job import Study
 
 TRAINED = {f"forecasting.{name}" for name in ("raw", "reading", "panel", "borders")}
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """Score the forecasts of the series of this run."""
     steps = [
         Node(

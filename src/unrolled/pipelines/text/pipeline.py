@@ -15,26 +15,28 @@ from unrolled.recurrent.options import LanguageOptions
 from unrolled.training import text_start
 
 if TYPE_CHECKING:
-    from unrolled.study import TextStudy
+    from unrolled.pipelines.text.job import TextStudy
+    from unrolled.study.job import Study
 
 SHARED = {"documents", "vocabulary", "train_ids", "validation_ids", "test_ids", "protocol"}
 START = ["start", "origin"]  # of networks that go on from others
 
 
-def create_pipeline(study: TextStudy) -> Pipeline:
+def create_pipeline(study: Study) -> Pipeline:
     """One namespaced pipeline for each variant and seed and each baseline of the study."""
-    runs = [f"{variant}.seed_{seed}" for variant in study.contenders for seed in study.seeds]
-    begin = START if study.init_from else []
+    own: TextStudy = study.text
+    runs = [f"{variant}.seed_{seed}" for variant in own.contenders for seed in own.seeds]
+    begin = START if own.init_from else []
     steps = [
         _data(),
-        *([_start(list(study.contenders))] if begin else []),
+        *([_start(list(own.contenders))] if begin else []),
         *(
-            _variant(variant, seed, contender.model, begin, first=seed == study.seeds[0])
-            for variant, contender in study.contenders.items()
-            for seed in study.seeds
+            _variant(variant, seed, contender.model, begin, first=seed == own.seeds[0])
+            for variant, contender in own.contenders.items()
+            for seed in own.seeds
         ),
-        *(_baseline(name) for name in study.baselines),
-        _comparison(runs, list(study.contenders), list(study.baselines), study.seeds[0]),
+        *(_baseline(name) for name in own.baselines),
+        _comparison(runs, list(own.contenders), list(own.baselines), own.seeds[0]),
     ]
     return Pipeline(sum(steps, Pipeline([])), namespace="text")
 
