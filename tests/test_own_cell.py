@@ -54,6 +54,8 @@ from unrolled.pipelines.inside import draw_cell
 from unrolled.recurrent.language_model import LanguageModel
 from unrolled.recurrent.layer import Recurrent
 from unrolled.recurrent.options import LanguageOptions, LayerOptions
+from unrolled.training.cards import LanguageSpec
+from unrolled.training.options import TextTrainOptions
 from unrolled.training.text import stepper
 
 layer = Recurrent(LayerOptions(cell="leaky", hidden=6, layers=2, bidirectional=True,
@@ -62,7 +64,7 @@ x = torch.randn(7, 4, 3)
 layer(x, None, torch.tensor([7, 3, 0, 1]))
 own = LanguageOptions(cell="leaky", alternate="gru", layers=2, hidden=6, embedding=4)
 net = LanguageModel(own, 9).eval()
-step = stepper(net.state_dict(), {"model": own.model_dump(), "training": {"threads": 1}, "seed": 0})
+step = stepper(net.state_dict(), LanguageSpec(model=own, training=TextTrainOptions(threads=1), seed=0))
 ids = torch.tensor([3, 5])
 try:
     LayerOptions(squashed=False)

@@ -1,5 +1,7 @@
 """What is said on the command line, and what need not be said again."""
 
+import copy
+import functools
 import json
 from pathlib import Path
 
@@ -15,8 +17,20 @@ from unrolled.study import StudyConfigLoader, expanded, with_kept
 NAMES = {"series": "airline", "corpus": "shakespeare"}
 
 
+@functools.cache
+def files():
+    return StudyConfigLoader("conf", **CONFIG_LOADER_ARGS)._configured()
+
+
+class Loader(StudyConfigLoader):
+    """The files of `conf/`, which are the same in all projects here, are read once."""
+
+    def _configured(self):
+        return copy.deepcopy(files())
+
+
 def loaded(**typed):
-    return StudyConfigLoader("conf", runtime_params=typed, **CONFIG_LOADER_ARGS).study
+    return Loader("conf", runtime_params=typed, **CONFIG_LOADER_ARGS).study
 
 
 def full(**asked):

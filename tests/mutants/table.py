@@ -168,15 +168,15 @@ MUTANTS = [
     Mutant(
         "long series weigh more than short ones",
         "series/metrics.py",
-        'means = table.groupby(level="step")[["mae", "rmse", "smape"]].mean(skipna=False)',
-        'means = table.groupby(level="step")[["mae", "rmse", "smape"]].sum() / 2',
+        'rows.groupby(level="step")[list(METRICS)].mean(skipna=False)',
+        'rows.groupby(level="step")[list(METRICS)].sum() / 2',
         "series/test_metrics.py",
     ),
     Mutant(
         "a diverged forecast is skipped",
         "series/metrics.py",
-        "table = losses.groupby(keys).mean(skipna=False)",
-        "table = losses.groupby(keys).mean(skipna=True)",
+        "means = losses.groupby(keys).mean(skipna=False)",
+        "means = losses.groupby(keys).mean(skipna=True)",
         "series/test_metrics.py",
     ),
     Mutant(
@@ -581,7 +581,7 @@ MUTANTS = [
         "text/baselines.py",
         'for parts in (("train", "validation"), ("test",))',
         'for parts in (("train", "validation", "test"), ("test",))',
-        "pipelines/test_text_nodes.py",
+        "text/test_baselines.py",
     ),
     Mutant(
         "the vocabulary is that of all parts",

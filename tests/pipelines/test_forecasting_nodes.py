@@ -128,7 +128,8 @@ def test_scores_are_means_over_series_each_by_the_scale_of_its_rows_before_the_t
 @pytest.mark.parametrize("variant", ["ridge", "analogues", "holt_winters", "theta"])
 def test_no_baseline_is_fitted_or_chosen_on_the_test_part(variant):
     """From the first cutoff it is as if nothing came after it."""
-    series = SeriesOptions(season=4, lookback=8, horizon=3, validation=12, test=6)
+    season = 1 if variant == "holt_winters" else 4  # with one it takes long, and sees no more
+    series = SeriesOptions(season=season, lookback=8, horizon=3, validation=12, test=6)
     panel = panel_of(70)
     borders = nodes.split(panel, series)
     spiked = panel.assign(y=panel["y"].where(panel["ds"] < 64, 1e4 - panel["y"] ** 2))

@@ -162,7 +162,7 @@ def test_a_sequence_equals_its_steps(make):
             torch.testing.assert_close(seen[name][-1], b, atol=1e-12, rtol=1e-12)
     torch.testing.assert_close(seen["h"], outputs, atol=1e-12, rtol=1e-12)
     shown = {n for n, width in zip(cell.state_names, cell.widths, strict=True) if width <= H}
-    assert set(seen) >= {*cell.gate_names, *shown, "h"}
+    assert set(seen) >= {*cell.described.gates, *shown, "h"}
 
 
 @every_cell

@@ -103,7 +103,7 @@ def test_the_two_biases_of_the_keeping_gate_add_up_to_the_value(cell, gate, sign
         first, second = slices(row, gate)
         assert (first == sign * value).all()
         assert second is None or not second.any()
-        others = [name for name in row.cell.gate_names if name != gate]
+        others = [name for name in row.cell.described.gates if name != gate]
         assert all(slices(row, name)[0].std() > 0 for name in others)
 
 

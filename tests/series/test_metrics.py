@@ -69,7 +69,7 @@ def case():
 def test_every_score_equals_its_definition(case):
     expected = truth(*case)
     found = score(*frames(*case), SEASON)
-    assert tuple(found) == METRICS
+    assert tuple(found) == tuple(METRICS)
     assert found == pytest.approx(expected, rel=1e-12)
 
 

@@ -35,9 +35,15 @@ def positive(seed, rows=60):
     return np.exp(1 + 0.02 * t + 0.3 * np.sin(np.pi * t / 2) + 0.1 * noise)
 
 
+# What has to find its own number for a unit meets more of them.
 @pytest.mark.parametrize("season", SEASONS_OFF)
-@pytest.mark.parametrize("transform", sorted(set(TRANSFORMS) - {"log1p"}))
-@pytest.mark.parametrize("unit", [1e-200, 3e-12, 7e6, 1e30])
+@pytest.mark.parametrize(
+    ("transform", "unit"),
+    [
+        *itertools.product(sorted(set(TRANSFORMS) - {"log1p"}), [1e-200, 1e30]),
+        *itertools.product(["boxcox"], [3e-12, 7e6]),
+    ],
+)
 def test_scaled_values_are_the_same_in_every_unit(unit, transform, season):
     options = SeriesOptions(transform=transform, season=4, **season)
     panel = panel_of(positive(0))

@@ -14,9 +14,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from unrolled.errors import InputError
 from unrolled.serving.app import EXPECTED, GRACE, ZONED, guarded, mend_of, mended, prompted
+from unrolled.serving.forecaster import ServedSeries
+from unrolled.serving.writer import ServedText
 
 ROWS, PROMPTS = EXPECTED.values()
 
@@ -274,32 +279,68 @@ def test_a_prompt_without_rows_is_answered_with_what_was_expected():
     assert str(error.value) == f"the body has 'prompt'; {PROMPTS}"
 
 
+def test_a_request_to_a_forecaster_is_mended_by_what_it_knows_of_its_series():
+    known = ServedSeries(
+        sha256="", lowest="", horizon=1, ds="datetime", clock="+01:00", series={"a": "h"}
+    )
+    body = records("2024-07-01T00:30:00+02:00")
+    assert times_of(mend_of(known)(body)) == ["2024-06-30T23:30:00"]
+    whole = mend_of(known.model_copy(update={"ds": "long"}))
+    with pytest.raises(InputError, match="expected whole numbers"):
+        whole(body)
+
+
 def test_a_right_request_to_a_writer_is_passed_on_byte_for_byte():
-    mend = mend_of({"characters": "ab"})
+    known = ServedText(
+        sha256="", reading={}, characters="ab", first=0, before=[], empty=[], lowest=0, stop=None,
+        state=[],
+    )  # fmt: skip
+    mend = mend_of(known)
     for params in (None, {}, {"length": 1, "temperature": 0, "seed": 2**63 - 1}):
         body = json.dumps({"dataframe_records": [{"prompt": ""}], "params": params}).encode()
         assert mend(body) is body
 
 
 def test_a_model_that_is_not_ours_is_asked_as_it_is():
-    assert mend_of({}) is None
+    assert mend_of(None) is None
     body = b'{"inputs": [{"prompt": "now", "ds": true}]}'
-    heard = []
+    heard, told = asked({"type": "http.request", "body": body})
+    assert heard == [body]
+    assert b"".join(message.get("body", b"") for message in told) == b"{}"
 
-    async def app(_scope, receive, send):
-        heard.append((await receive())["body"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
+
+def test_who_leaves_while_sending_is_not_answered_by_the_model():
+    left = {"type": "http.disconnect"}
+    heard, told = asked({"type": "http.request", "body": b'{"inputs"', "more_body": True}, left)
+    assert heard == []
+    assert told[0]["status"] == 400
+
+
+def asked(*messages: dict) -> tuple[list[bytes], list[dict]]:
+    """What a guarded application hears of a request, and what the asker is told."""
+    heard, told = [], []
+
+    async def app(request):
+        heard.append(await request.body())
+        return Response(b"{}")
+
+    async def send(message):
+        told.append(message)
+
+    coming = iter(messages)
 
     async def receive():
-        return {"type": "http.request", "body": body}
+        return next(coming)
 
-    async def send(_message):
-        return None
-
-    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
-    asyncio.run(guarded(app)(scope, receive, send))
-    assert heard == [body]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    guard = guarded(Starlette(routes=[Route("/", app, methods=["POST"])]))
+    asyncio.run(guard(scope, receive, send))
+    return heard, told
 
 
 SLOW = """

@@ -64,7 +64,7 @@ def test_a_baseline_in_service_forecasts_what_it_forecasts_fitted_on_all_rows(
     np.testing.assert_allclose(asked["y_hat"], expected["y_hat"][:6], rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", baselines.BASELINES)
+@pytest.mark.parametrize("name", sorted(set(baselines.BASELINES) - {"holt_winters"}))  # see below
 def test_parity_asks_the_server_from_every_cutoff_of_the_test_part(name: str) -> None:
     panel = panel_of()
     borders = splits.borders(panel, SERIES.validation, SERIES.test)
@@ -96,6 +96,7 @@ def test_parity_ends_where_a_factor_of_season_meets_a_row_at_or_below_zero() -> 
     assert json.loads(numbers["numbers.json"])["series"]["a"]["multiplicative"]
     found = parity.of_forecaster(row_of("holt_winters"), {}, panel, borders, None, SERIES)
     assert found["checked"] == (6 + 10) * 6  # of a the cutoffs 54 to 59
+    assert found["largest_relative_difference"] < 1e-9
 
 
 def test_counted_n_grams_are_not_deployed() -> None:

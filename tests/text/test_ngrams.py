@@ -184,11 +184,13 @@ def test_every_baseline_beats_the_one_before_it(shared_text):
     assert found == sorted(found, reverse=True)
 
 
+@pytest.mark.slow
 def test_three_discounts_do_better_than_one(shared_text):
     text = shared_text("tinyshakespeare/input.txt")
     assert bench(text, 6, discounts=3) == pytest.approx(1.523, abs=0.001)
 
 
+@pytest.mark.slow
 def test_xz_reaches_the_number_of_the_data_sheet(shared_text):
     text = shared_text("tinyshakespeare/input.txt")
     parts = corpus.split([text], CorpusOptions(), "tiny")

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from unrolled.errors import InputError
 from unrolled.text import sampling, vocabulary, writing
 from unrolled.text.options import SampleOptions, SamplingOptions
 
@@ -301,11 +300,6 @@ def test_written_text_never_holds_unknown_characters_and_ends_with_the_document(
     assert any(len(text) < 40 for text in texts)
     assert max(map(len, texts)) <= 40
     assert "the model does not know '床'" in caplog.text
-
-
-def test_an_unknown_prompt_is_refused_where_strict():
-    with pytest.raises(InputError, match="the model does not know '床'"):
-        sampling.write(step, start(1), ["床"], KNOWN, 4, SamplingOptions(), seeded(), strict=True)
 
 
 def test_streamed_characters_are_those_of_the_text():

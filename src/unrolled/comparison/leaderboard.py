@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ VALIDATION = ["validation_mase", "validation_mae"]
 TEXT_METRICS = ["bits_per_char", "nats_per_char", "perplexity", "bits_per_byte"]
 
 
-def of_series(scores: Iterable[dict[str, Any]], metrics: Sequence[str]) -> pd.DataFrame:
+def of_series(scores: Iterable[dict[str, Any]], metrics: Iterable[str]) -> pd.DataFrame:
     """One row a variant, ensemble or baseline, means over seeds, best MASE first (MAE where none is).
 
     Args:
         scores: of each variant and seed, ensemble and baseline.
         metrics: their names, MASE the last.
     """
+    *others, _ = metrics
     numbers = [*COST, *metrics, *VALIDATION]
     table = pd.DataFrame(scores).astype(dict.fromkeys(numbers, float))
     by = table.groupby(["variant", "kind"], sort=False)
@@ -40,7 +41,7 @@ def of_series(scores: Iterable[dict[str, Any]], metrics: Sequence[str]) -> pd.Da
         "mase",
         "mase_std",
         "validation_mase",
-        *metrics[:-1],
+        *others,
         "kind",
         "seeds",
         *COST,

@@ -28,7 +28,6 @@ from torch import Tensor
 
 from unrolled.recurrent.cells import Cell, State
 from unrolled.recurrent.layer import Recurrent
-from unrolled.recurrent.options import LayerOptions
 from unrolled.recurrent.weights import weights
 
 CLOSED, OPEN = 0.05, 0.95
@@ -74,27 +73,11 @@ def carried(gradients: dict[str, Tensor]) -> Tensor:
     return next(iter(gradients.values()))
 
 
-def input_gradients(layer: Recurrent, x: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
-    """Gradient of a loss on every input, by the layer itself, torch's too.
-
-    Args:
-        layer: unchanged.
-        x: (T, B, F).
-        loss: as for `state_gradients`.
-
-    Returns:
-        dL/dx, (T, B, F).
-    """
-    x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss(layer(x)[0]), x)
-    return gradient
-
-
 def flow(gradients: Tensor) -> pd.DataFrame:
     """Norm of the gradient by lag.
 
     Args:
-        gradients: (T, B, units), as `state_gradients` or `input_gradients` give them.
+        gradients: (T, B, units), as `state_gradients` gives them.
 
     Returns:
         `lag` from 0 to T - 1 and `gradient_norm`, the L2 norm over batch and units relative to that
@@ -118,42 +101,19 @@ def labelled(
     return frame[["variant", "init", "trained", "seed", *curve.columns]]
 
 
-def probe(layer: Recurrent, x: Tensor, *, state: str | None = None) -> pd.DataFrame:
+def probe(layer: Recurrent, x: Tensor) -> pd.DataFrame:
     """Flow of a loss without a task: the last output, projected on a direction drawn at random.
 
     Args:
         layer: unchanged.
         x: (T, B, F).
-        state: as c of the LSTM; None: the cell's first, mostly h.
 
     Returns:
-        As `flow`.
+        As `flow`, of the state that `carried` names.
     """
     direction = torch.randn(x.shape[1], layer.options.outputs).to(x)  # (B, H * D)
     gradients = state_gradients(layer, x, lambda outputs: (outputs[-1] * direction).sum())
-    return flow(gradients[state] if state else carried(gradients))
-
-
-def initial_flow(
-    options: LayerOptions, length: int, seed: int, *, state: str | None = None, batch: int = 16
-) -> pd.DataFrame:
-    """Flow through a layer as it is initialised, on small inputs, in float64.
-
-    Args:
-        options: the layer.
-        length: T, steps.
-        seed: of weights and inputs (0.1 times N(0, 1), one feature).
-        state: as c of the LSTM; None: the cell's first, mostly h.
-        batch: B, sequences.
-
-    Returns:
-        As `flow`.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        layer = Recurrent(options, features=1).double()
-        x = 0.1 * torch.randn(length, batch, 1, dtype=torch.float64)
-        return probe(layer, x, state=state)
+    return flow(carried(gradients))
 
 
 def effective_memory(curve: pd.DataFrame, threshold: float = 0.01) -> int:

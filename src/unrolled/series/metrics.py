@@ -8,14 +8,54 @@ NaN in gives NaN out, and so does what is infinite: a missing forecast or target
 series NaN too. A number over fewer series than the others would look comparable and not be.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from unrolled.errors import InputError
 from unrolled.series.units import unit
 
-METRICS = ("mae", "rmse", "smape", "mase")
+Array = npt.NDArray[np.float64]
 _M4_PERCENT = 200.0
+
+
+class Metric(NamedTuple):
+    """A metric: the loss of each forecast, and what the means of one step and series become.
+
+    Attributes:
+        loss: of targets and forecasts (N,), given a unit of their errors that is of order one.
+        of: means (S,) of these losses, given that unit and MASE's scale of each series (S,).
+        scaled: whether series without a scale are left out.
+    """
+
+    loss: Callable[[Array, Array, float], Array]
+    of: Callable[[Array, float, Array], Array] = lambda mean, one, scale: mean
+    scaled: bool = False
+
+
+def _error(y: Array, y_hat: Array, one: float) -> Array:
+    return np.abs(y_hat - y)
+
+
+def _square(y: Array, y_hat: Array, one: float) -> Array:
+    return (_error(y, y_hat, one) / one) ** 2  # the square of what is tiny would be 0
+
+
+def _percent(y: Array, y_hat: Array, one: float) -> Array:
+    error, size = np.abs(y_hat - y), np.abs(y_hat) + np.abs(y)
+    return _M4_PERCENT * np.divide(error, size, out=np.zeros_like(error), where=size != 0)
+
+
+# In the order of a table's columns; MASE, by which it is sorted, the last.
+METRICS = {
+    "mae": Metric(_error),
+    "rmse": Metric(_square, lambda mean, one, scale: one * mean**0.5),
+    "smape": Metric(_percent),
+    "mase": Metric(_error, lambda mean, one, scale: mean / scale, scaled=True),
+}
 
 
 def score(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> dict[str, float]:
@@ -91,22 +131,22 @@ def loss_by_cutoff(
 
 
 def _per_series(backtest: pd.DataFrame, history: pd.DataFrame, season: int) -> pd.DataFrame:
-    """Return the four metrics by `step` and `unique_id` (the index)."""
+    """All metrics by `step` and `unique_id` (the index), and MASE's scale."""
     y = backtest["y"].to_numpy(dtype=np.float64)
     y_hat = backtest["y_hat"].to_numpy(dtype=np.float64)
     keys = [backtest[name].to_numpy() for name in ("step", "unique_id")]
     with np.errstate(invalid="ignore", over="ignore"):  # what is beyond all numbers becomes none
-        error, size = np.abs(y_hat - y), np.abs(y_hat) + np.abs(y)
-        percent = _M4_PERCENT * np.divide(error, size, out=np.zeros_like(error), where=size != 0)
-        one = unit(error)  # the square of what is tiny would be 0
-        losses = pd.DataFrame({"mae": error, "rmse": (error / one) ** 2, "smape": percent})
+        one = unit(np.abs(y_hat - y))
+        losses = pd.DataFrame({name: own.loss(y, y_hat, one) for name, own in METRICS.items()})
         # skipping NaN would hide a diverged model
-        table = losses.groupby(keys).mean(skipna=False).rename_axis(["step", "unique_id"])
-    table["rmse"] = one * table["rmse"] ** 0.5
-    names = table.index.get_level_values("unique_id")
-    table["scale"] = _scale(history, season).loc[names].to_numpy()
-    table["mase"] = table["mae"] / table["scale"]
-    return table
+        means = losses.groupby(keys).mean(skipna=False).rename_axis(["step", "unique_id"])
+        names = means.index.get_level_values("unique_id")
+        scale = np.asarray(_scale(history, season).loc[names], dtype=np.float64)
+        table = pd.DataFrame(
+            {name: own.of(means[name].to_numpy(), one, scale) for name, own in METRICS.items()},
+            index=means.index,
+        )
+    return table.assign(scale=scale)
 
 
 def _scale(history: pd.DataFrame, season: int) -> "pd.Series[float]":
@@ -117,10 +157,12 @@ def _scale(history: pd.DataFrame, season: int) -> "pd.Series[float]":
 
 
 def _mean_over_series(table: pd.DataFrame) -> pd.DataFrame:
-    """Average by step, each series counting once, for MASE those with a scale."""
-    means = table.groupby(level="step")[["mae", "rmse", "smape"]].mean(skipna=False)
-    scaled = table[table["scale"].notna()]
-    means["mase"] = scaled.groupby(level="step")["mase"].mean(skipna=False)
+    """Average by step, each series counting once; what is scaled over those with a scale."""
+    every, scaled = (
+        rows.groupby(level="step")[list(METRICS)].mean(skipna=False)
+        for rows in (table, table[table["scale"].notna()])
+    )
+    means = every.assign(**{name: scaled[name] for name, own in METRICS.items() if own.scaled})
     return means.where(np.isfinite(means))
 
 

@@ -1,6 +1,6 @@
 """Options of a series: where it lies, how it is cut, transformed and windowed."""
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -8,6 +8,11 @@ from unrolled.encodings import Encoding
 from unrolled.series.transforms import TRANSFORMS
 
 Fill = Literal["error", "last", "seasonal", "linear"]
+# Known when the table has been read, so nothing for a type checker.
+if TYPE_CHECKING:
+    TransformName = str
+else:
+    TransformName = Literal[tuple(TRANSFORMS)]
 
 # Names of forms that strftime cannot say.
 FORMS = ("ISO8601", "number", "excel", "s", "ms", "us", "ns")
@@ -106,7 +111,7 @@ class SeriesOptions(BaseModel):
         description="rows for test, the last ones: a share below 1, else a number",
     )
 
-    transform: Literal["none", "log", "log1p", "sqrt", "boxcox"] = Field(
+    transform: TransformName = Field(
         "none",
         description="before all else; log and Box-Cox (lambda fitted on train) take values above 0,"
         " sqrt and log1p 0 too; log1p alone depends on the unit of y: it is for counts",

@@ -13,20 +13,28 @@ import json
 import os
 import re
 import signal
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import InputError, shown
-from unrolled.serving.forecaster import COLUMNS
-from unrolled.serving.writer import DEFAULTS, refuse_params, refuse_prompt
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from unrolled.errors import InputError, shown
+from unrolled.serving.forecaster import COLUMNS, ServedForecaster, ServedSeries
+from unrolled.serving.writer import (
+    DEFAULTS,
+    ServedText,
+    ServedWriter,
+    refuse_params,
+    refuse_prompt,
+)
+
 Mend = Callable[[bytes], bytes]
 
 MAX_BODY = 10_000_000  # bytes; MAX_ROWS rows of JSON fit
@@ -58,7 +66,7 @@ _ISO = re.compile(
 )
 
 
-def guarded(app: App, mend: Mend | None = None) -> App:
+def guarded(app: Starlette, mend: Mend | None = None) -> Starlette:
     """The same application, which reads JSON up to `MAX_BODY` and explains errors in a sentence.
 
     Args:
@@ -67,32 +75,52 @@ def guarded(app: App, mend: Mend | None = None) -> App:
             answer. None: MLflow reads it as it is.
     """
 
-    async def guard(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await app(scope, receive, send)
-        body = await _read(receive)
+    async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        try:
+            body = await _read(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody hears it
         if body is None:
-            return await _refuse(
-                send, 413, f"the body has more than {MAX_BODY:,} bytes; send fewer rows"
-            )
-        kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-        if scope["method"] == "POST" and kind.partition(";")[0].strip() != "application/json":
+            return _refusal(413, f"the body has more than {MAX_BODY:,} bytes; send fewer rows")
+        kind = request.headers.get("content-type", "")
+        if request.method == "POST" and kind.partition(";")[0].strip() != "application/json":
             found = repr(kind) if kind else "missing"
-            return await _refuse(
-                send, 415, f"the Content-Type is {found}; expected application/json"
-            )
-        if mend and scope["method"] == "POST":
+            return _refusal(415, f"the Content-Type is {found}; expected application/json")
+        if mend and request.method == "POST":
             try:
                 body = mend(body)
             except InputError as error:
-                return await _refuse(send, 400, str(error))
-        status, headers, answer = await _answered(app, scope, body)
-        if status >= 400:
-            return await _refuse(send, status, _sentence(answer))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        return await send({"type": "http.response.body", "body": answer})
+                return _refusal(400, str(error))
+        # Where Starlette keeps what was read; FastAPI's documentation changes a body there as well.
+        request._body = body
+        try:
+            answer: Any = await call_next(request)
+        except RecursionError:  # JSON nested a thousand deep
+            return _refusal(400, "the body cannot be read: its JSON is nested too deeply")
+        except ValueError as error:  # a number of more digits than Python reads
+            return _refusal(400, _sentence(f"the body cannot be read: {error}".encode()))
+        if answer.status_code < 400:
+            return answer
+        told = b"".join([part async for part in answer.body_iterator])
+        return _refusal(answer.status_code, _sentence(told))
 
-    return guard
+    app.add_middleware(BaseHTTPMiddleware, dispatch=guard)  # outside of MLflow's own, a time limit
+    return app
+
+
+async def _read(request: Request) -> bytes | None:
+    """The whole body; None where it is too large, read to its end so that the asker listens."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= MAX_BODY:
+            parts.append(part)
+    return b"".join(parts) if size <= MAX_BODY else None
+
+
+def _refusal(status: int, sentence: str) -> Response:
+    answer = json.dumps({"error": sentence}, ensure_ascii=False)
+    return Response(answer, status, media_type="application/json")
 
 
 def mended(body: bytes, ds: str, clock: str) -> bytes:
@@ -277,54 +305,6 @@ def _brought(times: list[Any], clock: str) -> list[Any]:
     ]
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None where it is too large, read to its end so that the asker listens."""
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= MAX_BODY:
-            parts.append(part)
-        more = message.get("more_body", False)
-    return b"".join(parts) if size <= MAX_BODY else None
-
-
-async def _answered(
-    app: App, scope: Message, body: bytes
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body of the application's answer."""
-    status, headers, parts = 500, [], []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def keep(message: Message) -> None:
-        nonlocal status, headers
-        if message["type"] == "http.response.start":
-            status, headers = message["status"], message["headers"]
-        else:
-            parts.append(message.get("body", b""))
-
-    try:
-        await app(scope, receive, keep)
-    except RecursionError:  # JSON nested a thousand deep
-        return 400, [], b"the body cannot be read: its JSON is nested too deeply"
-    except ValueError as error:  # a number of more digits than Python reads
-        return 400, [], f"the body cannot be read: {error}".encode()
-    return status, headers, b"".join(parts)
-
-
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    answer = json.dumps({"error": sentence}, ensure_ascii=False).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(answer)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
-
-
 def _sentence(answer: bytes) -> str:
     r"""What is wrong, from MLflow's answer: without the data sent, without a traceback.
 
@@ -345,22 +325,23 @@ def _sentence(answer: bytes) -> str:
     return text if len(text) <= SENTENCE else f"{text[:SENTENCE]} ..."
 
 
-def application(model: Any) -> App:  # noqa: ANN401
+def application(model: Any) -> Starlette:  # noqa: ANN401
     """MLflow's server of a loaded model, guarded."""
     from mlflow.pyfunc import scoring_server
 
     served = getattr(model.unwrap_python_model(), "served", None)
-    return guarded(scoring_server.init(model), mend_of(getattr(served, "options", {})))
+    known = served.known if isinstance(served, ServedForecaster | ServedWriter) else None
+    return guarded(scoring_server.init(model), mend_of(known))
 
 
-def mend_of(options: dict[str, Any]) -> Mend | None:
-    """What reads the requests to a served model of these options; None: it is not one of ours."""
-    if "ds" in options:
-        return partial(mended, ds=options["ds"], clock=options.get("clock", ""))
-    return prompted if "characters" in options else None
+def mend_of(known: ServedSeries | ServedText | None) -> Mend | None:
+    """What reads the requests to a model that knows this; None: it is not one of ours."""
+    if isinstance(known, ServedSeries):
+        return partial(mended, ds=known.ds, clock=known.clock)
+    return prompted if known else None
 
 
-def serve(app: App, host: str, port: int) -> None:
+def serve(app: ASGIApp, host: str, port: int) -> None:
     """Answer until stopped; what is not answered `GRACE` seconds after that never is."""
     import uvicorn
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections import Counter
 from typing import Any
 
-import onnx
 import pandas as pd
 import torch
+from onnxscript import ir
+from onnxscript.rewriter import RewriteRule, rewrite
 from torch import Tensor, nn
 
 from unrolled.recurrent.batch import Batch, Inputs
@@ -26,6 +26,8 @@ from unrolled.series.options import SEASONS, SeriesOptions
 from unrolled.series.transforms import TRANSFORMS
 from unrolled.training.cards import ForecasterCard, ForecasterSpec, LanguageSpec, Network, Weights
 from unrolled.training.loop import deterministic
+
+RECURRENT = ("GRU", "LSTM")  # operators of ONNX
 
 
 class RawForecaster(nn.Module):
@@ -226,71 +228,55 @@ def _exported(
     finally:
         quiet.setLevel(level)
     assert program is not None
-    model = program.model_proto
-    _take_last_state(model.graph)
-    return model.SerializeToString()
+    _take_last_state(program.model)
+    # Where in our files each operator comes from, by their places on this machine: a third of the file.
+    ir.passes.common.ClearMetadataAndDocStringPass()(program.model)
+    return program.model_proto.SerializeToString()
 
 
-def _take_last_state(graph: onnx.GraphProto) -> None:
+def _take_last_state(model: ir.Model) -> None:
     """Read the last step from the operator's state, and let the operator itself start from zeros.
 
     torch's exporter transposes and reshapes all outputs of a GRU or LSTM to gather the last of
     them, and builds zeros of the batch's size. Both cost as much as a tenth of a forecast.
     """
-    made = {name: node for node in graph.node for name in node.output}
-    used = Counter(name for node in graph.node for name in node.input)
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for gather in graph.node:
-        path = _above(gather, made, ("Gather", "Reshape", "Transpose"))
-        rnn = made.get(path[-1].input[0]) if path else None
-        if rnn is None or rnn.op_type not in ("GRU", "LSTM"):
-            continue
-        index = constants.get(gather.input[1])
-        forward = all(a.s != b"bidirectional" for a in rnn.attribute if a.name == "direction")
-        alone = all(used[name] == 1 for node in [*path[1:], rnn] for name in node.output if name)
-        if index is None or onnx.numpy_helper.to_array(index) != -1 or not (forward and alone):
-            continue
-        last = f"{rnn.output[0]}_last"
-        rnn.output[:] = ["", last]
-        axes = onnx.helper.make_tensor(f"{last}_axes", onnx.TensorProto.INT64, [1], [0])
-        graph.initializer.append(axes)
-        squeeze = onnx.helper.make_node("Squeeze", [last, axes.name], list(gather.output))
-        gather.CopyFrom(squeeze)
-    for rnn in graph.node:
-        if rnn.op_type in ("GRU", "LSTM"):
-            rnn.input[5:7] = ["" if _zeros(made.get(x), made) else x for x in rnn.input[5:7]]
-    while True:  # what nothing reads any more
-        read = {name for node in graph.node for name in node.input}
-        read |= {output.name for output in graph.output}
-        dead = [node for node in graph.node if not read & set(node.output)]
-        for node in dead:
-            graph.node.remove(node)
-        if not dead:
-            break
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
-        graph.initializer.remove(tensor)
+    for node in model.graph:
+        states = range(5, len(node.inputs)) if node.op_type in RECURRENT else ()
+        for place in states:
+            if _zeros(node.inputs[place]):
+                node.replace_input_with(place, None)
+    rewrite(model, [RewriteRule(_last_output, _last_state, _is_last)])
 
 
-def _above(
-    node: onnx.NodeProto, made: dict[str, onnx.NodeProto], kinds: tuple[str, ...]
-) -> list[onnx.NodeProto]:
-    """The node and those that its first input comes through, where they are of these kinds."""
-    path: list[onnx.NodeProto] = []
-    for kind in kinds:
-        found = made.get(path[-1].input[0]) if path else node
-        if found is None or found.op_type != kind:
-            return []
-        path.append(found)
-    return path
+def _last_output(op: Any, outputs: Any, shape: Any, index: Any) -> Any:  # noqa: ANN401
+    """What is replaced: outputs (T, D, B, H) as (T, B, D * H), and one step of them."""
+    return op.Gather(op.Reshape(op.Transpose(outputs), shape), index, axis=0)
 
 
-def _zeros(node: onnx.NodeProto | None, made: dict[str, onnx.NodeProto]) -> bool:
-    """Whether a node only cuts pieces out of zeros."""
-    while node is not None and node.op_type in ("Slice", "Split"):
-        node = made.get(node.input[0])
+def _is_last(_context: object, outputs: ir.Value, index: ir.Value, **_: object) -> bool:
+    """Where: the step is the last of one direction, and nothing else reads the outputs."""
+    rnn, step = outputs.producer(), index.const_value
+    if rnn is None or rnn.op_type not in RECURRENT or step is None or step.numpy() != -1:
+        return False
+    return rnn.attributes.get_string("direction") != "bidirectional" and len(outputs.uses()) == 1
+
+
+def _last_state(op: Any, outputs: ir.Value, **_: object) -> Any:  # noqa: ANN401
+    """By what: the state after the last step, (1, B, H) as (B, H)."""
+    rnn: Any = outputs.producer()
+    _, state = op.op(rnn.op_type, *rnn.inputs, **rnn.attributes, _outputs=2)
+    return op.Squeeze(state, op.Constant(value_ints=[0]))
+
+
+def _zeros(value: ir.Value | None) -> bool:
+    """Whether a value is cut out of zeros."""
+    node = value.producer() if value else None
+    if node is not None and node.op_type in ("Slice", "Split"):
+        return _zeros(node.inputs[0])
     if node is None or node.op_type != "ConstantOfShape":
         return False
-    return not any(onnx.numpy_helper.to_array(value.t).any() for value in node.attribute)
+    filled = node.attributes.get_tensor("value")
+    return filled is None or not filled.numpy().any()
 
 
 def _nested(module: nn.Module, axes: list[dict[int, Any]]) -> tuple[Any, ...]:

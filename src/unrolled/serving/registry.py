@@ -6,7 +6,6 @@ One registered model a job and data set, `forecasting-airline`; its alias `champ
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from importlib.metadata import version
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
-
-logger = logging.getLogger(__name__)
 
 CHAMPION, PREVIOUS = "champion", "previous"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic")

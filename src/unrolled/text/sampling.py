@@ -225,17 +225,13 @@ def write(
     length: int,
     options: SamplingOptions,
     draws: np.random.Generator,
-    strict: bool = False,
 ) -> list[str]:
     """Write on from each prompt until its document ends, at most `length` characters.
 
     Returns:
         What is written, without the prompts; never `<unk>`.
-
-    Raises:
-        InputError: unknown characters in a prompt under `strict`.
     """
-    ids = [encode_prompt(prompt, vocabulary, strict) for prompt in prompts]
+    ids = [encode_prompt(prompt, vocabulary) for prompt in prompts]
     steps = generate(step, state, ids, length, options, draws, vocabulary.lowest, vocabulary.eos)
     texts = np.stack([step.numpy() for step in steps], axis=1)
     return [decode(text[text != NOTHING], vocabulary)[0] for text in texts]
@@ -249,10 +245,9 @@ def stream(
     length: int,
     options: SamplingOptions,
     draws: np.random.Generator,
-    strict: bool = False,
 ) -> Iterator[str]:
     """Write as `write` does from one prompt, and yield each character as soon as it is chosen."""
-    ids = encode_prompt(prompt, vocabulary, strict)
+    ids = encode_prompt(prompt, vocabulary)
     return stream_ids(step, state, ids, vocabulary, length, options, draws)
 
 

@@ -23,7 +23,6 @@ class Cell(nn.Module):
     """
 
     described: ClassVar[Description]
-    gate_names: ClassVar[tuple[str, ...]]
     state_names: ClassVar[tuple[str, ...]]
 
     weight_hh: nn.Parameter | None
@@ -34,10 +33,7 @@ class Cell(nn.Module):
         """Enter the cell in the table."""
         super().__init_subclass__()
         if "described" in vars(cls):
-            cls.gate_names, cls.state_names = (
-                tuple(cls.described.gates),
-                tuple(cls.described.states),
-            )
+            cls.state_names = tuple(cls.described.states)
             CELLS[cls.described.name] = cls
 
     def __init__(self, features: int, hidden: int, **own: Any) -> None:
