@@ -68,6 +68,13 @@ def test_changing_the_last_observation_changes_every_step(name, normalisation, w
     assert (ask(net, window) != before).all()
 
 
+@pytest.mark.parametrize("name", ["bi_rnn", "bi_lstm", "bi_gru"])
+def test_each_direction_is_read_where_it_has_read_the_whole_window(name, window):
+    net = forecaster(name)
+    outputs, (h, *_) = net.layer(window)
+    assert torch.equal(net._last(outputs), torch.cat([h[-2], h[-1]], dim=1))
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_copies_pickles_and_moves_to_another_dtype(name, window):
     net = forecaster(name)

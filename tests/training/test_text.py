@@ -48,6 +48,7 @@ def test_a_small_text_is_read_more_often(monkeypatch, characters, steps, passes)
     trained(ids, words, epochs=None, batch_size=16, chunk=16)
     (plan,) = plans
     assert (plan.steps, plan.steps / plan.epoch) == (steps, passes)
+    assert plan.rate(1) < plan.rate(10) > plan.rate(steps)  # as the schedule has it
 
 
 def random_model(size, **options):
@@ -335,6 +336,35 @@ def test_memory_longer_than_a_chunk_is_learnt_because_the_state_is_carried(monke
     forgotten = loss(trained(ids, words, model={"hidden": 16}, **options))
     assert carried < 0.2
     assert forgotten > 0.5
+
+
+def test_a_chunk_is_read_from_the_state_in_which_the_one_before_it_ended():
+    ids, words = known([POEM])
+    net = LanguageModel(LanguageOptions(hidden=8), words.size)
+    task = text.ChunkTask(
+        net, ids, None, words.bos, TextTrainOptions(batch_size=1, chunk=8), half=False
+    )
+    whole, _ = net(torch.from_numpy(ids[:-1].astype(int))[:, None])
+    asked = torch.from_numpy(ids[1:].astype(int))
+    expected = torch.nn.functional.cross_entropy(whole[:, 0], asked, reduction="none")
+    chunks = expected.split(8)
+    for chunk in (*chunks, chunks[0]):  # and the text from its beginning
+        torch.testing.assert_close(task.loss()[0], chunk.mean())
+
+
+def test_a_document_is_learnt_from_a_fresh_state():
+    ids, words = known(["abcab", "cbabb", "bbcca"], True)
+    net = LanguageModel(LanguageOptions(hidden=8), words.size)
+    task = text.ChunkTask(
+        net, ids, None, words.bos, TextTrainOptions(batch_size=1, chunk=8), half=False
+    )
+    found = torch.stack([task.loss()[0] for _ in range(3)])  # in any order
+    streams = torch.from_numpy(ids.astype(int)).view(3, -1).T  # (T, B)
+    logits, _ = net(streams[:-1])
+    expected = torch.nn.functional.cross_entropy(
+        logits.movedim(2, 1), streams[1:], reduction="none"
+    ).mean(dim=0)
+    torch.testing.assert_close(found.sort().values, expected.sort().values)
 
 
 @pytest.mark.parametrize("boundaries", [False, True])
