@@ -33,6 +33,16 @@ from unrolled.training.rows import fit_network
 CELLS = list(descriptions())
 REFERENCE = "lstm"
 PAGE = PROJECT / "docs/choosing.md"
+# What another benchmark fills.
+EQUAL_TIME = """## In equal time
+
+The newer cells cost more a step. Here each variant trains as long as the LSTM does: `python
+benchmarks/equal_time.py` measures seconds an epoch, and gives each as many epochs as fit, its step size falling
+over these. MASE is the mean of five seeds on the test part; nats a character are of what no network has read.
+
+<!-- benchmark:equal_time -->
+<!-- /benchmark:equal_time -->
+"""
 
 
 def network(options: ModelOptions, series: SeriesOptions) -> Forecaster:
@@ -173,7 +183,7 @@ def page(tables: dict[tuple[str, str], pd.DataFrame]) -> str:
                 f" {row['inference']:.0f} | {row['mase']:.3f} ± {row['mase_std']:.3f} |"
             )
         lines += ["", sentence(table)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", EQUAL_TIME])
 
 
 def sentence(table: pd.DataFrame) -> str:

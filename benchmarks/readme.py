@@ -1,4 +1,4 @@
-"""Rewrite the README's tables of benchmarks from the last full results.
+"""Rewrite the tables of benchmarks in the README and in docs/ from the last full results.
 
 A table stands between `<!-- benchmark:NAME -->` and `<!-- /benchmark:NAME -->`, what
 `benchmarks/forecasting.py` and `benchmarks/gradients.py` kept of a run between `<!-- leaderboard -->`
@@ -11,12 +11,14 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from _table import HEADINGS, RESULTS, cells
 
-README = Path(__file__).parents[1] / "README.md"
+PROJECT = Path(__file__).parents[1]
+PAGES = (PROJECT / "README.md", PROJECT / "docs/choosing.md")
 _TEXT = re.compile(r"(<!-- (leaderboard|remedies) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- benchmark:(\w+) -->\n).*?(<!-- /benchmark:\2 -->)", re.DOTALL)
 
@@ -38,7 +40,7 @@ def filled(text: str, results: Path) -> str:
         path = results / f"{found[2]}.json"
         if not path.exists():
             sys.exit(
-                f"README.md: benchmark '{found[2]}' has no results; run `python"
+                f"benchmark '{found[2]}' has no results; run `python"
                 f" benchmarks/{found[2]}.py --save` first"
             )
         saved = json.loads(path.read_text(encoding="utf-8"))
@@ -53,19 +55,20 @@ def filled(text: str, results: Path) -> str:
     return _TEXT.sub(printed, _TABLE.sub(table, text))
 
 
-def main(readme: Path = README, results: Path = RESULTS) -> None:
-    """Rewrite the README, or with --check say whether it drifted."""
+def main(pages: Sequence[Path] = PAGES, results: Path = RESULTS) -> None:
+    """Rewrite the pages, or with --check say whether one drifted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 on a drift")
     check = parser.parse_args().check
-    before = readme.read_text(encoding="utf-8")
-    after = filled(before, results)
-    if check and after != before:
-        sys.exit(
-            "README.md: its tables of benchmarks differ from benchmarks/results; run `python"
-            " benchmarks/readme.py`"
-        )
-    readme.write_text(after, encoding="utf-8")
+    for page in pages:
+        before = page.read_text(encoding="utf-8")
+        after = filled(before, results)
+        if check and after != before:
+            sys.exit(
+                f"{page.name}: its tables of benchmarks differ from benchmarks/results; run `python"
+                " benchmarks/readme.py`"
+            )
+        page.write_text(after, encoding="utf-8")
 
 
 if __name__ == "__main__":

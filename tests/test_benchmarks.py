@@ -194,15 +194,15 @@ end
 
 def test_a_marked_table_is_made_from_the_results(benchmark, run, readme):
     main = benchmark("readme").main
-    run(main, readme=readme, results=readme.parent)
+    run(main, pages=[readme], results=readme.parent)
     assert readme.read_text() == TABLE
-    run(main, "--check", readme=readme, results=readme.parent)
+    run(main, "--check", pages=[readme], results=readme.parent)
 
 
 def test_a_drift_is_told_and_nothing_is_changed(benchmark, run, readme):
     before = readme.read_text()
     with pytest.raises(SystemExit) as caught:
-        run(benchmark("readme").main, "--check", readme=readme, results=readme.parent)
+        run(benchmark("readme").main, "--check", pages=[readme], results=readme.parent)
     assert caught.value.code == (
         "README.md: its tables of benchmarks differ from benchmarks/results; run `python"
         " benchmarks/readme.py`"
@@ -213,9 +213,9 @@ def test_a_drift_is_told_and_nothing_is_changed(benchmark, run, readme):
 def test_a_table_without_results_is_refused(benchmark, run, readme):
     (readme.parent / "it.json").unlink()
     with pytest.raises(SystemExit) as caught:
-        run(benchmark("readme").main, "--check", readme=readme, results=readme.parent)
+        run(benchmark("readme").main, "--check", pages=[readme], results=readme.parent)
     assert caught.value.code == (
-        "README.md: benchmark 'it' has no results; run `python benchmarks/it.py --save` first"
+        "benchmark 'it' has no results; run `python benchmarks/it.py --save` first"
     )
 
 
