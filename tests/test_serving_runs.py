@@ -351,6 +351,7 @@ def test_the_registered_model_holds_all_it_needs_and_no_pickle(service: Service)
     assert {name for name in files if name.startswith("code/")} == {
         "code/unrolled/__init__.py",
         "code/unrolled/errors.py",
+        "code/unrolled/records.py",
         "code/unrolled/series/__init__.py",
         "code/unrolled/series/formulas.py",
         "code/unrolled/series/grid.py",
@@ -362,7 +363,7 @@ def test_the_registered_model_holds_all_it_needs_and_no_pickle(service: Service)
     }
     required = (place / "requirements.txt").read_text().split()
     assert [line.partition("==")[0] for line in required] == [
-        "mlflow", "numpy", "onnxruntime", "pandas",
+        "mlflow", "numpy", "onnxruntime", "pandas", "pydantic",
     ]  # fmt: skip
     assert all("==" in line for line in required)
     assert (place / "input_example.json").exists()

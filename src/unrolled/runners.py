@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks.markers import hook_impl, hook_spec
 from kedro.runner import ParallelRunner
+from kedro.runner.parallel_runner import ParallelRunnerManager
 from kedro.runner.task import Task
 
 from unrolled.errors import InputError
@@ -69,6 +70,10 @@ class SideBySideRunner(ParallelRunner):
     def __init__(self, max_workers: int | None = None, is_async: bool = False) -> None:
         """Take `max_workers` cores, by default all that this process may use."""
         super().__init__(max_workers or usable_cores(), is_async)
+        # Kedro's own would outlive a main process that is killed.
+        self._manager.shutdown()
+        self._manager = ParallelRunnerManager()
+        self._manager.start(_end_with_parent)
 
     @property
     def _logger(self) -> logging.Logger:

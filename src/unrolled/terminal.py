@@ -17,7 +17,7 @@ from kedro.framework.hooks import hook_impl
 
 from unrolled.comparison.leaderboard import NOTE, as_text, cell, notes, verdict
 from unrolled.comparison.sentences import sentence, winner_sentence
-from unrolled.datasets import Digests
+from unrolled.datasets import Digests, RecordFile
 from unrolled.errors import InputError
 from unrolled.study.job import Job, Jobs
 from unrolled.tracking import job_of, local_file
@@ -155,7 +155,10 @@ def refuse_missing(pipeline: Pipeline, catalog: DataCatalog) -> None:
 
 
 def _ours(dataset: object) -> bool:
-    return type(dataset).__module__.startswith("unrolled.")
+    of_project = type(dataset).__module__.startswith("unrolled.")
+    return of_project and not isinstance(
+        dataset, RecordFile
+    )  # which only a job's name says more of
 
 
 def trained(card: ForecasterCard | LanguageCard) -> str:
