@@ -7,6 +7,7 @@ import io
 import itertools
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
@@ -203,7 +204,7 @@ def _cells(name: str, content: bytes, sep: str, number: str | None, decimal: str
             f"file '{name}': one of its quotes is never closed, so rows would run into one another;"
             " close it, or write a quote that is a part of a cell twice"
         )
-    twice = sorted({one for one in names if one and names.count(one) > 1})
+    twice = sorted(one for one, times in Counter(names).items() if one and times > 1)
     if twice:
         raise InputError(
             f"file '{name}': column '{twice[0]}' stands twice in its header; rename one"
