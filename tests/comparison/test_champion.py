@@ -147,6 +147,16 @@ def test_a_champion_that_loses_says_so_in_its_sentence():
     assert sentence(found).startswith("The champion gru does not beat the best baseline: MASE 1 ")
 
 
+def test_the_best_baseline_of_several_is_the_one_to_beat_loss_by_loss():
+    lead = board(1.0, 1.2)
+    worst = pd.DataFrame([{"variant": "drift", "kind": "baseline", "mae": 9.0, "mase": 3.0}])
+    draws = np.random.default_rng(0).random((3, 40))
+    losses = pd.DataFrame(draws.T + [1.0, 1.2, 3.0], columns=["gru", "ridge", "drift"])
+    found = crown(CHOICE, pd.concat([lead, worst]), 1.0, losses, 2, DIGESTS, "scaler.csv")
+    assert (found.baseline, found.margin) == ("ridge", pytest.approx(0.2))
+    assert found.p_value == diebold_mariano(losses["gru"].to_numpy(), losses["ridge"].to_numpy(), 2)
+
+
 def test_a_champion_beside_no_baseline_has_not_beaten_one():
     found = crown(
         CHOICE, board(1.0, None), 0.9, pd.DataFrame({"gru": [1.0, 2.0]}), 1, DIGESTS, "scaler.csv"
