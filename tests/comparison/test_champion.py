@@ -151,7 +151,7 @@ def test_the_best_baseline_of_several_is_the_one_to_beat_loss_by_loss():
     lead = board(1.0, 1.2)
     worst = pd.DataFrame([{"variant": "drift", "kind": "baseline", "mae": 9.0, "mase": 3.0}])
     draws = np.random.default_rng(0).random((3, 40))
-    losses = pd.DataFrame(draws.T + [1.0, 1.2, 3.0], columns=["gru", "ridge", "drift"])
+    losses = pd.DataFrame(draws.T + np.array([1.0, 1.2, 3.0]), columns=["gru", "ridge", "drift"])
     found = crown(CHOICE, pd.concat([lead, worst]), 1.0, losses, 2, DIGESTS, "scaler.csv")
     assert (found.baseline, found.margin) == ("ridge", pytest.approx(0.2))
     assert found.p_value == diebold_mariano(losses["gru"].to_numpy(), losses["ridge"].to_numpy(), 2)
